@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from twin.arrays import Floats
 from twin.clock import DAY_MS
+from twin.model.spec import ToxicitySpec
 
 APART_MS = 2 * DAY_MS
 
@@ -31,6 +32,13 @@ class TrueCourse:
             first <= end and last >= start and min(last, end) - first >= lasting
             for first, last in self._runs_below(limit)
         )
+
+    def suffers(self, toxicity: ToxicitySpec, start: int, end: int, unit_ms: float) -> bool:
+        """Whether a toxicity of this output comes from ``start`` to ``end`` (ms), with the model's time unit in ms."""
+        # What rises above a limit falls, with its sign changed, below it.
+        sign = 1.0 if toxicity.side == "below" else -1.0
+        course = TrueCourse(self.times, sign * self.values)
+        return course.falls_below(sign * toxicity.limit, start, end, round(toxicity.lasting * unit_ms))
 
     def spells_below(self, limit: float) -> tuple[tuple[int, int], ...]:
         """(ms, ms) from the first to the last time under ``limit`` of each event.

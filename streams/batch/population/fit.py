@@ -16,9 +16,15 @@ from streams.terminal.version import version
 from twin.arrays import Floats
 from twin.model.spec import Model
 from twin.population.cohort import Cohort
-from twin.population.importance.climbing import Exact, Round, climb, exact_likelihood, objective_at
+from twin.population.importance.climbing import (
+    Exact,
+    Round,
+    SampledObjective,
+    climb,
+    exact_likelihood,
+    proposals_at,
+)
 from twin.population.importance.density import Density
-from twin.population.importance.draws import Proposals
 from twin.population.laplace.methods import objective_of
 from twin.population.objective import Evaluation, Method
 from twin.population.results.bootstrap import Bootstrap, as_numbers
@@ -114,13 +120,8 @@ def _by_modes(cohort: Cohort, method: Method, begin: State, told: Told, trace: T
         state, here = search(objective, begin, lambda state, here: told(state, here.total), lowest(theta))
     except FloatingPointError as error:
         raise FitError(f"{error}; begin with other values in the model file, or look at doses and units") from None
-    certainty, population = uncertainty(objective, theta, here), theta.unpack(here.vector)
-    shrunk = shrinkage(cohort, population.omega, here.eta, objective.iwres(here))
-    problems = (*_problems(theta, state, here, population), *((certainty.problem,) if certainty.problem else ()))
-    prior = population.prior(cohort.occasions)[0]
-    exact = exact_likelihood(Density(cohort), here.vector, Proposals.around(here.eta, here.covariance, prior))
-    values = int(cohort.first[-1])
-    return Fit(theta, method, state, here, certainty, shrunk, tuple(trace), problems, values, exact)
+    exact = exact_likelihood(Density(cohort), here.vector, proposals_at(cohort, here))
+    return _found(cohort, method, state, here, uncertainty(objective, theta, here), objective.iwres(here), trace, exact)
 
 
 def _by_importance(cohort: Cohort, begin: State, told: Told, trace: Trace) -> Fit:
@@ -130,16 +131,30 @@ def _by_importance(cohort: Cohort, begin: State, told: Told, trace: Trace) -> Fi
         told(State(vector, None, begin.step + number), round_.minus_2_log)
 
     climbed = climb(density, begin.vector, told=told_round)
-    objective = objective_at(density, climbed)
+    objective = SampledObjective(climbed.sample)
     here = objective(climbed.vector)
     state = State(climbed.vector, None, begin.step + len(climbed.rounds), True, climbed.why)
-    certainty, population = uncertainty(objective, theta, here), theta.unpack(here.vector)
     iwres = objective_of(cohort, "laplace").iwres(here)
+    exact = exact_likelihood(density, climbed.vector, climbed.proposals)
+    return _found(cohort, "imp", state, here, uncertainty(objective, theta, here), iwres, trace, exact)
+
+
+def _found(
+    cohort: Cohort,
+    method: FitMethod,
+    state: State,
+    here: Evaluation,
+    certainty: Uncertainty,
+    iwres: Floats,
+    trace: Trace,
+    exact: Exact,
+) -> Fit:
+    """What a fit found, whichever way it went."""
+    theta = cohort.theta
+    population = theta.unpack(here.vector)
     shrunk = shrinkage(cohort, population.omega, here.eta, iwres)
     problems = (*_problems(theta, state, here, population), *((certainty.problem,) if certainty.problem else ()))
-    exact = exact_likelihood(density, climbed.vector, climbed.proposals)
-    values = int(cohort.first[-1])
-    return Fit(theta, "imp", state, here, certainty, shrunk, tuple(trace), problems, values, exact)
+    return Fit(theta, method, state, here, certainty, shrunk, tuple(trace), problems, int(cohort.first[-1]), exact)
 
 
 def _moving(theta: Theta, trace: Sequence[tuple[float, tuple[float, ...]]]) -> str:

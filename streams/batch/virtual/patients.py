@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from connectors.feeds.ward.patients import Orders, Planned, WardPatient, orders_of
 from streams.batch.trial.doses.record import Said
-from streams.batch.trial.doses.schedule import Order, schedule
+from streams.batch.trial.doses.schedule import Order, planned_orders, schedule
 from streams.batch.trial.doses.treating import ArmCourse, DosePlan
 from streams.batch.trial.patients import COURSE_MS, virtual_patient
 from streams.batch.virtual.study import Study, believed_model, true_model
@@ -18,7 +18,6 @@ from streams.batch.virtual.treatment import Treatment, planned_courses, treated_
 from twin.arrays import Floats
 from twin.clock import DAY_MS, HOUR_MS, UNIT_MS
 from twin.model.spec import Model
-from twin.record.orders import PlanStep
 from twin.trial.course import TrueCourse
 from twin.virtual.people import characteristics
 from twin.virtual.plan import FIXED, Arm, Dropout
@@ -90,7 +89,7 @@ def _patient(study: Study, arm: Arm, trial: int, number: int) -> WardPatient:
 
 def _given(study: Study, arm: Arm, patient: WardPatient) -> Treatment:
     """What an arm gives the patient."""
-    every = _orders(patient)
+    every = planned_orders(patient)
     end = every[0].step.start_ms + round(study.plan.days * DAY_MS)
     planned = tuple(order for order in every if order.step.start_ms < end)
     if arm.by == FIXED:
@@ -115,15 +114,6 @@ def _until(patient: WardPatient, end: int) -> Orders:
         for drug, (route, planned) in patient.orders.items()
     }
     return {drug: (route, planned) for drug, (route, planned) in kept.items() if planned}
-
-
-def _orders(patient: WardPatient) -> tuple[Order, ...]:
-    found = [
-        Order(drug, PlanStep(dose.time, dose.time + round(dose.hours * HOUR_MS), dose.amount, route))
-        for drug, (route, doses) in patient.orders.items()
-        for dose in doses
-    ]
-    return tuple(sorted(found, key=lambda order: (order.step.start_ms, order.step.end_ms, order.drug)))
 
 
 def _course(
@@ -154,11 +144,8 @@ def _leaves(
     for begin, end in zip(begun, ends, strict=True):
         chances = rng.random(len(dropout.after))
         for (name, share), chance in zip(dropout.after, chances, strict=True):
-            toxicity = known[name]
-            sign = 1.0 if toxicity.side == "below" else -1.0
-            true = TrueCourse(times, sign * values[toxicity.output])
-            lasting = round(toxicity.lasting * UNIT_MS[model.time_unit])
-            if chance < share and true.falls_below(sign * toxicity.limit, begin, end - 1, lasting):
+            true = TrueCourse(times, values[known[name].output])
+            if chance < share and true.suffers(known[name], begin, end - 1, UNIT_MS[model.time_unit]):
                 found.append(end)
     return min(found, default=None)
 

@@ -13,7 +13,6 @@ from streams.batch.tables import Cell, write_table
 from streams.batch.trial.running import of_each
 from streams.batch.virtual.patients import Followed, follow_patient
 from streams.batch.virtual.study import Study
-from twin.study.measures import Measure
 from twin.virtual.comparison import Compared, compare
 
 
@@ -109,7 +108,7 @@ def publish_study(found: VirtualReport, followed: Sequence[Followed], study: Stu
     write_table(out / "patients.csv", patients_table(followed, study))
     (out / "study.html").write_text(page, "utf-8")
     # Written last, so that whoever finds it finds the others too.
-    (out / "study.json").write_text(json.dumps(asdict(found), indent=1, default=_plain) + "\n", "utf-8")
+    (out / "study.json").write_text(json.dumps(asdict(found), indent=1) + "\n", "utf-8")
 
 
 def patients_table(followed: Sequence[Followed], study: Study) -> dict[str, list[Cell]]:
@@ -132,9 +131,3 @@ def _follow_one(study: Study, trial: int, number: int) -> tuple[int, Followed | 
         return index, follow_patient(study, trial, number)
     except Exception as error:  # one patient must not take the others' results with it
         return index, f"{type(error).__name__}: {error}"
-
-
-def _plain(value: object) -> object:
-    if isinstance(value, Measure):
-        return asdict(value)
-    raise TypeError(f"{type(value).__name__} has no form in JSON")

@@ -20,11 +20,12 @@ import numpy as np
 from scipy import optimize
 
 from twin.arrays import Floats
+from twin.population.cohort import Cohort
 from twin.population.importance.density import LOG_2PI, Density
 from twin.population.importance.draws import Proposals, even_draws, paired_draws
 from twin.population.importance.sampled import Likelihood, Sample
-from twin.population.laplace.methods import objective_of
-from twin.population.objective import Evaluation, Objective
+from twin.population.laplace.methods import usual_objective
+from twin.population.objective import Evaluation
 from twin.population.search import State, lowest, search
 from twin.population.theta import FitError
 
@@ -82,13 +83,14 @@ class Climbed:
 
     Attributes:
         vector: (K,) the estimates.
-        proposals: of draws that cover what is known of everybody there.
+        proposals: of draws that cover what is known of everybody there; ``sample`` has `EXACT` of them.
         rounds: all of them.
         why: ``converged``, or why not.
     """
 
     vector: Floats
     proposals: Proposals
+    sample: Sample
     rounds: tuple[Round, ...]
     why: str
 
@@ -116,17 +118,15 @@ def climb(density: Density, start: Floats, seed: int = 1, told: Progress = lambd
         rounds.append(Round(-2.0 * float(found.log.sum()), moved, float(found.size.min())))
         told(len(rounds), rounds[-1], vector)
         late += late > 0 or moved < FINE
-    return Climbed(vector, proposals, tuple(rounds), _ended(density, vector, proposals, seed, late))
+    last = Sample(density, vector, proposals, even_draws(names, seed, EXACT, cohort.effects))
+    return Climbed(vector, proposals, last, tuple(rounds), _ended(last, vector, late))
 
 
-def _ended(density: Density, vector: Floats, proposals: Proposals, seed: int, late: int) -> str:
+def _ended(last: Sample, vector: Floats, late: int) -> str:
     """``converged`` where the slope is nothing beside the standard errors, else what was seen."""
     if late < AVERAGED:
         return f"not converged after {MOST_ROUNDS} rounds"
-    names = [subject.id for subject in density.cohort.subjects]
-    found = Sample(density, vector, proposals, even_draws(names, seed, EXACT, density.cohort.effects)).likelihood(
-        vector
-    )
+    found = last.likelihood(vector)
     step = np.linalg.solve(_scale(found), found.score.sum(axis=0))
     promised = 0.5 * float(step @ step)
     return "converged" if np.abs(step).max() < STEEP else f"stuck where {promised:.2g} was still promised"
@@ -135,13 +135,12 @@ def _ended(density: Density, vector: Floats, proposals: Proposals, seed: int, la
 def by_modes(density: Density, start: Floats) -> tuple[Floats, Proposals]:
     """Where a search by modes ends, and proposals around the modes there; where it cannot begin, those at the start."""
     cohort, vector = density.cohort, np.asarray(start, dtype=np.float64)
-    objective = _objective(density)
+    objective = usual_objective(cohort)
     try:
         _, seen = search(objective, State(vector), lambda *_: None, lowest(cohort.theta))
     except FloatingPointError:
         seen = objective(vector)
-    prior = cohort.theta.unpack(seen.vector).prior(cohort.occasions)[0]
-    return seen.vector, Proposals.around(seen.eta, seen.covariance, prior)
+    return seen.vector, proposals_at(cohort, seen)
 
 
 class SampledObjective:
@@ -165,13 +164,6 @@ class SampledObjective:
             found.size * self._sample.eta.shape[1] >= FEWEST,
             np.zeros(count),
         )
-
-
-def objective_at(density: Density, climbed: Climbed, seed: int = 1) -> SampledObjective:
-    """The objective around the end of a climb, by `EXACT` draws of everybody."""
-    names = [subject.id for subject in density.cohort.subjects]
-    standard = even_draws(names, seed, EXACT, density.cohort.effects)
-    return SampledObjective(Sample(density, climbed.vector, climbed.proposals, standard))
 
 
 @dataclass(frozen=True)
@@ -202,18 +194,15 @@ def exact_likelihood(density: Density, vector: Floats, proposals: Proposals, see
 
 
 def first_proposals(density: Density, vector: Floats) -> Proposals:
-    """Around each patient's mode, as first-order or, where values are other than normal, Laplace's method finds it."""
-    cohort = density.cohort
-    prior = cohort.theta.unpack(vector).prior(cohort.occasions)[0]
-    seen = _objective(density)(np.asarray(vector))
+    """Around each patient's mode at a vector, as first-order or, where values are other than normal, Laplace's method
+    finds it."""
+    return proposals_at(density.cohort, usual_objective(density.cohort)(np.asarray(vector)))
+
+
+def proposals_at(cohort: Cohort, seen: Evaluation) -> Proposals:
+    """Around the modes of an evaluation."""
+    prior = cohort.theta.unpack(seen.vector).prior(cohort.occasions)[0]
     return Proposals.around(seen.eta, seen.covariance, prior)
-
-
-def _objective(density: Density) -> Objective:
-    try:
-        return objective_of(density.cohort, "focei")
-    except FitError:
-        return objective_of(density.cohort, "laplace")
 
 
 def adapted(found: Likelihood, prior: Floats) -> Proposals:

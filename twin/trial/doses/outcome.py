@@ -67,13 +67,9 @@ def cycle_of(
     begun, until = span
     suffered = {}
     for toxicity in toxicities:
-        # What rises above a limit falls, with its sign changed, below it.
-        sign = 1.0 if toxicity.side == "below" else -1.0
         unit = UNIT_MS[model.time_unit]
         end = min(until, begun + round(toxicity.horizon * unit))
-        true = TrueCourse(times, sign * values[toxicity.output])
-        lasting = round(toxicity.lasting * unit)
-        suffered[toxicity.name] = true.falls_below(sign * toxicity.limit, begun, end, lasting)
+        suffered[toxicity.name] = TrueCourse(times, values[toxicity.output]).suffers(toxicity, begun, end, unit)
     exposure = None if target is None or target.state is None else float(values[target.state][_before(times, until)])
     within = near = None
     if target is not None and exposure is not None:

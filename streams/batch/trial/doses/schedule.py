@@ -54,6 +54,16 @@ class Schedule:
         return [order for order in self.orders if order.drug == drug]
 
 
+def planned_orders(patient: WardPatient) -> tuple[Order, ...]:
+    """All doses that were ordered for a patient, in order of time."""
+    found = [
+        Order(drug, PlanStep(dose.time, dose.time + round(dose.hours * HOUR_MS), dose.amount, route))
+        for drug, (route, doses) in patient.orders.items()
+        for dose in doses
+    ]
+    return tuple(sorted(found, key=lambda order: (order.step.start_ms, order.step.end_ms, order.drug)))
+
+
 def schedule(patient: WardPatient, protocol: Protocol, gap: int, end: int, plan: TrialPlan) -> Schedule:
     """The schedule of a patient who is watched until ``end`` (ms).
 
@@ -64,12 +74,7 @@ def schedule(patient: WardPatient, protocol: Protocol, gap: int, end: int, plan:
     Raises:
         ValueError: nothing of the protocol's drug is planned in that time.
     """
-    orders = tuple(
-        Order(drug, PlanStep(dose.time, dose.time + round(dose.hours * HOUR_MS), dose.amount, route))
-        for drug, (route, doses) in patient.orders.items()
-        for dose in doses
-    )
-    orders = tuple(sorted(orders, key=lambda order: (order.step.start_ms, order.step.end_ms, order.drug)))
+    orders = planned_orders(patient)
     starts = [order.step for order in orders if order.drug == protocol.drug]
     begun: list[int] = []
     decided: list[int] = []

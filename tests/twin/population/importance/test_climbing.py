@@ -9,7 +9,7 @@ from tests.twin.population.importance.test_density import LIMITS, cohort_of
 from tests.twin.population.published.sets import DATA, SETS
 from tests.twin.population.test_objective import LINES, oral
 from twin.population.importance import climbing
-from twin.population.importance.climbing import climb, exact_likelihood, first_proposals, objective_at
+from twin.population.importance.climbing import SampledObjective, climb, exact_likelihood, first_proposals
 from twin.population.importance.density import Density
 from twin.population.importance.draws import Proposals
 from twin.population.results.uncertainty import uncertainty
@@ -34,7 +34,7 @@ def test_theophylline_ends_at_the_exact_maximum() -> None:
     found = exact_likelihood(density, climbed.vector, climbed.proposals)
     assert found.minus_2_log < reference["exact_minus2ll"] + 2 * found.error
     # The gradient there, in standard errors, is nothing.
-    objective = objective_at(density, climbed)
+    objective = SampledObjective(climbed.sample)
     here = objective(climbed.vector)
     certainty = uncertainty(objective, theta, here)
     errors = np.sqrt(np.diag(certainty.vector_covariance["R"]))

@@ -13,36 +13,23 @@ import time
 import numpy as np
 
 from tests.twin.population.published.sets import SETS
-from twin.population.cohort import Cohort
-from twin.population.importance.climbing import climb, exact_likelihood
+from twin.population.importance.climbing import climb, exact_likelihood, proposals_at
 from twin.population.importance.density import Density
-from twin.population.importance.draws import Proposals
-from twin.population.laplace.methods import objective_of
-from twin.population.objective import Objective
+from twin.population.laplace.methods import usual_objective
 from twin.population.search import State, search
-from twin.population.theta import FitError
-
-
-def by_modes_of(cohort: Cohort) -> Objective:
-    """FOCE-I, or Laplace's where that cannot weigh the values."""
-    try:
-        return objective_of(cohort, "focei")
-    except FitError:
-        return objective_of(cohort, "laplace")
 
 
 def figures(name: str) -> str:
     """A line of the table."""
     cohort = SETS[name].cohort()
-    theta, objective = cohort.theta, by_modes_of(cohort)
+    theta, objective = cohort.theta, usual_objective(cohort)
     start = theta.pack(theta.start)
     objective(start)
     begun = time.process_time()
     state, here = search(objective, State(start), lambda *_: None)
     took = time.process_time() - begun
     density = Density(cohort)
-    prior = theta.unpack(here.vector).prior(cohort.occasions)[0]
-    there = exact_likelihood(density, here.vector, Proposals.around(here.eta, here.covariance, prior))
+    there = exact_likelihood(density, here.vector, proposals_at(cohort, here))
     begun = time.process_time()
     climbed = climb(density, start)
     took_exact = time.process_time() - begun
