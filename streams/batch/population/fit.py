@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -33,6 +33,7 @@ from twin.population.results.uncertainty import Uncertainty, uncertainty
 from twin.population.results.written import Provenance, fitted_model
 from twin.population.search import State, lowest, search
 from twin.population.theta import FitError, Theta
+from twin.population.trace import Point, Trace, steepest
 from twin.population.values import Population
 
 FitMethod = Method | Literal["imp"]
@@ -60,7 +61,7 @@ class Fit:
         evaluation: the objective there.
         certainty: of the numbers.
         shrinkage: of effects and residuals.
-        trace: of every step its objective and numbers.
+        trace: of every step.
         problems: what did not converge, and what to try, in words.
         exact: the likelihood itself at the numbers found, whatever the method.
         bootstrap: of the numbers, where one was made.
@@ -72,7 +73,7 @@ class Fit:
     evaluation: Evaluation
     certainty: Uncertainty
     shrinkage: Shrinkage
-    trace: tuple[tuple[float, tuple[float, ...]], ...]
+    trace: tuple[Point, ...]
     problems: tuple[str, ...]
     values: int
     exact: Exact
@@ -97,11 +98,11 @@ def fit(cohort: Cohort, method: FitMethod, moved: Moved, kept_at: Path | None = 
     """
     begun = None if kept_at is None else kept(kept_at, key)
     begin = State(cohort.theta.pack(cohort.theta.start)) if begun is None else begun
-    trace: list[tuple[float, tuple[float, ...]]] = []
+    trace = Trace(cohort.theta)
 
-    def told(state: State, total: float) -> None:
-        trace.append((total, tuple(cohort.theta.natural(state.vector).tolist())))
-        moved(state.step, total, _moving(cohort.theta, trace))
+    def told(state: State, total: float, slope: float) -> None:
+        trace.add(state.step, state.vector, total, slope)
+        moved(state.step, total, trace.moving())
         if kept_at is not None:
             keep(kept_at, key, state)
 
@@ -110,14 +111,18 @@ def fit(cohort: Cohort, method: FitMethod, moved: Moved, kept_at: Path | None = 
     return _by_modes(cohort, method, begin, told, trace)
 
 
-Told = Callable[[State, float], None]
-Trace = list[tuple[float, tuple[float, ...]]]
+Told = Callable[[State, float, float], None]
+"""Is told after every step where the search stands, the objective and its slope (`twin.population.trace`)."""
 
 
 def _by_modes(cohort: Cohort, method: Method, begin: State, told: Told, trace: Trace) -> Fit:
     theta, objective = cohort.theta, objective_of(cohort, method)
+
+    def told_step(state: State, here: Evaluation) -> None:
+        told(state, here.total, steepest(here.gradient))
+
     try:
-        state, here = search(objective, begin, lambda state, here: told(state, here.total), lowest(theta))
+        state, here = search(objective, begin, told_step, lowest(theta))
     except FloatingPointError as error:
         raise FitError(f"{error}; begin with other values in the model file, or look at doses and units") from None
     exact = exact_likelihood(Density(cohort), here.vector, proposals_at(cohort, here))
@@ -128,7 +133,7 @@ def _by_importance(cohort: Cohort, begin: State, told: Told, trace: Trace) -> Fi
     theta, density = cohort.theta, Density(cohort)
 
     def told_round(number: int, round_: Round, vector: Floats) -> None:
-        told(State(vector, None, begin.step + number), round_.minus_2_log)
+        told(State(vector, None, begin.step + number), round_.minus_2_log, round_.slope)
 
     climbed = climb(density, begin.vector, told=told_round)
     objective = SampledObjective(climbed.sample)
@@ -154,15 +159,8 @@ def _found(
     population = theta.unpack(here.vector)
     shrunk = shrinkage(cohort, population.omega, here.eta, iwres)
     problems = (*_problems(theta, state, here, population), *((certainty.problem,) if certainty.problem else ()))
-    return Fit(theta, method, state, here, certainty, shrunk, tuple(trace), problems, int(cohort.first[-1]), exact)
-
-
-def _moving(theta: Theta, trace: Sequence[tuple[float, tuple[float, ...]]]) -> str:
-    """The three numbers that moved most in the last step, with their values."""
-    now = np.array(trace[-1][1])
-    before = np.array(trace[-2][1]) if len(trace) > 1 else now
-    order = np.argsort(-np.abs(now - before) / np.maximum(np.abs(now), 1e-12), kind="stable")[:3]
-    return ", ".join(f"{theta.names[i]} {now[i]:.5g}" for i in order)
+    points, values = tuple(trace.points), int(cohort.first[-1])
+    return Fit(theta, method, state, here, certainty, shrunk, points, problems, values, exact)
 
 
 def _problems(theta: Theta, state: State, here: Evaluation, population: Population) -> list[str]:
@@ -253,7 +251,7 @@ def as_json(fit: Fit, data: str, files: Sequence[Path]) -> str:
             "eta_variance": fit.shrinkage.variance,
             "residual": fit.shrinkage.residual,
         },
-        "trace": [{"objective": ofv, "values": list(values)} for ofv, values in fit.trace],
+        "trace": [asdict(point) for point in fit.trace],
     }
     return json.dumps(_plain(content), indent=1) + "\n"
 

@@ -28,6 +28,7 @@ from twin.population.laplace.methods import usual_objective
 from twin.population.objective import Evaluation
 from twin.population.search import State, lowest, search
 from twin.population.theta import FitError
+from twin.population.trace import steepest
 
 DRAWS = 300
 """Of each patient in a round, `EXACT` in those that are averaged."""
@@ -66,11 +67,13 @@ FEWEST = 20.0
 
 @dataclass(frozen=True)
 class Round:
-    """One round: -2 log likelihood at its end, the longest move in standard errors, and the least effective share."""
+    """One round: -2 log likelihood at its end, the longest move in standard errors, the least effective share, and the
+    steepest derivative of -2 log likelihood where it began."""
 
     minus_2_log: float
     moved: float
     size: float
+    slope: float
 
 
 Progress = Callable[[int, Round, Floats], None]
@@ -115,7 +118,8 @@ def climb(density: Density, start: Floats, seed: int = 1, told: Progress = lambd
         reached, found, moved = _climbed(sample, begun)
         vector = np.maximum(vector + (reached - vector) / max(1, late), lowest(cohort.theta))
         proposals = adapted(found, cohort.theta.unpack(vector).prior(cohort.occasions)[0])
-        rounds.append(Round(-2.0 * float(found.log.sum()), moved, float(found.size.min())))
+        slope = steepest(2.0 * begun.score.sum(axis=0))
+        rounds.append(Round(-2.0 * float(found.log.sum()), moved, float(found.size.min()), slope))
         told(len(rounds), rounds[-1], vector)
         late += late > 0 or moved < FINE
     last = Sample(density, vector, proposals, even_draws(names, seed, EXACT, cohort.effects))

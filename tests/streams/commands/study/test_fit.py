@@ -55,6 +55,7 @@ def test_a_fit_says_what_it_found_and_writes_a_model(tmp_path: Path) -> None:
     assert found["problems"] == []
     assert 0 <= found["shrinkage"]["eta_sd"]["V"] < 0.5
     assert found["trace"][-1]["objective"] == found["objective"] <= found["trace"][0]["objective"]
+    assert found["trace"][-1]["slope"] < 0.1 < found["trace"][0]["slope"]
     text = (tmp_path / "out" / "made_fit.toml").read_text()
     made = parse_model(text, "made_fit.toml")
     assert made.parameters[0].value == pytest.approx(estimates["k"]["value"])
