@@ -1,11 +1,11 @@
 # Our own image: worker, sink, console and feeds are one program, started with different commands.
 
-FROM node:22.21.1-bookworm-slim AS charts
+FROM node:22.21.1-bookworm-slim@sha256:25b3eb23a00590b7499f2a2ce939322727fcce1b15fdd69754fcd09536a3ae2c AS charts
 WORKDIR /console
 COPY connectors/console/package.json connectors/console/package-lock.json connectors/console/.npmrc ./
 RUN npm run vendor
 
-FROM python:3.11.14-slim-bookworm
+FROM python:3.11.14-slim-bookworm@sha256:65a93d69fa75478d554f4ad27c85c1e69fa184956261b4301ebaf6dbb0a3543d
 ENV PYTHONUNBUFFERED=1 XDG_CACHE_HOME=/var/cache/dosetwin UV_NO_CACHE=1
 WORKDIR /app
 COPY requirements/runtime.lock requirements/

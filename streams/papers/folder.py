@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from streams.papers import advisories, licences, parts, risks, soup
+from streams.papers import advisories, images, licences, parts, risks, soup
 from streams.papers.advisories import Scan
+from streams.papers.images import Image
 from streams.papers.results import Run
 from streams.papers.risks import FOLDER, Risks
 from streams.papers.soup import Row
@@ -34,6 +35,7 @@ class Papers:
     risks: Risks
     run: Run
     soup: Sequence[Row]
+    images: Sequence[Image]
     scan: Scan | None
 
     def pages(self) -> dict[str, str]:
@@ -82,7 +84,20 @@ class Papers:
             (row.part.purl.rpartition("@")[0], row.part.version, row.licence, row.purpose, self._known(row))
             for row in self.soup
         ]
-        return f"# Software that others made\n\n{scanned}\n\n{table(head, listed)}"
+        return f"# Software that others made\n\n{scanned}\n\n{table(head, listed)}\n{self._images()}"
+
+    def _images(self) -> str:
+        """What containers are made of; what is inside them was not scanned."""
+        listed = [
+            (
+                f"{one.name}:{one.tag}",
+                one.digest or f"none until {one.until}: {one.reason}",
+                ", ".join(one.stated) or "nobody",
+            )
+            for one in self.images
+        ]
+        note = "Not pulled here, and what is in them was not scanned. Each digest was read in the repositories named."
+        return f"## Images of containers\n\n{note}\n\n{table(('image', 'digest', 'stated by'), listed)}"
 
     def _known(self, row: Row) -> str:
         if self.scan is None or self.scan.trouble:
@@ -114,7 +129,7 @@ def gathered(root: Path, run: Run, scan: Scan | None, version: str) -> Papers:
     """What the pages of the tree at ``root`` are made of."""
     found = soup.rows(root, parts.parts(root), licences.read(root))
     intended_use = (root / FOLDER / "intended_use.md").read_text(encoding="utf-8")
-    return Papers(version, intended_use, risks.read(root), run, found, scan)
+    return Papers(version, intended_use, risks.read(root), run, found, images.read(root), scan)
 
 
 def gaps(papers: Papers, root: Path) -> Iterator[str]:
@@ -126,5 +141,6 @@ def gaps(papers: Papers, root: Path) -> Iterator[str]:
     if not open_cells:
         yield from risks.unproved(papers.risks, papers.run)
     yield from soup.gaps(root, papers.soup)
+    yield from images.gaps(root, papers.images, papers.run.began.date())
     if papers.scan is not None and papers.scan.found:
         yield from advisories.gaps(papers.scan, advisories.read_exceptions(root), papers.scan.made.date())
