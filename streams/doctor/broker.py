@@ -5,12 +5,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
 
-from connectors.kafka.access.entry import KafkaAccess, access_to
+from connectors.kafka.access.engineer import EngineerAccess, engineers_access
+from connectors.kafka.access.entry import KafkaAccess, access_to, entered_as
 from connectors.kafka.access.refusal import refusal
 from connectors.kafka.topics import describe_topics
-from connectors.settings import Settings, SettingsError
+from connectors.settings import Settings, SettingsError, load_settings
 from streams.doctor.finding import Finding
-from streams.roles import roles
+from streams.roles import ENGINEER, roles
 
 GIVEN = "'dosetwin services up --secure' gives them on this clone's Kafka; for another docs/operations.md lists them"
 
@@ -35,9 +36,30 @@ def check_broker(settings: Settings) -> Generator[Finding, None, KafkaAccess | N
     return None
 
 
-def check_rights(settings: Settings, user: str) -> Iterator[Finding]:
-    """Has a user who is one of our roles all the rights that its part needs?"""
-    role = next((one for one in roles(settings) if one.name == user), None)
+def check_engineer(settings: Settings) -> Iterator[Finding]:
+    """Can what engineers do on the console's page be done by the user who is named for it? Nothing where nobody is."""
+    subject = "engineers on Kafka"
+    try:
+        if not load_settings(EngineerAccess).user:
+            return
+        access = engineers_access(settings.kafka)
+        why = refusal(settings.kafka, access)
+    except SettingsError as error:
+        yield Finding(subject, str(error), "change or unset the variable named")
+        return
+    if why is not None:
+        if not why.absent:  # that nobody is there was said already
+            yield Finding(subject, f"at {settings.kafka} does not let {access.who} in: {why.seen}", why.mend)
+        return
+    yield Finding(subject, f"{settings.kafka} lets {access.who} in")
+    with entered_as(access):
+        rights = list(check_rights(settings, ENGINEER))
+    yield from rights
+
+
+def check_rights(settings: Settings, name: str) -> Iterator[Finding]:
+    """Have we all the rights that the part of a role needs? Nothing where that is none of ours."""
+    role = next((one for one in roles(settings) if one.name == name), None)
     if role is None:
         return
     prefix = settings.topic_prefix
@@ -49,9 +71,9 @@ def check_rights(settings: Settings, user: str) -> Iterator[Finding]:
         if topic in there and (there[topic].hidden or there[topic].partitions) and operation not in there[topic].rights
     ]
     if missing:
-        yield Finding(f"role {user}", f"has no right to {', '.join(missing)}", f"give it these rights: {GIVEN}")
+        yield Finding(f"role {name}", f"has no right to {', '.join(missing)}", f"give it these rights: {GIVEN}")
     else:
-        yield Finding(f"role {user}", "may do its work on all topics that are there")
+        yield Finding(f"role {name}", "may do its work on all topics that are there")
 
 
 def allowed(subject: str, check: Callable[[Settings], Iterator[Finding]], settings: Settings) -> Iterator[Finding]:

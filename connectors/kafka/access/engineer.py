@@ -31,6 +31,13 @@ class EngineerAccess(PartSettings, env_prefix="DOSETWIN_ENGINEER_"):
         return value
 
 
+class _AsEngineer(KafkaAccess):
+    """The entry of a process, but for who it is."""
+
+    def named(self, field: str) -> str:
+        return (EngineerAccess if field in EngineerAccess.model_fields else KafkaAccess).variable(field)
+
+
 def engineers_access(bootstrap: str) -> KafkaAccess:
     """How engineers enter a broker.
 
@@ -45,7 +52,8 @@ def engineers_access(bootstrap: str) -> KafkaAccess:
             f"DOSETWIN_ENGINEER_USER={engineer.user!r}: a user is told by DOSETWIN_KAFKA_PROTOCOL=SASL_SSL only, and "
             f"that is {own.protocol}"
         )
-    return own.model_copy(update={"user": engineer.user, "password_file": engineer.password_file})
+    said = own.model_dump() | {"user": engineer.user, "password_file": engineer.password_file}
+    return _AsEngineer.model_construct(own.model_fields_set, **said)
 
 
 @contextmanager

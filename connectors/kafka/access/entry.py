@@ -82,6 +82,10 @@ class KafkaAccess(PartSettings, env_prefix="DOSETWIN_KAFKA_"):
             return f"user '{self.user}'"
         return f"the certificate {self.certificate}" if self.certificate else "somebody without a name"
 
+    def named(self, field: str) -> str:
+        """The variable by which a field of this entry is said, for messages."""
+        return type(self).variable(field)
+
     def options(self) -> dict[str, Any]:
         """What kafka-python and aiokafka alike are to be given; nothing where Kafka is entered in the clear.
 
@@ -108,7 +112,7 @@ class KafkaAccess(PartSettings, env_prefix="DOSETWIN_KAFKA_"):
             ) from None
         context.minimum_version = ssl.TLSVersion.TLSv1_3
         if self.certificate is not None:
-            _closed(self.key or self.certificate, "KEY" if self.key else "CERTIFICATE")
+            _closed(self.key or self.certificate, self.named("key" if self.key else "certificate"))
             try:
                 context.load_cert_chain(self.certificate, self.key)
             except OSError as error:
@@ -119,14 +123,15 @@ class KafkaAccess(PartSettings, env_prefix="DOSETWIN_KAFKA_"):
     def _password(self) -> str:
         path = self.password_file
         assert path is not None, "SASL_SSL has one"
-        _closed(path, "PASSWORD_FILE")
+        variable = self.named("password_file")
+        _closed(path, variable)
         try:
             password = path.read_text(encoding="utf-8").strip()
         except (OSError, UnicodeDecodeError) as error:
             mend = "name a file that holds the password alone, and that its user can read"
-            raise SettingsError(f"DOSETWIN_KAFKA_PASSWORD_FILE={path}: {error}; {mend}") from None
+            raise SettingsError(f"{variable}={path}: {error}; {mend}") from None
         if not password:
-            raise SettingsError(f"DOSETWIN_KAFKA_PASSWORD_FILE={path}: is empty; write the user's password into it")
+            raise SettingsError(f"{variable}={path}: is empty; write the user's password into it")
         return password
 
 
@@ -134,10 +139,10 @@ def _closed(path: Path, variable: str) -> None:
     try:
         mode = path.stat().st_mode
     except OSError as error:
-        raise SettingsError(f"DOSETWIN_KAFKA_{variable}={path}: {error.strerror}; name a file that is there") from None
+        raise SettingsError(f"{variable}={path}: {error.strerror}; name a file that is there") from None
     if mode & EVERYBODY:
         seen = f"everybody may read it (mode {stat.S_IMODE(mode):o})"
-        raise SettingsError(f"DOSETWIN_KAFKA_{variable}={path}: {seen}; chmod 600 {path}")
+        raise SettingsError(f"{variable}={path}: {seen}; chmod 600 {path}")
 
 
 _instead: ContextVar[KafkaAccess | None] = ContextVar("instead", default=None)

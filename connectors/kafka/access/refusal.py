@@ -92,7 +92,7 @@ def explained(error: BaseException, access: KafkaAccess) -> Refusal:
         return Refusal(*certificate_refused(error, access.ca, "DOSETWIN_KAFKA", "DOSETWIN_KAFKA_CA"))
     if isinstance(error, errors.SaslAuthenticationFailed):
         seen = f"{access.who} or the password in {access.password_file} is not known there"
-        return Refusal(seen, "mend DOSETWIN_KAFKA_USER, or what stands in DOSETWIN_KAFKA_PASSWORD_FILE")
+        return Refusal(seen, f"mend {access.named('user')}, or what stands in {access.named('password_file')}")
     if isinstance(error, errors.UnsupportedSaslMechanismError):
         seen = f"it takes no password by {access.mechanism}"
         return Refusal(

@@ -109,12 +109,13 @@ def check_plugins() -> Iterator[Finding]:
 
 def check_servers(settings: Settings, to_influx: InfluxSettings) -> Iterator[Finding]:
     """Do the servers answer, and are the topics there?"""
-    from streams.doctor.broker import allowed, check_broker, check_rights
+    from streams.doctor.broker import allowed, check_broker, check_engineer, check_rights
     from streams.doctor.influx import check_influx
     from streams.doctor.readers import check_audit, check_devices, check_sinks
     from streams.doctor.retention import check_topics_kept
 
     access = yield from check_broker(settings)
+    yield from check_engineer(settings)
     if access is not None:
         yield from check_topics(settings)
         yield from check_rights(settings, access.user)

@@ -13,7 +13,7 @@ from connectors.kafka.clients import open_admin
 from connectors.kafka.topics import ALERTS, HEARTBEATS, LABS, describe_topics
 from connectors.settings import load_settings
 from streams.commands.project.doctor import check_topics
-from streams.doctor.broker import allowed, check_broker, check_rights
+from streams.doctor.broker import allowed, check_broker, check_engineer, check_rights
 from streams.doctor.finding import Finding
 from streams.roles import admit
 from tests.doors import Doors
@@ -108,6 +108,72 @@ def test_a_missing_right_is_named_and_given_again(locked: Doors, monkeypatch: py
     assert found.well
     (labs,) = describe_topics(locked.users, topics=(LABS,))
     assert "WRITE" not in labs.rights, "what it was given beyond its work is taken back"
+
+
+@pytest.fixture
+def engineers(console: Doors, monkeypatch: pytest.MonkeyPatch) -> Doors:
+    """The console, with the user whom engineers are there."""
+    for name, value in console.roles["console"].items():
+        if name.startswith("DOSETWIN_ENGINEER_"):
+            monkeypatch.setenv(name, value)
+    return console
+
+
+def test_the_engineers_user_is_checked_beside_the_consoles_own(
+    engineers: Doors, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert list(check_engineer(load_settings())) == [
+        Finding("engineers on Kafka", f"{engineers.users} lets user 'engineer' in"),
+        Finding("role engineer", "may do its work on all topics that are there"),
+    ]
+    for name in ("USER", "PASSWORD_FILE"):
+        monkeypatch.delenv(f"DOSETWIN_ENGINEER_{name}")
+    assert list(check_engineer(load_settings())) == []
+
+
+def test_of_the_engineers_user_a_wrong_password_authority_and_role_are_told_apart(
+    engineers: Doors, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    wrong, other = tmp_path / "wrong.password", tmp_path / "other.pem"
+    wrong.write_text("wrong")
+    wrong.chmod(0o600)
+    trustme.CA().cert_pem.write_to_path(str(other))
+    with monkeypatch.context() as patch:
+        patch.setenv("DOSETWIN_ENGINEER_PASSWORD_FILE", str(wrong))
+        (found,) = check_engineer(load_settings())
+        assert f"does not let user 'engineer' in: user 'engineer' or the password in {wrong} is not" in found.seen
+        assert found.mend == "mend DOSETWIN_ENGINEER_USER, or what stands in DOSETWIN_ENGINEER_PASSWORD_FILE"
+        wrong.chmod(0o644)
+        (found,) = check_engineer(load_settings())
+        assert found.seen.startswith(f"DOSETWIN_ENGINEER_PASSWORD_FILE={wrong}: everybody may read it")
+    with monkeypatch.context() as patch:
+        patch.setenv("DOSETWIN_KAFKA_CA", str(other))
+        (found,) = check_engineer(load_settings())
+        assert f"its certificate is not of the authority named: DOSETWIN_KAFKA_CA={other}" in found.seen
+    with monkeypatch.context() as patch:
+        patch.setenv("DOSETWIN_ENGINEER_USER", "console")
+        patch.setenv("DOSETWIN_ENGINEER_PASSWORD_FILE", engineers.roles["console"]["DOSETWIN_KAFKA_PASSWORD_FILE"])
+        well, found = check_engineer(load_settings())
+        assert (well.well, found.well) == (True, False)
+        assert found.seen.startswith(f"has no right to WRITE {LABS}, ")
+    with monkeypatch.context() as patch:
+        patch.delenv("DOSETWIN_ENGINEER_PASSWORD_FILE")
+        (found,) = check_engineer(load_settings())
+        assert "are set both, or neither" in found.seen
+
+
+def test_a_right_that_the_engineers_user_lacks_is_named_and_given_again(
+    engineers: Doors, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engineers.act(monkeypatch, None)
+    _take(engineers.operators, "engineer", "WRITE", LABS)
+    engineers.act(monkeypatch, "console")
+    well, found = check_engineer(load_settings())
+    assert (well.well, found.subject, found.seen) == (True, "role engineer", f"has no right to WRITE {LABS}")
+    engineers.act(monkeypatch, None)
+    admit(load_settings())
+    engineers.act(monkeypatch, "console")
+    assert all(one.well for one in check_engineer(load_settings()))
 
 
 def _give(bootstrap: str, role: str, operation: str, topic: str) -> None:
