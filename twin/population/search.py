@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -72,36 +72,48 @@ class State:
     why: str = ""
 
 
+class Bounds(NamedTuple):
+    """Of the vector, (K,) each."""
+
+    lowest: Floats
+    highest: Floats
+
+
 Told = Callable[[State, Evaluation], None]
 """Is told where the search stands, after every step."""
 
 
-def search(objective: Objective, begin: State, told: Told, lowest: Floats | None = None) -> tuple[State, Evaluation]:
+def search(
+    objective: Objective, begin: State, told: Told, lowest: Floats | None = None, highest: Floats | None = None
+) -> tuple[State, Evaluation]:
     """Follow a search to its end.
 
     Args:
         begin: where it stands.
         told: after every step.
-        lowest: (K,) bounds of the vector from below.
+        lowest, highest: (K,) bounds of the vector from below and above.
 
     Raises:
         FloatingPointError: the objective is not finite where the search begins.
     """
-    state, lowest = begin, np.full(len(begin.vector), -np.inf) if lowest is None else lowest
+    state, size = begin, len(begin.vector)
+    bounds = Bounds(
+        np.full(size, -np.inf) if lowest is None else lowest, np.full(size, np.inf) if highest is None else highest
+    )
     here = objective(state.vector, thorough=True)
     if not np.isfinite(here.total):
         raise FloatingPointError("the objective is not finite at the values that the search begins with")
     told(state, here)
     while not state.why:
-        state, here = _stepped(objective, state, here, lowest)
+        state, here = _stepped(objective, state, here, bounds)
         told(state, here)
     return state, here
 
 
-def _stepped(objective: Objective, state: State, here: Evaluation, lowest: Floats) -> tuple[State, Evaluation]:
+def _stepped(objective: Objective, state: State, here: Evaluation, bounds: Bounds) -> tuple[State, Evaluation]:
     curvature = scores_curvature(here) if state.curvature is None else state.curvature
     gradient = here.gradient
-    held = (here.vector <= lowest) & (gradient > 0.0)
+    held = (here.vector <= bounds.lowest) & (gradient > 0.0) | (here.vector >= bounds.highest) & (gradient < 0.0)
     step = _direction(curvature, np.where(held, 0.0, gradient), held)
     promised = -0.5 * float(gradient @ step)
     if promised < PROMISE and _shift(curvature, step) < SHIFT:
@@ -112,7 +124,7 @@ def _stepped(objective: Objective, state: State, here: Evaluation, lowest: Float
     if state.step >= MOST_STEPS:
         return replace(state, why=f"not converged after {MOST_STEPS} steps"), here
     step *= min(1.0, float(LONGEST / np.abs(step / _sizes(here.vector)).max()))
-    found = _line(objective, here, step, lowest)
+    found = _line(objective, here, step, bounds)
     if found is None:
         if state.near:
             stuck = "converged" if promised < 100.0 * PROMISE else f"stuck where {promised:.2g} was still promised"
@@ -158,11 +170,11 @@ def _sizes(vector: Floats) -> Floats:
     return np.maximum(1.0, np.abs(vector))
 
 
-def _line(objective: Objective, here: Evaluation, step: Floats, lowest: Floats) -> Evaluation | None:
+def _line(objective: Objective, here: Evaluation, step: Floats, bounds: Bounds) -> Evaluation | None:
     """The evaluation at the end of the step, shortened until it is enough; ``None`` if it never is."""
     slope, share = float(here.gradient @ step), 1.0
     for _ in range(HALVINGS):
-        there = objective(np.maximum(here.vector + share * step, lowest), here)
+        there = objective(np.clip(here.vector + share * step, bounds.lowest, bounds.highest), here)
         change = there.total - here.total
         if np.isfinite(change) and change <= 1e-4 * share * slope:
             return there

@@ -1,0 +1,176 @@
+"""``dosetwin covariates``: which characteristics of patients explain how they differ, found from their records.
+
+``stepwise`` adds relations while the likelihood bears them out, and then leaves out again what does not hold by a
+stricter rule, as PsN's ``scm`` does. The covariates looked at are those that the model file declares; columns of the
+data are read for these. What cannot be used is reported on stderr with its line and reason while the rest goes on; the
+exit code is then 3, and 1 where the last fit did not converge. The last line on stderr is JSON.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, cast
+
+import typer
+
+from streams.terminal.options import examples
+
+if TYPE_CHECKING:
+    from twin.covariates.stepwise import Way
+    from twin.population.objective import Method
+
+app = typer.Typer(
+    name="covariates",
+    no_args_is_help=True,
+    help="Characteristics of patients that explain how they differ: stepwise search.",
+)
+
+NOT_CONVERGED = 1
+"""Exit code of a search whose last fit did not end at a minimum."""
+
+
+class MethodOption(StrEnum):
+    """The objective that tests are of."""
+
+    FOCEI = "focei"
+    FOCE = "foce"
+    LAPLACE = "laplace"
+
+
+class DirectionOption(StrEnum):
+    """Which ways a search goes."""
+
+    BOTH = "both"
+    FORWARD = "forward"
+    BACKWARD = "backward"
+
+
+Files = Annotated[list[Path], typer.Argument(help="NM-TRAN style CSV or NDJSON events", show_default=False)]
+ModelOption = Annotated[str, typer.Option("--model", help="id or path: the model that effects are added to")]
+Out = Annotated[Path, typer.Option(help="folder of the results; an interrupted search in it goes on")]
+Categorical = Annotated[
+    str,
+    typer.Option(help="covariates that are categories, as SEX,RACE; those with levels in the model file are anyway"),
+]
+Fix = Annotated[str, typer.Option(help="numbers that stay as they are, as CL,omega.CL,error.plasma.additive")]
+Name = Annotated[str | None, typer.Option(help="id of the model that is written; by default the model's and a word")]
+Columns = Annotated[str, typer.Option(help="names in the CSV, as TIME=TIME_DAYS,DV=ANC")]
+OutputOption = Annotated[str | None, typer.Option(help="what DV is, where the CSV has no DVID")]
+Join = Annotated[bool, typer.Option("--join", help="one id in several files is one patient")]
+PrefixIds = Annotated[bool, typer.Option("--prefix-ids", help="begin every patient's id with the name of its file")]
+Jobs = Annotated[int | None, typer.Option(min=1, help="processes; by default one a core (the results are the same)")]
+
+
+@app.command(
+    epilog=examples(
+        "dosetwin covariates stepwise levels.csv --model base.toml --out searched",
+        "dosetwin covariates stepwise levels.csv --model base.toml --pairs CL:WT,V:WT --shapes power --out searched",
+        "dosetwin covariates stepwise levels.csv --model base.toml --categorical SEX --include CL:WT=power --out there",
+    )
+)
+def stepwise(
+    files: Files,
+    model: ModelOption,
+    out: Out,
+    pairs: Annotated[
+        str, typer.Option(help="PARAMETER:COVARIATE, as CL:WT,V:WT=power; by default all that can be")
+    ] = "",
+    shapes: Annotated[
+        str, typer.Option(help="of pairs without one: linear, hockey-stick, exponential, power")
+    ] = "linear,hockey-stick",
+    include: Annotated[str, typer.Option(help="relations to begin with, as CL:WT=linear")] = "",
+    categorical: Categorical = "",
+    direction: Annotated[DirectionOption, typer.Option(help="which ways the search goes")] = DirectionOption.BOTH,
+    p_forward: Annotated[float, typer.Option(min=1e-12, max=1.0, help="p below which a relation is added")] = 0.05,
+    p_backward: Annotated[float, typer.Option(min=1e-12, max=1.0, help="p above which one is left out again")] = 0.01,
+    method: Annotated[MethodOption, typer.Option(help="the objective that tests are of")] = MethodOption.FOCEI,
+    fix: Fix = "",
+    name: Name = None,
+    columns: Columns = "",
+    output: OutputOption = None,
+    join: Join = False,
+    prefix_ids: PrefixIds = False,
+    jobs: Jobs = None,
+) -> None:
+    """Add relations one by one while they are significant, then leave out again what a stricter rule does not keep."""
+    import json
+
+    from threadpoolctl import threadpool_limits
+
+    from streams.batch.arguments import LeftOut, cases_in, ended_plainly, reading, usable_arguments
+    from streams.batch.cases import CaseError
+    from streams.batch.covariates.candidates import Candidates, at_bounds
+    from streams.batch.covariates.scope import included, scope_of, shapes_of
+    from streams.batch.covariates.steps import as_json, how_found, lines_of, model_of, problems_of
+    from streams.batch.population.fit import as_json as fit_as_json
+    from streams.batch.population.fit import fit as fit_cohort
+    from streams.batch.population.fit import written
+    from streams.batch.population.patients import cohort_of, data_hash, timelines_of
+    from twin.covariates.characteristics import CovariateError, characteristics
+    from twin.covariates.stepwise import found as ended_with
+    from twin.covariates.stepwise import stepwise as search
+    from twin.names import NAME_IN_WORDS, is_name
+    from twin.population.theta import FitError, Theta
+
+    left_out = LeftOut()
+    chosen: Method = method.value
+    with usable_arguments():
+        how = reading(model, columns, output, files, out, join=join, prefix_ids=prefix_ids)
+        assert how.model is not None, "a model is required"
+        called = f"{how.model.id}_covariates" if name is None else name
+        if not is_name(called):
+            raise CaseError(f"--name {called!r} cannot be an id; {NAME_IN_WORDS}")
+        fixed = tuple(part.strip() for part in fix.split(",") if part.strip())
+        cases = cases_in(files, how, left_out)
+        try:
+            timelines = timelines_of(cases, how.model, left_out)
+            categories = [part.strip() for part in categorical.split(",") if part.strip()]
+            described = characteristics(timelines.values(), how.model, categories)
+            begun = included(include, how.model, described)
+            scope = scope_of(pairs, shapes_of(shapes), how.model, described)
+            Theta.of(how.model, fixed)
+        except (FitError, CovariateError) as error:
+            raise CaseError(str(error)) from None
+        out.mkdir(parents=True, exist_ok=True)
+
+    def told(done: int, wanted: int) -> None:
+        typer.echo(f"fitted {done} of {wanted}", err=True)
+
+    data = data_hash(files)
+    with_values = [case for case in cases if case.patient_id in timelines]
+    candidates = Candidates(how.model, described, with_values, chosen, fixed, jobs, out / "fits.ndjson", data, told)
+    ways = cast("list[Way]", ["forward", "backward"] if direction is DirectionOption.BOTH else [direction.value])
+    levels = (p_forward, p_backward)
+    steps = []
+    with ended_plainly(), usable_arguments(), threadpool_limits(1):
+        try:
+            for step in search(candidates, begun, scope, ways, *levels):
+                steps.append(step)
+                for line in lines_of(step):
+                    typer.echo(line)
+            ended = ended_with(steps[-1])
+            final = model_of(ended, candidates, how_found(steps, candidates, levels), called)
+            theta = Theta.of(final, (*fixed, *at_bounds(ended, described)))
+            cohort = cohort_of(timelines_of(with_values, final, lambda _: None), theta)
+            found = fit_cohort(cohort, chosen, lambda *_: None)
+        except (FitError, CovariateError) as error:
+            raise CaseError(str(error)) from None
+        (out / f"{called}.toml").write_text(written(found, data, called).text)
+        (out / "fit.json").write_text(fit_as_json(found, data, files))
+        (out / "steps.json").write_text(as_json(steps, candidates, levels, files))
+    for problem in (*found.problems, *problems_of(ended, described)):
+        typer.echo(f"note: {problem}", err=True)
+    summary = {
+        "patients": len(with_values),
+        "fits": sum(len(step.tests) for step in steps) + 1,
+        "steps": len(steps),
+        "relations": [str(relation) for relation in ended.relations],
+        "objective": [round(steps[0].base.objective, 4), round(ended.objective, 4)],
+        "minus_2_log_likelihood": [round(found.exact.minus_2_log, 3), round(found.exact.error, 3)],
+        "converged": found.state.why == "converged",
+        "left_out": len(left_out),
+        "out": str(out),
+    }
+    typer.echo(json.dumps(summary), err=True)
+    raise typer.Exit(left_out.exit_code if found.state.why == "converged" else NOT_CONVERGED)

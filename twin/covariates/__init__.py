@@ -1,0 +1,5 @@
+"""Which characteristics of patients explain how they differ, and by how much.
+
+In come a model, a cohort and pairs of parameter and covariate. Out go relations that the likelihood bears out, as
+effects in a model file (`stepwise`).
+"""
