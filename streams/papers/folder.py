@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from streams.papers import advisories, images, licences, parts, risks, soup
-from streams.papers.advisories import Scan
+from streams.papers.advisories import Except, Scan
 from streams.papers.images import Image
 from streams.papers.results import Run
 from streams.papers.risks import FOLDER, Risks
@@ -37,6 +37,7 @@ class Papers:
     soup: Sequence[Row]
     images: Sequence[Image]
     scan: Scan | None
+    excused: Sequence[Except]
 
     def pages(self) -> dict[str, str]:
         """Every page by its file's name."""
@@ -78,7 +79,13 @@ class Papers:
     def _soup(self) -> str:
         scanned = "Not scanned for known vulnerabilities: nothing is known of them."
         if self.scan is not None and not self.scan.trouble:
-            scanned = f"Known vulnerabilities as of {self.scan.made:%Y-%m-%d %H:%MZ}, by {self.scan.service}."
+            asked = ", ".join(f"{number} of {name}" for name, number in sorted(self.scan.asked.items()))
+            scanned = f"Known vulnerabilities as of {self.scan.made:%Y-%m-%d %H:%MZ}, by {self.scan.service}: {asked}."
+            scanned += "".join(
+                f"\n\nNot of {one.part}: {one.reason} ({one.by}, until {one.until})."
+                for one in self.excused
+                if not one.ids
+            )
         head = ("part", "version", "licence", "what it is for", "known vulnerabilities")
         listed = [
             (row.part.purl.rpartition("@")[0], row.part.version, row.licence, row.purpose, self._known(row))
@@ -100,9 +107,13 @@ class Papers:
         return f"## Images of containers\n\n{note}\n\n{table(('image', 'digest', 'stated by'), listed)}"
 
     def _known(self, row: Row) -> str:
-        if self.scan is None or self.scan.trouble:
-            return "not scanned"
-        return ", ".join(self.scan.found.get(row.part.purl, ())) or "none"
+        said = "not scanned" if self.scan is None else self.scan.of(row.part)
+        reasons = [
+            f"{one.reason} ({one.by}, until {one.until})"
+            for one in self.excused
+            if one.ids and one.part == row.part.purl.rpartition("@")[0]
+        ]
+        return ": ".join([said, "; ".join(reasons)]) if reasons else said
 
     def _trace(self) -> str:
         lines = [(*line, self.run.of(line[2])) for line in self.risks.traced()]
@@ -125,11 +136,14 @@ def table(head: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
     return "".join(f"| {' | '.join(cells)} |\n" for cells in written)
 
 
-def gathered(root: Path, run: Run, scan: Scan | None, version: str) -> Papers:
+def gathered(root: Path, run: Run, version: str) -> Papers:
     """What the pages of the tree at ``root`` are made of."""
     found = soup.rows(root, parts.parts(root), licences.read(root))
+    scan = advisories.read(root / advisories.KEPT)
     intended_use = (root / FOLDER / "intended_use.md").read_text(encoding="utf-8")
-    return Papers(version, intended_use, risks.read(root), run, found, images.read(root), scan)
+    return Papers(
+        version, intended_use, risks.read(root), run, found, images.read(root), scan, advisories.read_exceptions(root)
+    )
 
 
 def gaps(papers: Papers, root: Path) -> Iterator[str]:
@@ -142,5 +156,5 @@ def gaps(papers: Papers, root: Path) -> Iterator[str]:
         yield from risks.unproved(papers.risks, papers.run)
     yield from soup.gaps(root, papers.soup)
     yield from images.gaps(root, papers.images, papers.run.began.date())
-    if papers.scan is not None and papers.scan.found:
-        yield from advisories.gaps(papers.scan, advisories.read_exceptions(root), papers.scan.made.date())
+    day = papers.run.began.date()
+    yield from advisories.gaps(papers.scan, papers.excused, parts.parts(root), advisories.locked(root), day)

@@ -20,7 +20,6 @@ Tree = Annotated[Path, typer.Option("--tree", file_okay=False, help="the clone")
 Out = Annotated[Path, typer.Option("--out", file_okay=False, help="folder to write into")]
 
 WRITTEN = Path("build/papers")
-SCAN = "vulnerabilities.json"
 
 
 @app.command(epilog=examples("dosetwin papers parts"))
@@ -49,40 +48,57 @@ def parts(tree: Tree = Path(), out: Out = WRITTEN) -> None:
     _say(licences.gaps(found, known))
 
 
-@app.command(epilog=examples("dosetwin papers scan"))
+@app.command(
+    epilog=examples(
+        "dosetwin papers scan", "dosetwin papers scan --records osv/ --named 'export of osv.dev, 2026-11-29'"
+    )
+)
 def scan(
     tree: Tree = Path(),
-    out: Out = WRITTEN,
+    out: Annotated[Path | None, typer.Option("--out", dir_okay=False, help="by default the tree's newest scan")] = None,
     service: Annotated[
         str, typer.Option(envvar="DOSETWIN_ADVISORIES", help="a service that speaks as api.osv.dev does")
     ] = "https://api.osv.dev",
+    records: Annotated[
+        Path | None, typer.Option(exists=True, file_okay=False, help="a folder of records of OSV instead of a service")
+    ] = None,
+    named: Annotated[str, typer.Option(help="whose records these are and of when, for the pages")] = "",
 ) -> None:
-    """Ask a service for known vulnerabilities of every part, and write the dated answer.
+    """Ask a service, or a folder of records, for known vulnerabilities of every part, and write the dated answer.
 
-    Exit code 1 names each that is not excepted, and each exception that has ended; 3 says that there was no answer, so
-    that nothing is known.
+    Exit code 1 names each that is not excepted, each exception that has ended, and each kind of parts that nobody was
+    asked about; 3 says that there was no answer, so that nothing is known.
     """
     from datetime import UTC, datetime
 
     from streams.papers import advisories
     from streams.papers.parts import PartsError
     from streams.papers.parts import parts as parts_of
+    from streams.papers.records import RecordsError
 
     now = datetime.now(UTC)
+    if records is not None and not named.strip():
+        _fail("--named: say whose records these are, and of when")
     try:
-        asked, exceptions = parts_of(tree), advisories.read_exceptions(tree)
-    except (PartsError, advisories.ExceptionsError, OSError) as error:
+        asked, exceptions, locks = parts_of(tree), advisories.read_exceptions(tree), advisories.locked(tree)
+        found = (
+            advisories.scan(asked, service, locks, now)
+            if records is None
+            else advisories.look_up(asked, records, named, locks, now)
+        )
+    except (PartsError, RecordsError, advisories.ExceptionsError, OSError) as error:
         _fail(str(error))
-    found = advisories.scan(asked, service, now)
-    out.mkdir(parents=True, exist_ok=True)
-    (out / SCAN).write_text(found.as_json(), encoding="utf-8")
+    path = out or tree / advisories.KEPT
     if found.trouble:
         typer.echo(f"NOT SCANNED, so nothing is known of vulnerabilities: {found.trouble}", err=True)
         raise typer.Exit(3)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(found.as_json(), encoding="utf-8")
+    looked = sum(found.asked.values())
     typer.echo(
-        f"{out / SCAN}: {found.asked} parts, {len(found.found)} with known vulnerabilities, {now:%Y-%m-%d %H:%MZ}"
+        f"{path}: {looked} of {len(asked)} parts, {len(found.found)} with known vulnerabilities, {now:%Y-%m-%d %H:%MZ}"
     )
-    _say(advisories.gaps(found, exceptions, now.date()))
+    _say(advisories.gaps(found, exceptions, asked, locks, now.date()))
 
 
 @app.command(epilog=examples("dosetwin papers write", "dosetwin papers write --report build/tests.xml"))
@@ -98,13 +114,13 @@ def write(
     Exit code 1 names every gap, and nothing is written: an empty cell, a control without a test, a test that does not
     exist, was not run or did not pass.
     """
-    from streams.papers import advisories, folder, results
+    from streams.papers import folder, results
     from streams.papers.parts import PartsError
     from streams.terminal.version import version
 
     try:
-        run, scanned = results.read(report), advisories.read(out / SCAN)
-        papers = folder.gathered(tree, run, scanned, version())
+        run = results.read(report)
+        papers = folder.gathered(tree, run, version())
         _say(folder.gaps(papers, tree))
         pages = papers.pages()
     except (PartsError, ValueError, OSError) as error:
@@ -113,8 +129,6 @@ def write(
     for name, text in pages.items():
         (out / name).write_text(text, encoding="utf-8")
     typer.echo(f"{out / 'README.md'}: {len(pages)} pages, by the run of {run.began:%Y-%m-%d %H:%M}")
-    if scanned is None or scanned.trouble:
-        typer.echo("not scanned for known vulnerabilities; the pages say so: 'dosetwin papers scan'", err=True)
 
 
 def _say(gaps: Iterable[str]) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 import re
+from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -11,28 +14,40 @@ import pytest
 from pytest_httpserver import HTTPServer
 
 from connectors.services.ports import free_ports
-from streams.papers.advisories import Except, ExceptionsError, Scan, gaps, read, read_exceptions, scan
-from streams.papers.parts import Part
+from streams.papers import advisories
+from streams.papers.advisories import Except, ExceptionsError, Scan, locked, look_up, read, read_exceptions, scan
+from streams.papers.parts import Part, parts
 from tests.places import ROOT
 
 PARTS = [Part("pypi", "one", "1.0"), Part("cargo", "two", "2.0")]
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 TODAY = NOW.date()
-FOUND = Scan(NOW, "s", 2, "", {"pkg:cargo/two@2.0": ["GHSA-1"]})
+LOCKS = {"a.lock": "ab", "b.lock": "cd"}
+CLEAN = Scan(NOW, "s", {"pypi": 1, "cargo": 1}, "", {}, LOCKS)
+FOUND = dataclasses.replace(CLEAN, found={"pkg:cargo/two@2.0": ["GHSA-1"]})
 
 
 def excepted(**other: Any) -> Except:
     return Except(
-        **{"id": "GHSA-1", "part": "pkg:cargo/two", "reason": "r", "by": "b", "until": date(2026, 4, 1), **other}
+        **{"ids": ("GHSA-1",), "part": "pkg:cargo/two", "reason": "r", "by": "b", "until": date(2026, 4, 1), **other}
     )
+
+
+def gaps(scan: Scan | None, exceptions: Sequence[Except], today: date = TODAY) -> list[str]:
+    return list(advisories.gaps(scan, exceptions, PARTS, LOCKS, today))
+
+
+def test_the_scan_of_the_tree_is_of_its_locks_and_all_that_it_found_is_excepted_for_now() -> None:
+    kept = read(ROOT / advisories.KEPT)
+    assert list(advisories.gaps(kept, read_exceptions(ROOT), parts(ROOT), locked(ROOT), date.today())) == []
 
 
 def test_what_the_service_knows_is_found_and_kept_with_its_date(httpserver: HTTPServer, tmp_path: Path) -> None:
     question = {"queries": [{"package": {"purl": part.purl}} for part in PARTS]}
     answer = {"results": [{}, {"vulns": [{"id": "RUSTSEC-9"}, {"id": "GHSA-1"}]}]}
     httpserver.expect_request("/v1/querybatch", method="POST", json=question).respond_with_json(answer)
-    found = scan(PARTS, httpserver.url_for(""), NOW)
-    assert (found.trouble, found.asked) == ("", 2)
+    found = scan(PARTS, httpserver.url_for(""), LOCKS, NOW)
+    assert (found.trouble, found.asked) == ("", {"pypi": 1, "cargo": 1})
     assert found.found == {"pkg:cargo/two@2.0": ["GHSA-1", "RUSTSEC-9"]}
     (tmp_path / "scan.json").write_text(found.as_json())
     assert read(tmp_path / "scan.json") == found
@@ -49,26 +64,24 @@ def test_what_the_service_knows_is_found_and_kept_with_its_date(httpserver: HTTP
 )
 def test_half_an_answer_is_no_scan(httpserver: HTTPServer, answer: dict[str, Any], said: str) -> None:
     httpserver.expect_request("/v1/querybatch").respond_with_json(answer)
-    found = scan(PARTS, httpserver.url_for(""), NOW)
+    found = scan(PARTS, httpserver.url_for(""), LOCKS, NOW)
     assert said in found.trouble
-    assert next(gaps(found, [], TODAY)).startswith("not scanned, so nothing is known")
+    assert gaps(found, [])[0].startswith("not scanned, so nothing is known")
 
 
 def test_a_service_that_fails_or_is_not_there_is_no_clean_result(httpserver: HTTPServer) -> None:
     httpserver.expect_request("/v1/querybatch").respond_with_data("", status=503)
     (port,) = free_ports(1)
     for service in (httpserver.url_for(""), f"http://127.0.0.1:{port}"):
-        found = scan(PARTS, service, NOW)
+        found = scan(PARTS, service, LOCKS, NOW)
         assert found.trouble.startswith(f"{service} gave no answer")
-        assert len(list(gaps(found, [], TODAY))) == 1
+        assert len(gaps(found, [])) == 1
 
 
 def test_nothing_found_is_clean_and_never_having_looked_is_not(tmp_path: Path) -> None:
-    assert list(gaps(Scan(NOW, "s", 2, "", {}), [], TODAY)) == []
+    assert gaps(CLEAN, []) == []
     assert read(tmp_path / "scan.json") is None
-    assert list(gaps(None, [], TODAY)) == [
-        "no scan for known vulnerabilities was ever made: run 'dosetwin papers scan'"
-    ]
+    assert gaps(None, []) == ["no scan for known vulnerabilities was ever made: run 'dosetwin papers scan'"]
 
 
 @pytest.mark.parametrize(
@@ -77,16 +90,44 @@ def test_nothing_found_is_clean_and_never_having_looked_is_not(tmp_path: Path) -
         ([], "pkg:cargo/two@2.0 has GHSA-1: renew the part"),
         ([excepted(until=TODAY)], "was excepted until 2026-03-01: look again"),
         ([excepted(until=date(2027, 3, 1))], "half a year at most"),
-        ([excepted(), excepted(id="GHSA-2")], "no part has GHSA-2 of pkg:cargo/two any more: remove it"),
+        ([excepted(), excepted(ids=("GHSA-2",))], "no part has GHSA-2 of pkg:cargo/two any more: remove it"),
     ],
 )
 def test_what_is_not_excepted_or_no_longer_is_named(exceptions: list[Except], said: str) -> None:
-    (gap,) = gaps(FOUND, exceptions, TODAY)
+    (gap,) = gaps(FOUND, exceptions)
     assert said in gap
 
 
 def test_what_is_excepted_for_a_while_is_clean() -> None:
-    assert list(gaps(FOUND, [excepted()], TODAY)) == []
+    assert gaps(FOUND, [excepted()]) == []
+
+
+def test_a_scan_of_other_locks_is_none_of_these_parts() -> None:
+    assert gaps(dataclasses.replace(CLEAN, locks={**LOCKS, "b.lock": "ef"}), []) == [
+        "b.lock changed since the scan of 2026-03-01: run 'dosetwin papers scan'"
+    ]
+
+
+def test_what_nobody_was_asked_about_is_named_and_excused_for_a_while_as_well() -> None:
+    half = dataclasses.replace(CLEAN, asked={"pypi": 1})
+    excuse = excepted(ids=(), part="cargo")
+    assert gaps(half, []) == [
+        "no part of cargo was scanned: ask somebody who knows them, or excuse it in docs/papers/exceptions.toml"
+    ]
+    assert gaps(half, [excuse]) == []
+    assert "that no part of cargo is scanned was excepted until 2026-04-01" in gaps(half, [excuse], date(2026, 4, 1))[0]
+    assert "cargo is scanned, or there is none: remove its [[unscanned]]" in gaps(CLEAN, [excuse])[0]
+    assert (half.of(PARTS[0]), half.of(PARTS[1])) == ("none", "not scanned")
+
+
+def test_records_of_a_folder_are_asked_about_the_parts_that_they_are_of(tmp_path: Path) -> None:
+    said = {
+        "id": "RUSTSEC-9",
+        "affected": [{"package": {"ecosystem": "crates.io", "name": "two"}, "versions": ["2.0"]}],
+    }
+    (tmp_path / "one.json").write_text(json.dumps(said))
+    found = look_up(PARTS, tmp_path, "somebody's, of 2026-03-01", LOCKS, NOW)
+    assert (found.asked, found.found) == ({"cargo": 1}, {"pkg:cargo/two@2.0": ["RUSTSEC-9"]})
 
 
 def test_the_exceptions_of_the_tree_can_be_read() -> None:
@@ -96,9 +137,10 @@ def test_the_exceptions_of_the_tree_can_be_read() -> None:
 @pytest.mark.parametrize(
     ("entry", "said"),
     [
-        ('id = "G"\npart = "p"\nby = "b"\nuntil = 2026-03-01', "exceptions[0].reason: each entry has exactly"),
-        ('id = "G"\npart = "p"\nreason = " "\nby = "b"\nuntil = 2026-03-01', "exceptions[0].reason: say it"),
-        ('id = "G"\npart = "p"\nreason = "r"\nby = "b"\nuntil = "soon"', "exceptions[0].until: 'soon' is no day"),
+        ('ids = ["G"]\npart = "p"\nby = "b"\nuntil = 2026-03-01', "exceptions[0].reason: each entry has exactly"),
+        ('ids = ["G"]\npart = "p"\nreason = " "\nby = "b"\nuntil = 2026-03-01', "exceptions[0].reason: say it"),
+        ('ids = ["G"]\npart = "p"\nreason = "r"\nby = "b"\nuntil = "soon"', "exceptions[0].until: 'soon' is no day"),
+        ('ids = []\npart = "p"\nreason = "r"\nby = "b"\nuntil = 2026-03-01', "exceptions[0].ids: [] names none"),
     ],
 )
 def test_an_exception_without_reason_or_end_is_named(tmp_path: Path, entry: str, said: str) -> None:

@@ -13,13 +13,13 @@ from streams.papers.folder import Papers, gaps, gathered, table
 from streams.papers.results import Run
 from tests.places import ROOT
 
-BEGAN = datetime(2026, 3, 1, 12)
+BEGAN = datetime(2026, 12, 1, 12)
 RUN = Run(BEGAN, {test: "passed" for _, _, test in risks.read(ROOT).traced()})
 
 
 @pytest.fixture(scope="module")
 def papers() -> Papers:
-    return gathered(ROOT, RUN, None, "0.1.0")
+    return gathered(ROOT, RUN, "0.1.0")
 
 
 def test_the_tree_has_no_gap_where_all_its_controls_passed(papers: Papers) -> None:
@@ -31,21 +31,30 @@ def test_each_risk_and_test_is_on_its_page_and_in_the_trace_with_its_result(pape
     for risk, what, test in papers.risks.traced():
         assert f"| {risk} | {what} | {test} | passed |" in pages["trace.md"]
         assert f"| {what} | {test} | passed |" in pages["hazards.md"] + pages["threats.md"]
-    assert "2026-03-01 12:00" in pages["README.md"]
+    assert "2026-12-01 12:00" in pages["README.md"]
     assert all(f"]({name})" in pages["README.md"] for name in pages if name != "README.md")
     assert "nothing here claims" in pages["intended_use.md"]
 
 
 def test_what_was_not_scanned_says_so_in_every_line(papers: Papers) -> None:
-    page = papers.pages()["soup.md"]
+    page = dataclasses.replace(papers, scan=None, excused=()).pages()["soup.md"]
     assert page.count("| not scanned |") == len(papers.soup)
     assert "nothing is known of them" in page
-    scan = Scan(BEGAN.replace(tzinfo=UTC), "here", 1, "", {papers.soup[0].part.purl: ["GHSA-1"]})
+    part = papers.soup[0].part
+    scan = Scan(BEGAN.replace(tzinfo=UTC), "here", {part.ecosystem: 1}, "", {part.purl: ["GHSA-1"]}, {})
     scanned = dataclasses.replace(papers, scan=scan)
     page = scanned.pages()["soup.md"]
-    assert "as of 2026-03-01 12:00Z, by here" in page
+    assert f"as of 2026-12-01 12:00Z, by here: 1 of {part.ecosystem}." in page
     assert "| GHSA-1 |" in page
     assert [gap for gap in gaps(scanned, ROOT) if "GHSA-1" in gap]
+
+
+def test_the_page_says_why_what_is_known_does_no_harm_and_what_nobody_looked_at(papers: Papers) -> None:
+    page = papers.pages()["soup.md"]
+    chi = next(line for line in page.splitlines() if "pkg:golang/github.com/go-chi/chi |" in line)
+    assert "GO-2026-4316: the fault is in RedirectSlashes, which influxd does not use (" in chi
+    assert "\n\nNot of cargo: " in page
+    assert "| grafana/grafana:11.6.0 | sha256:" in page
 
 
 def test_a_failed_control_and_an_empty_page_are_gaps(papers: Papers) -> None:
