@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twin.arrays import Floats
-from twin.kernel.free import natural, placed, scale_of, slope
+from twin.kernel.free import Scale, natural, placed, scale_of, slope
 from twin.model.formula import names_in
 from twin.model.measured.error import ErrorSpec
 from twin.model.spec import Model
@@ -222,6 +222,15 @@ class Theta:
             else:
                 found[at] = (population.omega if kind == "omega" else population.omega_iov)[i, j]
         return found
+
+    def scale(self, parameter: int) -> Scale:
+        """The scale that a parameter is moved on."""
+        return scale_of(self.model.parameters[parameter])
+
+    def placed(self, at: int, value: float) -> float:
+        """The element of the vector that makes a typical value, or an error's size, so much."""
+        kind, i, _ = self.elements[at]
+        return placed(self.scale(i), value) if kind == "place" else float(np.log(value))
 
     def natural_slopes(self, vector: Floats) -> Floats:
         """(K, K) d natural / d vector: what a covariance of the vector is carried over by."""

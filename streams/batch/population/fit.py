@@ -15,6 +15,7 @@ from streams.batch.population.search_file import keep, kept
 from streams.terminal.version import version
 from twin.arrays import Floats
 from twin.model.spec import Model
+from twin.population import starts as several
 from twin.population.cohort import Cohort
 from twin.population.importance.climbing import (
     Exact,
@@ -27,11 +28,17 @@ from twin.population.importance.climbing import (
 from twin.population.importance.density import Density
 from twin.population.laplace.methods import objective_of
 from twin.population.objective import Evaluation, Method
-from twin.population.results.bootstrap import Bootstrap, as_numbers
+from twin.population.results import bootstrap as bootstraps
+from twin.population.results import profile as profiling
+from twin.population.results import sir
+from twin.population.results.bootstrap import Bootstrap
+from twin.population.results.profile import Profile
 from twin.population.results.shrinkage import Shrinkage, shrinkage
+from twin.population.results.sir import Resampled
 from twin.population.results.uncertainty import Uncertainty, uncertainty
 from twin.population.results.written import Provenance, fitted_model
 from twin.population.search import State, lowest, search
+from twin.population.starts import Starts
 from twin.population.theta import FitError, Theta
 from twin.population.trace import Point, Trace, steepest
 from twin.population.values import Population
@@ -65,6 +72,7 @@ class Fit:
         problems: what did not converge, and what to try, in words.
         exact: the likelihood itself at the numbers found, whatever the method.
         bootstrap: of the numbers, where one was made.
+        starts: several, where they were made; ``profiles`` of some numbers; ``resampled`` all of them.
     """
 
     theta: Theta
@@ -78,6 +86,14 @@ class Fit:
     values: int
     exact: Exact
     bootstrap: Bootstrap | None = None
+    starts: Starts | None = None
+    profiles: tuple[Profile, ...] = ()
+    resampled: Resampled | None = None
+
+    @property
+    def converged(self) -> bool:
+        """Whether the search ended at a minimum, and starts that ended as deep ended at the same numbers."""
+        return self.state.why == "converged" and (self.starts is None or self.starts.agree)
 
     @property
     def population(self) -> Population:
@@ -85,10 +101,18 @@ class Fit:
         return self.theta.unpack(self.evaluation.vector)
 
 
-def fit(cohort: Cohort, method: FitMethod, moved: Moved, kept_at: Path | None = None, key: str = "") -> Fit:
+def fit(
+    cohort: Cohort,
+    method: FitMethod,
+    moved: Moved,
+    kept_at: Path | None = None,
+    key: str = "",
+    start: Floats | None = None,
+) -> Fit:
     """Fit a cohort by a method, from the values of its model or from where an interrupted search stood.
 
     Args:
+        start: (K,) where to begin instead of at the model's values.
         moved: is told of every step.
         kept_at: where the search is written down after every step.
         key: of what is fitted to what, and how.
@@ -97,7 +121,8 @@ def fit(cohort: Cohort, method: FitMethod, moved: Moved, kept_at: Path | None = 
         FitError: the objective is not finite at the values that the search begins with.
     """
     begun = None if kept_at is None else kept(kept_at, key)
-    begin = State(cohort.theta.pack(cohort.theta.start)) if begun is None else begun
+    first = cohort.theta.pack(cohort.theta.start) if start is None else start
+    begin = State(first) if begun is None else begun
     trace = Trace(cohort.theta)
 
     def told(state: State, total: float, slope: float) -> None:
@@ -229,7 +254,7 @@ def as_json(fit: Fit, data: str, files: Sequence[Path]) -> str:
             "bic": fit.exact.minus_2_log + size * math.log(fit.values),
             "is": "by importance sampling, the same whatever the method: what models are compared by",
         },
-        "converged": fit.state.why == "converged",
+        "converged": fit.converged,
         "ended": fit.state.why,
         "steps": fit.state.step,
         "problems": list(fit.problems),
@@ -241,7 +266,7 @@ def as_json(fit: Fit, data: str, files: Sequence[Path]) -> str:
             }
             for i, name in enumerate(fit.theta.names)
         ],
-        "bootstrap": None if fit.bootstrap is None else as_numbers(fit.bootstrap, fit.theta.names),
+        **_beside(fit),
         "fixed": _fixed(fit.theta),
         "standard_errors": best,
         "condition_number": None if best is None else fit.certainty.condition(best),  # type: ignore[arg-type]
@@ -254,6 +279,34 @@ def as_json(fit: Fit, data: str, files: Sequence[Path]) -> str:
         "trace": [asdict(point) for point in fit.trace],
     }
     return json.dumps(_plain(content), indent=1) + "\n"
+
+
+def intervals(fit: Fit) -> list[str]:
+    """Intervals that were asked for, a line each."""
+    lines = []
+    for one in fit.profiles:
+        low, high = ("open" if end is None else f"{end:.5g}" for end in (one.low, one.high))
+        lines.append(f"profile: {one.name} {one.value:.5g}, 95 % {low} to {high}")
+    if fit.resampled is not None:
+        found = fit.resampled
+        for name, low, high in zip(fit.theta.names, found.low.tolist(), found.high.tolist(), strict=True):
+            lines.append(f"sir: {name} 95 % {low:.5g} to {high:.5g}")
+        lines.append(
+            f"sir: the objective rises by {found.iterations[-1].mean_rise:.3g} on average,"
+            f" by {fit.theta.size} if the numbers are spread as their standard errors say"
+        )
+    return lines
+
+
+def _beside(fit: Fit) -> dict[str, object]:
+    """What was asked beside the numbers."""
+    names, bootstrap, starts, resampled = fit.theta.names, fit.bootstrap, fit.starts, fit.resampled
+    return {
+        "starts": None if starts is None else several.as_numbers(starts, fit.theta),
+        "profile": profiling.as_numbers(fit.profiles) if fit.profiles else None,
+        "sir": None if resampled is None else sir.as_numbers(resampled, names),
+        "bootstrap": None if bootstrap is None else bootstraps.as_numbers(bootstrap, names),
+    }
 
 
 def _fixed(theta: Theta) -> dict[str, float]:

@@ -13,14 +13,11 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import Annotated
 
 import typer
 
 from streams.terminal.options import examples
-
-if TYPE_CHECKING:
-    from twin.population.objective import Method
 
 app = typer.Typer()
 
@@ -42,6 +39,7 @@ class MethodOption(StrEnum):
         "dosetwin fit levels.csv --model busulfan_neroutsos2022 --out fitted",
         "dosetwin fit levels.csv --model mine.toml --method imp --out fitted",
         "dosetwin fit levels.csv --model mine.toml --bootstrap 1000 --strata SEX --out fitted",
+        "dosetwin fit levels.csv --model mine.toml --starts 5 --profile all --sir --out fitted",
         "dosetwin fit levels.csv --model mine.toml --fix ka,omega.ka --method foce --name mine_2 --out fitted",
     )
 )
@@ -65,29 +63,31 @@ def fit(
         int, typer.Option(min=0, max=100_000, help="replicates of patients drawn anew, for errors and intervals")
     ] = 0,
     strata: Annotated[str | None, typer.Option(help="covariate within whose values patients are drawn anew")] = None,
-    jobs: Annotated[int | None, typer.Option(min=1, help="processes of the bootstrap; by default one a core")] = None,
+    starts: Annotated[
+        int, typer.Option(min=1, max=1000, help="searches from jittered values; the deepest end is gone on from")
+    ] = 1,
+    profile: Annotated[
+        str, typer.Option(help="intervals by the profile of the likelihood: names as CL,omega.CL, or all")
+    ] = "",
+    sir: Annotated[bool, typer.Option("--sir", help="intervals by sampling importance resampling")] = False,
+    jobs: Annotated[int | None, typer.Option(min=1, help="processes beside the search; by default one a core")] = None,
 ) -> None:
     """Estimate the population of a data set: values, variability, errors, with their certainty, as a model file."""
     import json
-    from dataclasses import replace
 
     from threadpoolctl import threadpool_limits
 
     from streams.batch.arguments import LeftOut, cases_in, ended_plainly, reading, usable_arguments
     from streams.batch.cases import CaseError
-    from streams.batch.population.fit import as_json, written
+    from streams.batch.population.asked import Asked
+    from streams.batch.population.fit import as_json, intervals, written
     from streams.batch.population.fit import fit as fit_cohort
     from streams.batch.population.patients import cohort_of, data_hash, timelines_of
-    from streams.batch.population.replicates import bootstrap as replicated
-    from streams.batch.population.replicates import of_whom
-    from streams.batch.process_pool import prepare, worker_processes
-    from streams.terminal.progress import progress
     from twin.names import NAME_IN_WORDS, is_name
-    from twin.population.laplace.methods import objective_of
-    from twin.population.results.bootstrap import strata_of
+    from twin.population.starts import End, deepest
     from twin.population.theta import FitError, Theta
 
-    left_out = LeftOut()
+    left_out, asked = LeftOut(), Asked(starts, bootstrap, strata, profile, sir, jobs)
     with usable_arguments():
         how = reading(model, columns, output, files, out, join=join, prefix_ids=prefix_ids)
         assert how.model is not None, "a model is required"
@@ -99,55 +99,42 @@ def fit(
         try:
             theta = Theta.of(how.model, fixed)
             cohort = cohort_of(timelines_of(cases, how.model, left_out), theta)
-            chosen = method.value
-            if bootstrap == 1 or (strata is not None and not bootstrap):
-                raise CaseError("--bootstrap: give at least 2 replicates, also with --strata")
-            if bootstrap and chosen == "imp":
-                raise CaseError("--bootstrap goes with focei, foce and laplace; fit by one of these for it")
-            groups = strata_of(cohort, strata)
-            if chosen != "imp":
-                objective_of(cohort, cast("Method", chosen))
+            asked.check(cohort, method.value)
         except FitError as error:
             raise CaseError(str(error)) from None
         out.mkdir(parents=True, exist_ok=True)
-    data, search = data_hash(files), out / "search.json"
+    data, search, begun = data_hash(files), out / "search.json", out / "starts.json"
     key = " ".join([how.model.hash, data, method.value, columns, output or "", *theta.names])
 
     def moved(step: int, objective: float, numbers: str) -> None:
         typer.echo(f"step {step}: objective {objective:.4f}; {numbers}", err=True)
 
+    def ended(number: int, end: End) -> None:
+        typer.echo(f"start {number}: objective {end.objective:.4f}; {end.why}", err=True)
+
     with ended_plainly(), threadpool_limits(1):
         try:
-            found = fit_cohort(cohort, method.value, moved, search, key)
+            ends = asked.begun(cases, cohort, method.value, ended, begun, key)
+            start = ends[deepest(ends)].vector if ends else None
+            found = fit_cohort(cohort, method.value, moved, search, f"{key} {starts}", start)
+            found = asked.answered(found, cases, cohort, ends)
         except FitError as error:
             typer.echo(f"dosetwin: {error}", err=True)
             raise typer.Exit(NOT_CONVERGED) from None
-        if bootstrap:
-            processes = worker_processes(jobs, bootstrap)
-            prepare([how.model], processes)
-            kept = of_whom(cases, cohort)
-            with progress("bootstrap", "replicates", bootstrap) as done:
-                try:
-                    found = replace(
-                        found,
-                        bootstrap=replicated(
-                            kept, theta, cast("Method", chosen), found.state.vector, groups, bootstrap, processes, done
-                        ),
-                    )
-                except FitError as error:
-                    typer.echo(f"dosetwin: {error}", err=True)
-                    raise typer.Exit(NOT_CONVERGED) from None
         (out / f"{called}.toml").write_text(written(found, data, called).text)
         (out / "fit.json").write_text(as_json(found, data, files))
         search.unlink(missing_ok=True)
+        begun.unlink(missing_ok=True)
     for problem in found.problems:
         typer.echo(f"note: {problem}", err=True)
+    for line in intervals(found):
+        typer.echo(line, err=True)
     summary = {
         "patients": len(cohort),
         "values": found.values,
         "objective": round(found.evaluation.total, 4),
         "minus_2_log_likelihood": [round(found.exact.minus_2_log, 3), round(found.exact.error, 3)],
-        "converged": found.state.why == "converged",
+        "converged": found.converged,
         "steps": found.state.step,
         "estimates": {
             n: float(f"{v:.6g}") for n, v in zip(theta.names, theta.natural(found.state.vector).tolist(), strict=True)
@@ -156,4 +143,4 @@ def fit(
         "out": str(out),
     }
     typer.echo(json.dumps(summary), err=True)
-    raise typer.Exit(left_out.exit_code if found.state.why == "converged" else NOT_CONVERGED)
+    raise typer.Exit(left_out.exit_code if found.converged else NOT_CONVERGED)

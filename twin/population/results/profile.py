@@ -1,0 +1,228 @@
+"""Intervals by the profile of the likelihood: how far a number may go before the rest cannot make up for it.
+
+With one number held at v and all others at their best, the objective rises by d(v) above its minimum; the 95 % interval
+holds all v with d(v) <= `RISE`, the quantile of chi-squared with one degree of freedom (Venzon & Moolgavkar 1988, Appl
+Stat 37:87). The root of d is nearly straight, so that its crossing is found in a few searches, each from where the last
+one ended. An interval need not be symmetric, holds under any transformation of the number, and is open where the data
+do not bound it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from twin.arrays import Floats
+from twin.population.objective import Evaluation
+from twin.population.search import Objective, State, lowest, search
+from twin.population.theta import Theta
+
+RISE = 3.841458820694124
+"""Of the objective, at the ends of a 95 % interval."""
+
+CLOSE = 0.01
+"""Of the objective: an end is found when the rise there is this near to `RISE`."""
+
+DEEPER = 0.01
+"""A profile that goes this far below the minimum says that it was none."""
+
+MOST_STEPS = 15
+
+UNBOUNDED = 12.0
+"""A number whose logarithm has moved by this much on one side without the rise is not bounded there."""
+
+
+@dataclass(frozen=True)
+class Profile:
+    """Of one number, on its natural scale.
+
+    Attributes:
+        name: which.
+        value: the estimate.
+        low, high: ends of the interval; ``None`` where there is none.
+        points: (value, rise of the objective) wherever it was looked, in order of the values.
+        problem: in words; empty where there is none.
+    """
+
+    name: str
+    value: float
+    low: float | None
+    high: float | None
+    points: tuple[tuple[float, float], ...]
+    problem: str
+
+
+@dataclass(frozen=True, eq=False)
+class HeldEvaluation(Evaluation):
+    """An evaluation with one number held: vector and scores are of the others; ``whole`` is that of everything."""
+
+    whole: Evaluation
+
+
+class Held:
+    """An objective with number ``at`` of a vector held where its natural number is ``value``.
+
+    The element of the vector that it hangs on is worked out from the others (entries of a block of Omega hang on more
+    than their own), and derivatives follow.
+    """
+
+    def __init__(self, objective: Objective, theta: Theta, at: int, value: float) -> None:
+        self._objective, self._theta, self._at, self._value = objective, theta, at, value
+        self._others = np.array([k for k in range(theta.size) if k != at], dtype=np.int64)
+
+    def reduced(self, vector: Floats) -> Floats:
+        """The other elements (K - 1,) of a vector."""
+        return np.asarray(vector[self._others])
+
+    def __call__(self, vector: Floats, last: Evaluation | None = None, *, thorough: bool = False) -> Evaluation:
+        """Evaluate at the other elements (K - 1,)."""
+        before = last.whole if isinstance(last, HeldEvaluation) else last
+        whole = self.whole(vector)
+        if whole is None:
+            assert isinstance(last, HeldEvaluation), "a profile begins where it can be"
+            return replace(last, vector=vector.copy(), ofv=np.full_like(last.ofv, np.nan))
+        seen = self._objective(whole, before, thorough=thorough)
+        slopes = self._theta.natural_slopes(whole)[self._at]
+        along = -slopes[self._others] / slopes[self._at]
+        score = seen.score[:, self._others] + seen.score[:, self._at, None] * along
+        content = {name: getattr(seen, name) for name in Evaluation.__dataclass_fields__}
+        return HeldEvaluation(**content | {"vector": vector.copy(), "score": score}, whole=seen)
+
+    def whole(self, others: Floats) -> Floats | None:
+        """The whole vector (K,); ``None`` where there is none with that number."""
+        vector, at = np.zeros(self._theta.size), self._at
+        vector[self._others] = others
+        kind, i, j = self._theta.elements[at]
+        natural = float(self._theta.natural(vector)[at])
+        if kind in ("omega", "iov") and i == j:
+            # A variance is what the rest of its row makes, and the square of its own factor, which is 1 here.
+            left = self._value - (natural - 1.0)
+            if left <= 0.0:
+                return None
+            vector[at] = 0.5 * math.log(left)
+        elif kind in ("omega", "iov"):
+            vector[at] = (self._value - natural) / self._theta.natural_slopes(vector)[at, at]
+        else:
+            vector[at] = self._theta.placed(at, self._value)
+        return vector
+
+
+def profile(objective: Objective, theta: Theta, here: Evaluation, at: int, error: float) -> Profile:
+    """The profile of number ``at``.
+
+    Args:
+        here: the minimum.
+        error: the number's standard error, on its natural scale.
+    """
+    value = float(theta.natural(here.vector)[at])
+    side = _Side(objective, theta, here, at)
+    ends: list[float | None] = []
+    problems: list[str] = []
+    for sign in (-1.0, 1.0):
+        end, problem = side.crossing(value, sign, error)
+        ends.append(end)
+        problems += [problem] if problem else []
+    name = theta.names[at]
+    if side.least < -DEEPER:
+        problems.insert(
+            0, f"the profile of {name} finds an objective {-side.least:.3g} lower: the fit had not reached its minimum;"
+            " use several starts",
+        )  # fmt: skip
+    return Profile(name, value, ends[0], ends[1], tuple(sorted(side.points)), "; ".join(problems))
+
+
+class _Side:
+    """Points of one profile, and the search for where it crosses."""
+
+    def __init__(self, objective: Objective, theta: Theta, here: Evaluation, at: int) -> None:
+        self._objective, self._theta, self._here, self._at = objective, theta, here, at
+        self.points: list[tuple[float, float]] = [(float(theta.natural(here.vector)[at]), 0.0)]
+        self.least = 0.0
+
+    def crossing(self, value: float, sign: float, error: float) -> tuple[float | None, str]:
+        """Where the rise is `RISE` on one side, and what is wrong if nowhere."""
+        positive = self._positive()
+        usual = math.sqrt(RISE)
+        scale = error / value if positive else error
+        step = min(usual * max(scale, 1e-6), 1.0) if positive else usual * error
+        inside, root_inside, outside, root_outside = 0.0, 0.0, math.inf, math.inf
+        vector = self._here.vector
+        for _ in range(MOST_STEPS):
+            v = value * math.exp(sign * step) if positive else value + sign * step
+            found = self._rise(v, vector)
+            if found is None:
+                outside, root_outside = step, math.nan
+                step = 0.5 * (inside + step)
+                continue
+            rise, vector = found
+            if abs(rise - RISE) < CLOSE:
+                return v, ""
+            root = math.sqrt(max(rise, 0.0))
+            if rise < RISE:
+                inside, root_inside = step, root
+            else:
+                outside, root_outside = step, root
+            step = _next(inside, root_inside, outside, root_outside, usual)
+            if positive and step > UNBOUNDED:
+                side = "below" if sign < 0 else "above"
+                return (0.0 if sign < 0 else None), f"the data do not bound {self._name} from {side}"
+        return None, f"the profile of {self._name} could not be followed {'down' if sign < 0 else 'up'}wards"
+
+    @property
+    def _name(self) -> str:
+        return self._theta.names[self._at]
+
+    def _positive(self) -> bool:
+        kind, i, j = self._theta.elements[self._at]
+        if kind == "place":
+            return self._theta.scale(i) == "log"
+        return kind == "error" or i == j
+
+    def _rise(self, value: float, vector: Floats) -> tuple[float, Floats] | None:
+        """The rise of the objective at a value, and the whole vector there; ``None`` where there is none."""
+        held = Held(self._objective, self._theta, self._at, value)
+        begin = held.reduced(vector)
+        whole = held.whole(begin)
+        if whole is None:
+            return None
+        try:
+            if len(begin):
+                _, seen = search(held, State(begin), lambda *_: None, held.reduced(lowest(self._theta)))
+                assert isinstance(seen, HeldEvaluation)
+                total, vector = seen.total, seen.whole.vector
+            else:
+                total = self._objective(whole, self._here, thorough=True).total
+        except (FloatingPointError, np.linalg.LinAlgError):
+            return None
+        rise = total - self._here.total
+        self.least = min(self.least, rise)
+        self.points.append((value, rise))
+        return rise, vector
+
+
+def _next(inside: float, root_inside: float, outside: float, root_outside: float, usual: float) -> float:
+    """The next step to try, between or beyond the ones known, by the straight line through their roots."""
+    if math.isinf(outside):
+        grown = inside * usual / root_inside if root_inside > 0.0 else 2.0 * inside
+        return min(max(grown, 1.05 * inside), 3.0 * inside)
+    if math.isnan(root_outside):
+        return 0.5 * (inside + outside)
+    share = (usual - root_inside) / (root_outside - root_inside)
+    return inside + min(max(share, 0.05), 0.95) * (outside - inside)
+
+
+def as_numbers(found: Sequence[Profile]) -> list[Mapping[str, object]]:
+    """It all by name, as JSON has it."""
+    return [
+        {
+            "name": one.name,
+            "value": one.value,
+            "low": one.low,
+            "high": one.high,
+            "points": [{"value": v, "rise": rise} for v, rise in one.points],
+        }
+        for one in found
+    ]
