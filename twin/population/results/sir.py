@@ -41,7 +41,7 @@ QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 """Of the rise of the objective, that are told beside those of chi-squared."""
 
 STEADY = 0.1
-"""Between the last two iterations the mean rise may change by this share."""
+"""Between the last two iterations the mean rise may change by this share, and by three of its standard errors."""
 
 WIDE = 1.1
 """Mean rise over the number of numbers beyond which the distribution is wider than chi-squared."""
@@ -183,7 +183,8 @@ def _problem(iterations: Sequence[Iteration], numbers: int, lowest: float) -> st
             " starts"
         )
     before, last = iterations[-2].mean_rise, iterations[-1].mean_rise
-    if abs(last - before) > STEADY * max(before, last):
+    by_chance = 3.0 * float(np.sqrt(4.0 * numbers / iterations[-1].resamples))
+    if abs(last - before) > max(STEADY * max(before, last), by_chance):
         found.append(
             f"the rise of the objective among what was drawn again still moves ({before:.3g}, {last:.3g} in the last"
             " two iterations): its intervals are not settled; hold them against the bootstrap's"

@@ -15,6 +15,7 @@ from streams.batch.population.search_file import keep
 from streams.cli import app
 from tests.twin import toys
 from twin.modelfile.reader import parse_model
+from twin.population.results import sir
 from twin.population.search import State
 
 MODEL = toys.made({"k": "0.3 1/h 0.1", "V": "12 L 0.1"}, {"A": "mg: input(toxin) - k*A"}, {"plasma": "mg/L: A/V"}).text
@@ -170,3 +171,26 @@ def test_patients_without_a_value_are_left_out_by_name(tmp_path: Path) -> None:
     assert result.exit_code == 3
     assert "no value of an output of the model" in result.stderr
     assert json.loads(result.stderr.splitlines()[-1])["patients"] == 16
+
+
+def test_several_starts_profiles_and_resampling_agree_about_how_certain_numbers_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sir, "SAMPLES", (100, 200))  # fewer than of a fit that counts: each is an objective
+    monkeypatch.setattr(sir, "RESAMPLES", (50, 100))
+    options = ("--fix", "k,omega.k", "--starts", "3", "--profile", "V,omega.V", "--sir")
+    result = fit(tmp_path, *options, "--jobs", "1")
+    assert result.exit_code == 0, result.output
+    found = json.loads((tmp_path / "out" / "fit.json").read_text())
+    assert [one["ended"] for one in found["starts"]["ends"]] == ["converged"] * 3
+    assert max(one["standard_errors_apart"] for one in found["starts"]["ends"]) < 0.3
+    numbers = {one["name"]: one for one in found["sir"]["numbers"]}
+    se = {one["name"]: one["se_R"] for one in found["estimates"]}
+    for one in found["profile"]:
+        assert one["low"] < one["value"] < one["high"]
+        assert numbers[one["name"]]["low"] == pytest.approx(one["low"], abs=se[one["name"]])
+    assert len(found["sir"]["iterations"]) == 2
+    assert re.search(r"start 2: objective -?[0-9.]+; converged", result.stderr)
+    assert re.search(r"profile: omega\.V [0-9.]+, 95 % [0-9.]+ to [0-9.]+", result.stderr)
+    assert re.search(r"sir: V 95 % [0-9.]+ to [0-9.]+", result.stderr)
+    assert not (tmp_path / "out" / "starts.json").exists()
