@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from connectors.releases import ENDING, REVIEWERS, NotReleased, Release, new_key, open_key, open_releases, sign
 from twin import load_model
+from twin.modelfile.reader import parse_model
 
 MODEL = load_model("imatinib_widmer2006")
 KEY = Ed25519PrivateKey.generate()
@@ -56,6 +57,14 @@ def test_a_file_with_a_changed_byte_is_another_one(folder: Path) -> None:
         NotReleased, match=r"is not the one that A\. Reviewer reviewed on 2026-03-01; put that one back"
     ):
         open_releases(folder).check(replace(MODEL, text=MODEL.text + " "))
+
+
+def test_a_note_that_was_altered_is_noticed_though_the_model_computes_the_same(folder: Path) -> None:
+    altered = parse_model(MODEL.text.replace("rate constant of absorption", "rate constant of elimination"), MODEL.id)
+    assert altered.text != MODEL.text
+    assert altered.hash == MODEL.hash
+    with pytest.raises(NotReleased, match="is not the one that"):
+        open_releases(folder).check(altered)
 
 
 @pytest.mark.parametrize(

@@ -312,7 +312,7 @@ class Model:
         correlations: as the file gives them; their numbers are in ``omega`` and ``omega_iov``.
         expected: what the typical patient must show.
         input_scale: factor from recorded mg to model mg for drugs where it is not 1.
-        hash: 16 hex digits over everything the file says (not its comments or layout).
+        hash: 16 hex digits over what the file makes the model compute (not titles, notes, sources, comments or layout).
         text: the file itself.
     """
 

@@ -57,8 +57,14 @@ _HOLDING = tuple(f"{function}(" for function in HOLDING_FUNCTIONS)
 _SECTIONS = ("covariates", "parameters", "derived", "terms", "states")
 """Sections whose names formulas may use."""
 
-FORMAT = 1
+FORMAT = 2
 """Version of what a model file means; raise it when the same text would give another model."""
+
+_CITATIONS = frozenset({"sources", "confirmed_by"})
+"""Sections that are prose from end to end."""
+
+_PROSE = frozenset({"title", "note", "source", "assumed", "unconfirmed"})
+"""Texts for people: they change no number that a model gives. Tables may have these names too, of parameters say."""
 
 
 def parse_model(text: str, file: str) -> Model:
@@ -153,21 +159,33 @@ def read_model(content: dict[str, Any], text: str, file: str) -> Model:
         iov_names=iov_names,
         omega_iov=omega_iov,
         input_scale={entry.drug: entry.scale for entry in inputs if entry.scale != 1.0},
-        hash=_hash(content),
+        hash=meaning_hash(content),
         text=text,
     )
     top.close()
     return model
 
 
-def _hash(content: dict[str, Any]) -> str:
+def meaning_hash(content: dict[str, Any]) -> str:
+    """What a file's ``content`` makes a model compute, as 16 hex digits: numbers, names, units and formulas, no prose.
+
+    Two files of one hash give the same beliefs of the same record, so that what was folded under one goes on under the
+    other. That nobody altered a text is for a signature to say, which is of the file's bytes.
+
+    >>> bare = {"parameters": {"CL": {"value": 4, "unit": "L/h"}}}
+    >>> noted = {"title": "A title", "parameters": {"CL": {"value": 4.0, "unit": "L/h", "note": "clearance"}}}
+    >>> meaning_hash(bare) == meaning_hash(noted)
+    True
+    """
     # Order counts, since it is the order of eta and of the states; 4 and 4.0 are the same number.
-    return hashlib.blake2b(_canonical([FORMAT, content]).encode(), digest_size=8).hexdigest()
+    meant = {key: item for key, item in content.items() if key not in _CITATIONS}
+    return hashlib.blake2b(_canonical([FORMAT, meant]).encode(), digest_size=8).hexdigest()
 
 
 def _canonical(value: object) -> str:
     if isinstance(value, dict):
-        return "{" + ",".join(f"{json.dumps(key)}:{_canonical(item)}" for key, item in value.items()) + "}"
+        meant = ((key, item) for key, item in value.items() if key not in _PROSE or not isinstance(item, str))
+        return "{" + ",".join(f"{json.dumps(key)}:{_canonical(item)}" for key, item in meant) + "}"
     if isinstance(value, list):
         return "[" + ",".join(_canonical(item) for item in value) + "]"
     if isinstance(value, int | float) and not isinstance(value, bool):

@@ -22,6 +22,15 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
     library.cache_clear()
 
 
+FEWEST_WORDS = 3
+
+
+def test_every_parameter_of_every_model_says_what_it_means() -> None:
+    notes = {(name, one.name): one.note or "" for name in library_ids() for one in load_model(name).parameters}
+    assert len(notes) > 600
+    assert [names for names, note in notes.items() if len(note.split()) < FEWEST_WORDS] == []
+
+
 def test_models_of_an_installed_package_are_loaded_by_id(installed: Path) -> None:
     ours = set(library_ids())
     library.cache_clear()

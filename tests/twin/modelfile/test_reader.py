@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import copy
 import doctest
+import functools
 import math
-from collections.abc import Callable
+import operator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,8 +24,9 @@ from twin.model.spec import Model, ModelError
 from twin.model.structure import input_calls
 from twin.model.typical import individual_value, typical_values
 from twin.modelfile import library as models
+from twin.modelfile import reader
 from twin.modelfile.library import library_ids, load_model
-from twin.modelfile.reader import parse_model
+from twin.modelfile.reader import content_of, meaning_hash, parse_model
 
 DOCETAXEL, FLUOROURACIL, MERCAPTOPURINE = (
     load_model(name) for name in ("docetaxel_ozawa2007", "fluorouracil_yamada2025", "mercaptopurine_jost2020")
@@ -31,6 +36,7 @@ TEXT = DOCETAXEL.text
 
 def test_examples_in_the_docstrings_run() -> None:
     assert doctest.testmod(models).failed == 0
+    assert doctest.testmod(reader).failed == 0
 
 
 # --- what the library says -------------------------------------------------------------------------------------------
@@ -212,6 +218,50 @@ def test_the_hash_is_of_what_the_file_says_not_of_how() -> None:
     assert other != DOCETAXEL
     assert len(DOCETAXEL.hash) == 16
     assert int(DOCETAXEL.hash, 16) >= 0
+
+
+CONTENTS = {name: content_of(load_model(name).text, name) for name in library_ids()}
+PROSE = ("title", "note", "source", "assumed", "unconfirmed")
+
+
+def leaves(value: object, *path: str | int) -> Iterator[tuple[tuple[str | int, ...], object]]:
+    """What a file says, each with the keys that lead to it."""
+    if isinstance(value, dict | list):
+        for key, item in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from leaves(item, *path, key)
+    else:
+        yield path, value
+
+
+def changed(content: dict[str, Any], path: tuple[str | int, ...], value: object) -> dict[str, Any]:
+    """The content with one leaf changed."""
+    found = copy.deepcopy(content)
+    *above, last = path
+    functools.reduce(operator.getitem, above, found)[last] = value  # type: ignore[index, arg-type]
+    return found
+
+
+@given(st.data())
+@settings(max_examples=40)
+def test_prose_never_changes_the_hash_and_every_number_does(data: st.DataObject) -> None:
+    content = CONTENTS[data.draw(st.sampled_from(sorted(CONTENTS)))]
+    said = [(path, value) for path, value in leaves(content) if path[0] not in ("sources", "confirmed_by")]
+    prose = [path for path, value in said if path[-1] in PROSE and isinstance(value, str)]
+    reworded = changed(content, data.draw(st.sampled_from(prose)), data.draw(st.text()))
+    assert meaning_hash(reworded) == meaning_hash(content)
+    path, value = data.draw(st.sampled_from([leaf for leaf in said if isinstance(leaf[1], int | float)]))
+    other = data.draw(st.floats(allow_nan=False).filter(lambda number: number != value))
+    assert meaning_hash(changed(content, path, other)) != meaning_hash(content)
+
+
+def test_formulas_units_and_names_are_in_the_hash_and_a_note_that_is_added_is_not() -> None:
+    kept, bare = dict(CONTENTS["docetaxel_ozawa2007"]), copy.deepcopy(CONTENTS["docetaxel_ozawa2007"])
+    del bare["note"], bare["sources"], bare["parameters"]["CL"]["note"]
+    assert meaning_hash(bare) == meaning_hash(kept) == DOCETAXEL.hash
+    for path in (("states", "A2", "derivative"), ("outputs", "neutrophils", "unit"), ("id",)):
+        assert meaning_hash(changed(kept, path, "x")) != DOCETAXEL.hash
+    # A parameter may be called as prose is: its table is not prose.
+    assert meaning_hash(kept | {"parameters": {"note": {"value": 1}}}) != meaning_hash(kept | {"parameters": {}})
 
 
 def test_omega_cannot_be_changed() -> None:
