@@ -1,4 +1,4 @@
-"""What a parameter means and on what its number rests, for whoever reads "V1" or "Slope": in the words of the model file."""
+"""What a parameter means and on what its number rests, as the model file says: for whoever reads "V1" or "Slope"."""
 
 from __future__ import annotations
 
