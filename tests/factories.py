@@ -24,6 +24,7 @@ from twin.events import (
     NextSample,
     PlannedDose,
     Prediction,
+    PriorRange,
     PublishedRule,
     Quantity,
     RegimenPlanned,
@@ -89,6 +90,10 @@ def estimate(patient_id: str = "P-1", time: datetime = START, **changes: Any) ->
         "log_evidence": -3.2,
         "observations": 2,
         "kernel_hash": "9c1e44d0a7b35f28",
+        "priors": {
+            "CL": PriorRange(q05=19.0, median=35.7, q95=67.2),
+            "MTT": PriorRange(q05=94.2, median=113.0, q95=135.6),
+        },
     }
     return Estimate(**(fields | changes))
 

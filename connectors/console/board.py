@@ -53,9 +53,6 @@ ESTIMATES_KEPT = 96
 """Whole estimates per patient, of which the newest that stands is shown: a day by the quarter of an hour, further than
 which no event is dated ahead of the others. Were more taken back, nothing is shown until the next."""
 
-FIRST_KEPT = 8
-"""Whole estimates per patient from the beginning on: the first that stands says what was believed before any value."""
-
 FORECASTS_KEPT = 16
 """Forecasts per patient, of which the newest that stands is shown."""
 
@@ -172,13 +169,11 @@ class _Patient:
     points: _Newest[bytes]
     measured: _Newest[MeasuredPoint] = field(default_factory=lambda: _Newest(MEASURED_KEPT))
     estimates: _Newest[bytes] = field(default_factory=lambda: _Newest(ESTIMATES_KEPT))
-    beginning: _Newest[bytes] = field(default_factory=lambda: _Newest(FIRST_KEPT))
     followed: _Newest[Seen] = field(default_factory=lambda: _Newest(HOURS_KEPT))
     forecasts: _Newest[bytes] = field(default_factory=lambda: _Newest(FORECASTS_KEPT))
     advice: _Newest[bytes] = field(default_factory=lambda: _Newest(ADVICE_KEPT))
     what_ifs: _Newest[bytes] = field(default_factory=lambda: _Newest(WHAT_IFS_KEPT))
     advice_version: int = 0
-    first: Estimate | None = None
     latest: Estimate | None = None
     forecast: Foreseen | None = None
     forecast_version: int = 0
@@ -189,19 +184,15 @@ class _Patient:
     drawn: tuple[int, WardRow, int] | None = None
 
     def estimate(self, event: Estimate, version: int) -> bool:
-        millis, whole = to_millis(event.time), encode(event)
+        millis = to_millis(event.time)
         # A point is kept as the JSON it will be sent as: encoded once for all pages.
         changed = self.points.put(millis, "", msgspec.json.encode(picture.point(event)), version)
-        self.estimates.put(millis, "", whole, version)
-        self.beginning.put(-millis, "", whole, version)
+        self.estimates.put(millis, "", encode(event), version)
         if seen := followed(event, millis):
             self.followed.put(millis, "", seen, version)
         if self.latest is None or event.time >= self.latest.time:
             changed |= event != self.latest
             self.latest = event
-        if self.first is None or event.time <= self.first.time:
-            changed |= event != self.first
-            self.first = event
         return changed
 
     def prediction(self, event: Prediction, version: int) -> bool:
@@ -236,7 +227,7 @@ class _Patient:
         return changed
 
     def withdraw(self, event: Withdrawn, version: int) -> bool:
-        """Take what is withdrawn from the picture; of what remains the newest is shown, and the first."""
+        """Take what is withdrawn from the picture; of what remains the newest is shown."""
         millis = to_millis(event.time)
         gone = [self.measured.remove(millis, series.name) for series in event.measured]
         if not event.estimated:
@@ -244,8 +235,6 @@ class _Patient:
             self.followed.remove(millis, "")
             if self.estimates.remove(millis, ""):
                 self.latest = _estimate(self.estimates.last())
-            if self.beginning.remove(-millis, ""):
-                self.first = _estimate(self.beginning.last())
         if not event.foreseen and self.forecasts.remove(millis, ""):
             left = self.forecasts.last()
             forecast = None if left is None else _FORESEEN.decode(left)
@@ -359,7 +348,7 @@ class Board:
             points_kept=patient.points.kept,
             measured=measured,
             measured_kept=patient.measured.kept,
-            parameters=() if latest is None else parameters(latest, patient.first, notes),
+            parameters=() if latest is None else parameters(latest, notes),
             forecast=picture.ahead(forecast) if forecast and patient.forecast_version > since else None,
             alerts=patient.cards() if since == 0 or patient.alerts_version > since else None,
             advice=patient.advised() if since == 0 or patient.advice_version > since else None,

@@ -55,7 +55,7 @@ from twin.events.outputs.alert import (
     Subject,
     SubjectKind,
 )
-from twin.events.outputs.estimate import DueDose, Estimate, Exposure, PlannedByNow
+from twin.events.outputs.estimate import DueDose, Estimate, Exposure, PlannedByNow, PriorRange
 from twin.events.outputs.evidence import (
     MOST_DECIDING,
     AlertEvidence,
@@ -135,6 +135,7 @@ __all__ = [
     "PlannedDose",
     "Posterior",
     "Prediction",
+    "PriorRange",
     "PublishedRule",
     "PumpDelivery",
     "PumpTotals",

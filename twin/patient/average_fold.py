@@ -36,13 +36,14 @@ from twin.filter.learning import Assimilated
 from twin.model.spec import OutputSpec
 from twin.observation.observation import output_of
 from twin.patient.accounts.component import Component
+from twin.patient.accounts.view import exposure_view
 from twin.patient.ahead.bedside import neutrophils_of
 from twin.patient.ahead.toxicities import kept, nadir_of, since_of, standing, view_of
 from twin.patient.bands import withdrawals
 from twin.patient.fold import Advising, Step, earliest
 from twin.patient.live_record import Received
 from twin.patient.model_fold import ModelFold, ModelStep
-from twin.patient.reading import envelope, exposure_view, prediction_of
+from twin.patient.reading import envelope, prediction_of
 from twin.patient.rivals import (
     Rivals,
     WeightedMember,

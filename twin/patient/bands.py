@@ -13,12 +13,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twin.arrays import Floats
-from twin.events import Band, Exposure, ForecastBand, OutputEvent, Series, Withdrawn, to_millis
+from twin.events import Band, Exposure, ForecastBand, OutputEvent, PriorRange, Series, Withdrawn, to_millis
 from twin.filter.quantiles import quantiles
+from twin.kernel.kernel import Kernel
 from twin.model.spec import Model, OutputSpec, TargetSpec, ToxicitySpec
+from twin.solver.linear_system import individual_parameters
 
 FORECAST_POINTS = 96
 """Points of a forecast over its horizon; the worst value of a toxicity is looked for on these."""
+
+Z95 = 1.6449
+"""Standard deviations of a normal distribution to its 95 % quantile."""
 
 
 def band(name: str, unit: str, values: Floats, weight: Floats) -> Band:
@@ -72,6 +77,54 @@ def parameter_bands(model: Model, names: tuple[str, ...], par: Floats, weight: F
     """Bands of the individual parameters (N, P) that vary between patients."""
     specified = {p.name: p for p in model.parameters}
     return tuple(band(name, specified[name].unit, par[:, names.index(name)], weight) for name in model.effect_names)
+
+
+def prior_ranges(kernel: Kernel, covariates: Floats, widening: Floats) -> dict[str, PriorRange]:
+    """What patients with these characteristics have of each parameter that varies, before anything is measured.
+
+    A parameter's own effect is taken at -1.645, 0 and 1.645 of its standard deviations, those of all others at 0:
+
+        sd^2 = omega + widening + omega_iov,
+
+    so that what differs from occasion to occasion is in it, and drift, which the beginning of a record does not have
+    yet, is not. Four significant digits.
+
+    Args:
+        kernel: the model's, with E effects.
+        covariates: (C,) as the kernel reads them.
+        widening: (d,) variance added to each eta for characteristics that were never reported.
+    """
+    model = kernel.model
+    eta = dict(zip(model.eta_names, np.diag(model.omega) + widening, strict=True))
+    kappa = dict(zip(model.iov_names, np.diag(model.omega_iov), strict=True))
+    deviation = np.sqrt([eta.get(name, 0.0) + kappa.get(name, 0.0) for name in model.effect_names])
+    ends = np.concatenate([sign * np.diag(Z95 * deviation) for sign in (-1.0, 0.0, 1.0)])
+    individual = individual_parameters(kernel, ends, covariates)
+    found = {}
+    for i, name in enumerate(model.effect_names):
+        low, median, high = individual[i :: len(deviation), kernel.parameters.index(name)]
+        q05, q95 = sorted((low, high))
+        found[name] = PriorRange(q05=_four(q05), median=_four(median), q95=_four(q95))
+    return found
+
+
+class Priors:
+    """`prior_ranges` of one patient, worked out again where characteristics changed."""
+
+    def __init__(self, kernel: Kernel) -> None:
+        self._kernel = kernel
+        self._known: tuple[Floats, Floats, dict[str, PriorRange]] | None = None
+
+    def of(self, covariates: Floats, widening: Floats) -> dict[str, PriorRange]:
+        """The ranges for covariates (C,) and variances added to eta (d,)."""
+        known = self._known
+        if known is None or not (np.array_equal(known[0], covariates) and np.array_equal(known[1], widening)):
+            known = self._known = covariates, widening, prior_ranges(self._kernel, covariates, widening)
+        return known[2]
+
+
+def _four(value: float) -> float:
+    return float(f"{value:.4g}")
 
 
 class Speaker(Protocol):

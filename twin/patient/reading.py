@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twin.alerts.misfit import Evidence
-from twin.alerts.snapshot import CounterView, DeliveryView, ExposureView, Snapshot, SurpriseView
+from twin.alerts.snapshot import CounterView, DeliveryView, Snapshot, SurpriseView
 from twin.arrays import Floats
 from twin.clock import HOUR_MS, UNIT_MS
 from twin.events import (
@@ -33,7 +33,7 @@ from twin.filter.trunk import Trunk, TrunkPosition
 from twin.model.spec import Model, OutputSpec
 from twin.observation.observation import Observation
 from twin.patient.accounts.standing import Standing, log_total, running, shares, taken
-from twin.patient.accounts.view import Exposed, View, mixed
+from twin.patient.accounts.view import Exposed, View, exposure_view, mixed
 from twin.patient.ahead.bedside import (
     clocks_of,
     kidney_of,
@@ -59,6 +59,7 @@ from twin.patient.ahead.toxicities import (
 )
 from twin.patient.ahead.toxicities import reading as toxic_reading
 from twin.patient.bands import (
+    Priors,
     exposure_reading,
     forecast_bands,
     forecast_times,
@@ -106,6 +107,7 @@ class Reader:
         self._model = model
         self._unit = UNIT_MS[self._model.time_unit]
         self._bands: tuple[Belief, Segment, Floats, tuple[Band, ...]] | None = None
+        self._priors = Priors(trunk.kernel)
         self._steps: tuple[Timeline, str | None] | None = None
 
     def prediction(self, learned: Assimilated) -> Prediction:
@@ -275,6 +277,7 @@ class Reader:
             log_evidence=log_total([one.log_weight for one in standings]),
             observations=belief.observations,
             kernel_hash=self._trunk.kernel.hash,
+            priors=self._priors.of(timeline.covariates_at(millis), timeline.widening) or None,
             running=running(standings, silence, millis),
             taken=taken(standings, doses),
             notes=self._notes(timeline, millis) or None,
@@ -429,22 +432,4 @@ def prediction_of(
         pit=expected.pit,
         innovation=expected.innovation,
         population_median=population_median,
-    )
-
-
-def exposure_view(window: Window, exposure: Exposure, millis: int) -> ExposureView:
-    """An exposure as rules see it at ``millis``."""
-    return ExposureView(
-        target=window.target.name,
-        drug=window.target.drug,
-        measure=window.target.measure,
-        p_below=exposure.p_below,
-        p_above=exposure.p_above,
-        at_end_median=None if exposure.at_end is None else exposure.at_end.median,
-        at_end_range=None if exposure.at_end is None else (exposure.at_end.q05, exposure.at_end.q95),
-        target_low=exposure.target_low,
-        target_high=exposure.target_high,
-        unit=exposure.so_far.unit,
-        begun_ms=window.begun,
-        running=window.running(millis),
     )

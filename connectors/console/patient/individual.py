@@ -1,4 +1,4 @@
-"""A patient's own parameters against what was believed at first and the population, and what each of them means."""
+"""A patient's own parameters against patients with the same characteristics and the population, and what each means."""
 
 from __future__ import annotations
 
@@ -48,30 +48,28 @@ class ModelNotes(msgspec.Struct, frozen=True):
 class Parameter(msgspec.Struct, frozen=True):
     """An individual parameter now, before anything was measured, and in the population at reference covariates.
 
-    ``None``: no estimate of that time was seen, or the model does not say so. ``place`` is the share of the population
-    below the median now.
+    ``prior`` is of patients with this one's characteristics: 5 %, typical, 95 %. ``None``: the twin or the model does
+    not say so. ``place`` is the share of the population below the median now.
     """
 
     name: str
     unit: str
     now: Quantiles
-    prior: Quantiles | None
+    prior: tuple[float, float, float] | None
     population: Quantiles | None
     place: float | None
     meaning: Meaning
 
 
-def parameters(estimate: Estimate, first: Estimate | None, notes: ModelNotes) -> tuple[Parameter, ...]:
-    """Individual parameters now, beside what was known before anything was measured and beside the population."""
-    seen: Mapping[str, Quantiles] = {}
-    if first is not None and first.observations == 0 and first.model_hash == estimate.model_hash:
-        seen = {band.name: quantiles(band) for band in first.parameters}
+def parameters(estimate: Estimate, notes: ModelNotes) -> tuple[Parameter, ...]:
+    """Individual parameters now, beside what was to be expected of this patient and beside the population."""
+    priors = {name: (said.q05, said.median, said.q95) for name, said in (estimate.priors or {}).items()}
     found = []
     for band in estimate.parameters:
         now, population = quantiles(band), notes.population.get(band.name)
         place = None if population is None else brief(place_among(now[2], population))
         meaning = notes.meanings.get(band.name, Meaning(None, None))
-        found.append(Parameter(band.name, band.unit, now, seen.get(band.name), population, place, meaning))
+        found.append(Parameter(band.name, band.unit, now, priors.get(band.name), population, place, meaning))
     return tuple(found)
 
 

@@ -4,7 +4,8 @@
 
     GET /api/patients/PATIENT/csv?zone=Europe/Berlin
 
-A line is an estimate, a measured value, a time ahead, or an alert as it stands, oldest first. Columns carry units,
+A line is an estimate, the patient's parameters as they are now, a measured value, a time ahead, or an alert as it
+stands, oldest first. Columns carry units,
 UCUM codes, in their names; numbers are the twin's own, in its units and with a point. Times stand twice: in UTC, and
 as the ward's clock showed them. A text that a spreadsheet would take for a formula is preceded by an apostrophe.
 """
@@ -106,6 +107,14 @@ def _lines(frame: PatientFrame) -> Iterator[tuple[int, Line]]:
         for drug, rate in point.r.items():
             line[f"{drug} rate ({rates.get(drug, '')})"] = rate
         yield point.t, line
+    if frame.parameters and frame.row.time is not None:
+        own: Line = {"record": "parameters"}
+        for each in frame.parameters:
+            own |= _band(each.name, each.unit, each.now)
+            if each.prior is not None:
+                low, middle, high = each.prior
+                own |= _band(f"{each.name} of patients like this one", each.unit, (low, low, middle, high, high))
+        yield frame.row.time, own
     for value in frame.measured:
         expected: Line = {
             "record": "measured",

@@ -1,4 +1,4 @@
-// A patient's parameters: what each of them means, now, at first and in the population; and the card of the model.
+// A patient's parameters: what each means, now, in patients like this one and in the population; and the card of the model.
 
 import { percent, range, unit, words } from "./format.js";
 import { $, intervalBar, make, show, write } from "./dom.js";
@@ -11,20 +11,23 @@ export function drawParameters(parameters) {
   $("parameter-rows").replaceChildren(...parameters.map(row));
 }
 
+/** Of 5 %, typical and 95 % a band, as the others are. */
+const five = ([low, middle, high]) => [low, middle, middle, middle, high];
+
 function row({ name, unit: ucum, now, prior, population, place, meaning }) {
   const said = make("small", { text: meaning.words ?? text("parameters.no_meaning"), attributes: meaning.words === null ? {} : { lang: AS_TOLD } });
   const among = place === null ? null : make("small", { text: text("parameters.place", { p: percent(place) }) });
   return make("tr", {},
     make("th", { text: name, className: "parameter", attributes: { scope: "row", ...(meaning.source === null ? {} : { title: meaning.source }) } }, said),
     make("td", { text: `${range(now)} ${unit(ucum)}` }, among),
-    make("td", { text: prior ? range(prior) : text("parameters.not_known") }),
+    make("td", { text: prior ? range(five(prior)) : text("parameters.not_known") }),
     make("td", { text: population ? range(population) : text("parameters.not_known") }),
     make("td", {}, gauge(now, prior, population)));
 }
 
 /** The three ranges, one over the other; the table has their numbers. */
 function gauge(now, prior, population) {
-  const bands = [["population", population], ["prior", prior], ["now", now]].filter(([, band]) => band);
+  const bands = [["population", population], ["prior", prior && five(prior)], ["now", now]].filter(([, band]) => band);
   const low = Math.min(...bands.map(([, band]) => band[0]));
   const width = Math.max(...bands.map(([, band]) => band[4])) - low || 1;
   const place = (value) => (value - low) / width;

@@ -16,7 +16,7 @@ from connectors.console.board import REFUSED_KEPT, Board, UnknownPatient
 from connectors.console.patient.individual import Floor, Meaning, ModelNotes
 from connectors.console.views import STEPS_SHOWN
 from tests import factories as make
-from twin.events import Estimate, OutputEvent, Prediction, Quantity, Rejected, Subject, Withdrawn
+from twin.events import Estimate, OutputEvent, Prediction, PriorRange, Quantity, Rejected, Subject, Withdrawn
 
 Known = OutputEvent | Rejected
 
@@ -248,19 +248,6 @@ def test_where_the_newest_estimate_and_forecast_are_withdrawn_the_newest_that_st
     assert board.ward().rows[0].ess == 10.0
 
 
-def test_where_the_first_estimate_is_withdrawn_the_first_that_stands_tells_what_was_believed_before() -> None:
-    first = [
-        make.estimate("P-1", make.at(hour), observations=0, parameters=(make.band("CL", "L/h", 30.0 + hour),))
-        for hour in (0, 1)
-    ]
-    now = make.estimate("P-1", make.at(9), parameters=(make.band("CL", "L/h", 20.0),))
-    board = folded([*first, now])
-    board.fold(make.withdrawn("P-1", make.at(0), estimated=False))
-    (clearance,) = board.patient("P-1").parameters
-    assert clearance.prior is not None
-    assert (clearance.now[2], clearance.prior[2]) == (20.0, 31.0)
-
-
 def test_history_keeps_the_newest_points_only() -> None:
     frame = plain(folded([make.estimate(time=make.at(h)) for h in (3, 1, 5, 2, 4)], points_kept=3).patient("P-1"))
     assert [point["t"] for point in frame["points"]] == [round(make.at(h).timestamp() * 1000) for h in (3, 4, 5)]
@@ -351,14 +338,13 @@ def test_a_card_says_what_the_alert_is_about() -> None:
     assert card.subject == Subject("output", "neutrophils")
 
 
-def test_the_prior_is_the_first_estimate_if_nothing_had_been_measured_then() -> None:
-    prior = make.estimate(time=make.at(0), observations=0, parameters=(make.band("CL", "L/h", 30.0),))
-    now = make.estimate(time=make.at(5), parameters=(make.band("CL", "L/h", 40.0),))
-    parameter = folded([now, prior]).patient("P-1").parameters[0]
-    assert parameter.prior is not None
-    assert (parameter.prior[2], parameter.now[2]) == (30.0, 40.0)
-    informed = prior.model_copy(update={"observations": 1})
-    assert folded([now, informed]).patient("P-1").parameters[0].prior is None
+def test_a_parameter_is_told_beside_what_was_to_be_expected_of_this_patient() -> None:
+    clearance, transit = (
+        folded([make.estimate(priors={"CL": PriorRange(q05=2.0, median=3.0, q95=4.0)})]).patient("P-1").parameters
+    )
+    assert (clearance.prior, transit.prior) == ((2.0, 3.0, 4.0), None)
+    (clearance, _) = folded([make.estimate(priors=None)]).patient("P-1").parameters
+    assert clearance.prior is None
 
 
 def test_a_parameter_is_told_beside_the_population_with_its_meaning() -> None:

@@ -36,11 +36,10 @@ from twin.events import Alert, AlertAction, AlertHandling, OutputEvent, decode
 
 def course(patient_id: str = "P-1", hours: int = 48) -> list[OutputEvent]:
     """Two days of a patient: hourly estimates, two counts, a forecast of three weeks."""
-    prior = make.estimate(patient_id, make.at(-1), observations=0)
     estimates = [make.estimate(patient_id, make.at(hour)) for hour in range(hours + 1)]
     counts = [make.prediction(patient_id, make.at(hour), observed=3.9) for hour in (10, 40)]
     ahead = make.forecast(patient_id, make.at(hours), hours=tuple(range(6, 504, 6)))
-    return [prior, *estimates, *counts, ahead]
+    return [*estimates, *counts, ahead]
 
 
 def test_a_new_alert_becomes_visible_and_a_resolved_one_goes(page: webdriver.Chrome, console: Console) -> None:

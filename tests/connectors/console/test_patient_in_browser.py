@@ -36,7 +36,8 @@ def test_a_patients_page_answers_what_is_due_what_a_parameter_means_and_how_far_
     assert "docetaxel due next\n160 mg\nin 20 d, 23 Mar 2026, 08:00" in facts.replace("  ", " ")
 
     clearance, transit = visible(page, "#parameter-rows tr")
-    assert "clearance: volume freed of the substance in a unit of time" in clearance
+    assert "clearance of docetaxel from plasma" in clearance
+    assert "35.7 (19–67.2)" in clearance
     assert "of the population" in clearance
     assert "mean transit time through the marrow" in transit
 

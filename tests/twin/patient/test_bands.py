@@ -8,17 +8,21 @@ import pytest
 from tests.twin.weights import evenly
 from twin.clock import HOUR_MS
 from twin.filter.trunk import rhythm_of
+from twin.kernel.kernel import compile_model
 from twin.modelfile.library import load_model
 from twin.patient.bands import (
     FORECAST_POINTS,
+    Priors,
     band,
     exposure_reading,
     forecast_bands,
     forecast_times,
     output_bands,
     parameter_bands,
+    prior_ranges,
 )
 from twin.randomness import generator
+from twin.solver.linear_system import individual_parameters
 
 DOCETAXEL = load_model("docetaxel_ozawa2007")
 HORIZON = rhythm_of(DOCETAXEL, "").horizon
@@ -87,3 +91,42 @@ def test_probabilities_never_exceed_one_by_rounding() -> None:
     (target,) = FLUOROURACIL.targets
     weight = np.full(10, 0.1) * (1 + 1e-15)
     assert exposure_reading(target, np.ones(10), np.full(10, 99.0), weight, known=True).p_above == 1.0
+
+
+# --- before anything is measured -------------------------------------------------------------------------------------
+
+
+def test_a_prior_is_the_typical_value_for_these_characteristics_with_the_populations_spread() -> None:
+    kernel = compile_model(DOCETAXEL)
+    found = prior_ranges(kernel, np.array([4.0, 1.88, 1.6]), np.array([0.0, 0.0, 0.0, 0.1, 0.0]))
+    assert list(found) == ["CL", "V1", "MTT", "Slope", "IP0"]
+    assert found["CL"].median == 35.7
+    spread = np.exp(1.6449 * np.sqrt(0.1478))
+    assert (found["CL"].q05, found["CL"].q95) == pytest.approx((35.7 / spread, 35.7 * spread), rel=1e-3)
+    # Twice the acid glycoprotein; and a variance of 0.1 more where a characteristic was never reported.
+    slope, spread = 17.9 * 2**-1.38, np.exp(1.6449 * np.sqrt(0.3818 + 0.1))
+    assert (found["Slope"].median, found["Slope"].q95) == pytest.approx((slope, slope * spread), rel=1e-3)
+
+
+def test_a_prior_is_that_of_patients_drawn_from_the_population_on_an_occasion() -> None:
+    model = load_model("febrile_neutropenia_suite")
+    kernel, rng = compile_model(model), generator("occasion")
+    covariates = np.array([*(c.reference for c in model.covariates), *np.zeros(len(kernel.record))])
+    eta = rng.standard_normal((20_000, len(model.eta_names))) @ np.linalg.cholesky(model.omega).T
+    kappa = rng.standard_normal((20_000, len(model.iov_names))) @ np.linalg.cholesky(model.omega_iov).T
+    effects = np.zeros((20_000, len(model.effect_names)))
+    effects[:, : eta.shape[1]] = eta
+    for k, parameter in enumerate(model.iov_names):
+        effects[:, model.effect_names.index(parameter)] += kappa[:, k]
+    drawn = individual_parameters(kernel, effects, covariates)
+    for parameter, said in prior_ranges(kernel, covariates, np.zeros(len(model.eta_names))).items():
+        q05, median, q95 = np.quantile(drawn[:, kernel.parameters.index(parameter)], (0.05, 0.5, 0.95))
+        assert (said.q05, said.median, said.q95) == pytest.approx((q05, median, q95), rel=0.05, abs=0.04)
+
+
+def test_priors_are_worked_out_again_only_where_characteristics_changed() -> None:
+    priors = Priors(compile_model(DOCETAXEL))
+    one, still = np.array([4.0, 0.94, 1.6]), np.zeros(5)
+    assert priors.of(one, still) is priors.of(one.copy(), still.copy())
+    assert priors.of(np.array([4.0, 1.88, 1.6]), still)["Slope"].median < priors.of(one, still)["Slope"].median
+    assert priors.of(one, still + 0.1)["CL"].q95 > priors.of(one, still)["CL"].q95

@@ -35,6 +35,14 @@ class Exposure(Frozen):
     p_above: Probability | None = None
 
 
+class PriorRange(Frozen):
+    """A parameter in patients with these characteristics, in its unit: of the typical one, and from 5 % to 95 %."""
+
+    q05: float
+    median: float
+    q95: float
+
+
 class DueDose(Frozen):
     """The next dose of a drug as the plan stands; without ``duration`` it is given at once."""
 
@@ -55,6 +63,7 @@ class Estimate(OutputEvent):
 
     ``delivered_rate`` is what the pumps deliver at ``time`` and ``delivered`` the cumulative amount, per drug.
     ``kernel_hash`` is that of the generated code that computed it, of rival models joined by commas.
+    ``priors`` say of each parameter what was to be expected of this patient before anything was measured.
     ``model_weights`` are those of rival models whose average this is; such a twin has no parameters of its own.
     ``running``, while a pump is silent, is the probability by drug that it runs; all else is averaged over when it may
     have stopped.
@@ -77,6 +86,7 @@ class Estimate(OutputEvent):
     log_evidence: float
     observations: Whole
     kernel_hash: KernelHash
+    priors: dict[Tag, PriorRange] | None = None
     model_weights: dict[Tag, Share] | None = None
     running: dict[Tag, Probability] | None = None
     taken: dict[Tag, Probability] | None = None
@@ -105,6 +115,7 @@ class Estimate(OutputEvent):
             log_evidence=-3.2,
             observations=2,
             kernel_hash="9c1e44d0a7b35f28",
+            priors={"CL": PriorRange(q05=19.0, median=35.7, q95=67.2)},
             due={"docetaxel": DueDose(time=at(504), amount=Quantity(value=100.0, unit="mg"))},
             planned={
                 "docetaxel": PlannedByNow(rate=Quantity(value=0, unit="mg/h"), amount=Quantity(value=100.0, unit="mg"))

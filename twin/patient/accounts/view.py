@@ -8,7 +8,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from twin.alerts.snapshot import ExposureView
 from twin.arrays import Floats
+from twin.events import Exposure
 from twin.filter.quantiles import pooled
 from twin.patient.ahead.levels import Line, mixed_levels
 from twin.patient.ahead.toxicities import Ahead
@@ -90,3 +92,21 @@ def _exposed(alike: Sequence[Exposed], together: Callable[[Sequence[Floats]], Fl
     at_end = together(ends) if len(ends) == len(alike) else None
     window = replace(alike[0].window, known=all(one.window.known for one in alike))
     return Exposed(window, together([one.so_far for one in alike]), at_end)
+
+
+def exposure_view(window: Window, exposure: Exposure, millis: int) -> ExposureView:
+    """An exposure as rules see it at ``millis``."""
+    return ExposureView(
+        target=window.target.name,
+        drug=window.target.drug,
+        measure=window.target.measure,
+        p_below=exposure.p_below,
+        p_above=exposure.p_above,
+        at_end_median=None if exposure.at_end is None else exposure.at_end.median,
+        at_end_range=None if exposure.at_end is None else (exposure.at_end.q05, exposure.at_end.q95),
+        target_low=exposure.target_low,
+        target_high=exposure.target_high,
+        unit=exposure.so_far.unit,
+        begun_ms=window.begun,
+        running=window.running(millis),
+    )

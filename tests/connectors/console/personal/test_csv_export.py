@@ -39,7 +39,9 @@ def test_a_file_has_estimates_values_the_forecast_and_alerts_in_the_order_of_tim
     assert answer.text.endswith("\r\n")
     assert not re.search(r"(?<!\r)\n(?!look)", answer.text), "lines end as RFC 4180 has it"
     rows = table(answer.text)
-    assert [row["record"] for row in rows] == ["estimate", "estimate", "forecast", "measured", "forecast", "alert"]
+    assert [row["record"] for row in rows] == [
+        "estimate", "estimate", "parameters", "forecast", "measured", "forecast", "alert",
+    ]  # fmt: skip
     assert {row["patient"] for row in rows} == {"P-1"}
     first = rows[0]
     assert (first["time (UTC)"], first["time (America/New_York)"]) == (
@@ -50,7 +52,12 @@ def test_a_file_has_estimates_values_the_forecast_and_alerts_in_the_order_of_tim
     assert float(first["docetaxel_auc so far (mg.h/L)"]) > 0
     assert float(first["docetaxel rate (mg/h)"]) == 96.0
     assert first["neutrophils measured (10*9/L)"] == ""
-    assert float(rows[3]["neutrophils measured (10*9/L)"]) == 3.9
+    own = rows[2]
+    assert float(own["CL median (L/h)"]) == 32.6
+    assert [float(own[f"CL of patients like this one {part} (L/h)"]) for part in ("q05", "median", "q95")] == [
+        19.0, 35.7, 67.2,
+    ]  # fmt: skip
+    assert float(rows[4]["neutrophils measured (10*9/L)"]) == 3.9
     assert rows[-1]["text"] == 'Neutrophils "low",\nlook'
 
 
