@@ -22,6 +22,7 @@ from twin.observation.residual import transformed
 from twin.population import stencil
 from twin.population.cohort import Cohort
 from twin.population.modes import SETTLED, Look, descend, scattered
+from twin.population.prior import Penalty
 from twin.population.residuals import SIZE_STEP, Terms, density_on_own_scale, iwres, on_error_scale, terms
 from twin.population.theta import FitError, error_sizes, moved_error
 from twin.population.values import Population, scales
@@ -49,6 +50,7 @@ class Evaluation:
         moves: (N, D, K) d eta / d vector.
         settled: (N,) whether the search of the mode settled.
         remaining: (N,) squared length of the step that was left to the mode, in posterior standard deviations.
+        prior: what a prior adds to the objective.
     """
 
     vector: Floats
@@ -59,16 +61,24 @@ class Evaluation:
     moves: Floats
     settled: NDArray[np.bool_]
     remaining: Floats
+    prior: Penalty | None = None
 
     @property
     def total(self) -> float:
-        """The objective."""
-        return float(self.ofv.sum())
+        """The objective, with what the prior adds."""
+        return float(self.ofv.sum()) + (0.0 if self.prior is None else self.prior.value)
 
     @property
     def gradient(self) -> Floats:
         """(K,) of the objective."""
-        return np.asarray(self.score.sum(axis=0))
+        of_patients = np.asarray(self.score.sum(axis=0))
+        return of_patients if self.prior is None else of_patients + self.prior.gradient
+
+    @property
+    def told(self) -> Floats:
+        """(K, K) curvature of the objective that the scores tell of (`twin.population.search`), and the prior's."""
+        of_patients = np.asarray(0.5 * self.score.T @ self.score)
+        return of_patients if self.prior is None else of_patients + self.prior.curvature
 
 
 class Objective:
@@ -249,8 +259,9 @@ class Point:
         ofv = 2.0 * look.value - remaining + log_det + _log_det(seen.h) - (along * newton).sum(axis=1)
         score = 2.0 * by.u + by.t + np.einsum("nd,ndk->nk", along, moves)
         return Evaluation(
-            vector.copy(), ofv, eta - newton, seen.inverse, score, moves, settled.copy(), np.abs(remaining)
-        )
+            vector.copy(), ofv, eta - newton, seen.inverse, score, moves, settled.copy(), np.abs(remaining),
+            self.cohort.theta.penalty(vector),
+        )  # fmt: skip
 
     def _by_errors(self, by: By, found: Terms, inverse: Floats, slope: Floats) -> None:
         """Add derivatives by the free sizes of the errors."""

@@ -145,7 +145,7 @@ def lowest(theta: Theta) -> Floats:
 
 def scores_curvature(here: Evaluation) -> Floats:
     """B (K, K) of the scores at an evaluation, positive definite."""
-    product = 0.5 * here.score.T @ here.score
+    product = here.told
     size = np.sqrt(np.maximum(np.diag(product), 1e-12))
     values, vectors = np.linalg.eigh(product / np.outer(size, size))
     values = np.maximum(values, FLATTEST * max(1.0, float(values[-1])))

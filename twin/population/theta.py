@@ -31,6 +31,7 @@ from twin.model.formula import names_in
 from twin.model.measured.error import ErrorSpec
 from twin.model.spec import Model
 from twin.model.structure import analyse
+from twin.population.prior import Penalty, Prior
 from twin.population.values import SIZES, Population, resized
 
 COMPLEX_STEP = 1e-30
@@ -66,6 +67,7 @@ class Theta:
         start: what is not free stands here.
         elements: of the vector, in order.
         pattern, pattern_iov: (d, d), (o, o) which entries of Omega are not 0.
+        prior: what is known of the numbers before the data.
     """
 
     model: Model
@@ -73,6 +75,7 @@ class Theta:
     elements: tuple[Element, ...]
     pattern: NDArray[np.bool_]
     pattern_iov: NDArray[np.bool_]
+    prior: Prior | None = None
 
     @classmethod
     def of(cls, model: Model, fixed: Iterable[str] = (), start: Population | None = None) -> Theta:
@@ -112,6 +115,26 @@ class Theta:
         if not left:
             raise FitError("fixed: names every number of the model; leave one free to be estimated")
         return replace(self, elements=left)
+
+    def with_prior(self, prior: Prior | None) -> Theta:
+        """The same with a prior.
+
+        Raises:
+            PriorError: it is of numbers that are not free here.
+        """
+        if prior is not None:
+            prior.check(self)
+        return replace(self, prior=prior)
+
+    def penalty(self, vector: Floats) -> Penalty | None:
+        """What the prior adds to the objective at a vector (K,); ``None`` where there is none."""
+        return None if self.prior is None else self.prior.at(self, vector)
+
+    def blocks(self, level: Level) -> list[tuple[int, ...]]:
+        """Rows of each free block of a covariance, in order."""
+        pattern = self.pattern if level == "omega" else self.pattern_iov
+        free = {element.i for element in self.elements if element.kind == level}
+        return sorted(tuple(sorted(block)) for block in _blocks(pattern) if block <= free)
 
     @property
     def size(self) -> int:

@@ -217,6 +217,8 @@ def provenance(fit: Fit, data: str, program: str) -> Provenance:
     """Where the numbers come from, in a line."""
     model = fit.theta.model
     said = f"{WORDS[fit.method]} ({program}) from {model.id} {model.hash}, data {data}"
+    if fit.theta.prior is not None:
+        said += f", prior {fit.theta.prior.source}"
     return Provenance(said, len(fit.evaluation.ofv))
 
 
@@ -242,8 +244,9 @@ def as_json(fit: Fit, data: str, files: Sequence[Path]) -> str:
         "objective": fit.evaluation.total,
         "objective_is": f"-2 log likelihood by {WORDS[fit.method]}, without n log(2 pi); not to be held against that of"
         " another method",
-        "aic": fit.evaluation.total + 2 * size,
-        "bic": fit.evaluation.total + size * math.log(fit.values),
+        "prior": _prior(fit),
+        "aic": float(fit.evaluation.ofv.sum()) + 2 * size,
+        "bic": float(fit.evaluation.ofv.sum()) + size * math.log(fit.values),
         "likelihood": {
             "minus_2_log": fit.exact.minus_2_log,
             "without_n_log_2pi": fit.exact.ofv,
@@ -296,6 +299,17 @@ def intervals(fit: Fit) -> list[str]:
             f" by {fit.theta.size} if the numbers are spread as their standard errors say"
         )
     return lines
+
+
+def _prior(fit: Fit) -> dict[str, object] | None:
+    """What was known before, and what it adds to the objective."""
+    prior, penalty = fit.theta.prior, fit.evaluation.prior
+    if prior is None or penalty is None:
+        return None
+    known = [
+        {"name": one.name, "value": one.value, "se": one.se, "degrees_of_freedom": one.degrees} for one in prior.known
+    ]
+    return {"source": prior.source, "numbers": known, "adds_to_objective": penalty.value}
 
 
 def _beside(fit: Fit) -> dict[str, object]:

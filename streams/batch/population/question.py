@@ -12,6 +12,7 @@ from streams.batch.process_pool import model_of
 from twin.population.cohort import Cohort
 from twin.population.laplace.methods import objective_of
 from twin.population.objective import Method, Objective
+from twin.population.prior import Prior
 from twin.population.theta import Theta
 
 Records = tuple[tuple[str, tuple[RecordedEvent, ...]], ...]
@@ -26,6 +27,7 @@ class Question:
         records: of each patient.
         fixed: names that are not free.
         method: by modes.
+        prior: what is known of the numbers before.
     """
 
     text: str
@@ -33,6 +35,7 @@ class Question:
     records: Records
     fixed: tuple[str, ...]
     method: Method
+    prior: Prior | None
 
     @classmethod
     def of(cls, cases: Sequence[Case], cohort: Cohort, method: Method) -> Question:
@@ -40,11 +43,11 @@ class Question:
         by_id, theta = {case.patient_id: case for case in cases}, cohort.theta
         records = tuple((subject.id, by_id[subject.id].recorded) for subject in cohort.subjects)
         fixed = tuple(sorted(set(Theta.of(theta.model).names) - set(theta.names)))
-        return cls(theta.model.text, theta.model.id, records, fixed, method)
+        return cls(theta.model.text, theta.model.id, records, fixed, method, theta.prior)
 
     def cohort(self) -> Cohort:
         """Everybody; made once in a process."""
-        return _cohort(self.text, self.model_id, self.records, self.fixed)
+        return _cohort(self.text, self.model_id, self.records, self.fixed, self.prior)
 
     def objective(self) -> Objective:
         """The objective of everybody."""
@@ -52,7 +55,7 @@ class Question:
 
 
 @lru_cache(maxsize=1)
-def _cohort(text: str, model_id: str, records: Records, fixed: tuple[str, ...]) -> Cohort:
+def _cohort(text: str, model_id: str, records: Records, fixed: tuple[str, ...], prior: Prior | None) -> Cohort:
     model = model_of(text, model_id)
     cases = [Case(patient, model, recorded) for patient, recorded in records]
-    return cohort_of(timelines_of(cases, model, lambda _: None), Theta.of(model, fixed))
+    return cohort_of(timelines_of(cases, model, lambda _: None), Theta.of(model, fixed).with_prior(prior))

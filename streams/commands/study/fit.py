@@ -40,6 +40,7 @@ class MethodOption(StrEnum):
         "dosetwin fit levels.csv --model mine.toml --method imp --out fitted",
         "dosetwin fit levels.csv --model mine.toml --bootstrap 1000 --strata SEX --out fitted",
         "dosetwin fit levels.csv --model mine.toml --starts 5 --profile all --sir --out fitted",
+        "dosetwin fit levels.csv --model mine.toml --prior published.toml --out fitted",
         "dosetwin fit levels.csv --model mine.toml --fix ka,omega.ka --method foce --name mine_2 --out fitted",
     )
 )
@@ -63,6 +64,9 @@ def fit(
         int, typer.Option(min=0, max=100_000, help="replicates of patients drawn anew, for errors and intervals")
     ] = 0,
     strata: Annotated[str | None, typer.Option(help="covariate within whose values patients are drawn anew")] = None,
+    prior: Annotated[
+        Path | None, typer.Option(help="TOML of what is known of numbers: value and se, or degrees; for sparse data")
+    ] = None,
     starts: Annotated[
         int, typer.Option(min=1, max=1000, help="searches from jittered values; the deepest end is gone on from")
     ] = 1,
@@ -82,8 +86,10 @@ def fit(
     from streams.batch.population.asked import Asked
     from streams.batch.population.fit import as_json, intervals, written
     from streams.batch.population.fit import fit as fit_cohort
+    from streams.batch.population.known import read_prior
     from streams.batch.population.patients import cohort_of, data_hash, timelines_of
     from twin.names import NAME_IN_WORDS, is_name
+    from twin.population.prior import PriorError
     from twin.population.starts import End, deepest
     from twin.population.theta import FitError, Theta
 
@@ -97,14 +103,14 @@ def fit(
         fixed = [part.strip() for part in fix.split(",") if part.strip()]
         cases = cases_in(files, how, left_out)
         try:
-            theta = Theta.of(how.model, fixed)
+            theta = Theta.of(how.model, fixed).with_prior(None if prior is None else read_prior(prior))
             cohort = cohort_of(timelines_of(cases, how.model, left_out), theta)
             asked.check(cohort, method.value)
-        except FitError as error:
+        except (FitError, PriorError) as error:
             raise CaseError(str(error)) from None
         out.mkdir(parents=True, exist_ok=True)
     data, search, begun = data_hash(files), out / "search.json", out / "starts.json"
-    key = " ".join([how.model.hash, data, method.value, columns, output or "", *theta.names])
+    key = " ".join([how.model.hash, data, method.value, columns, output or "", *theta.names, repr(theta.prior)])
 
     def moved(step: int, objective: float, numbers: str) -> None:
         typer.echo(f"step {step}: objective {objective:.4f}; {numbers}", err=True)

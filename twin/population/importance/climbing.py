@@ -118,8 +118,8 @@ def climb(density: Density, start: Floats, seed: int = 1, told: Progress = lambd
         reached, found, moved = _climbed(sample, begun)
         vector = np.maximum(vector + (reached - vector) / max(1, late), lowest(cohort.theta))
         proposals = adapted(found, cohort.theta.unpack(vector).prior(cohort.occasions)[0])
-        slope = steepest(2.0 * begun.score.sum(axis=0))
-        rounds.append(Round(-2.0 * float(found.log.sum()), moved, float(found.size.min()), slope))
+        slope = steepest(2.0 * begun.slope)
+        rounds.append(Round(-2.0 * found.total, moved, float(found.size.min()), slope))
         told(len(rounds), rounds[-1], vector)
         late += late > 0 or moved < FINE
     last = Sample(density, vector, proposals, even_draws(names, seed, EXACT, cohort.effects))
@@ -131,7 +131,7 @@ def _ended(last: Sample, vector: Floats, late: int) -> str:
     if late < AVERAGED:
         return f"not converged after {MOST_ROUNDS} rounds"
     found = last.likelihood(vector)
-    step = np.linalg.solve(_scale(found), found.score.sum(axis=0))
+    step = np.linalg.solve(_scale(found), found.slope)
     promised = 0.5 * float(step @ step)
     return "converged" if np.abs(step).max() < STEEP else f"stuck where {promised:.2g} was still promised"
 
@@ -167,6 +167,7 @@ class SampledObjective:
             np.zeros((count, d, len(vector))),
             found.size * self._sample.eta.shape[1] >= FEWEST,
             np.zeros(count),
+            found.prior,
         )
 
 
@@ -228,7 +229,7 @@ def _climbed(sample: Sample, begun: Likelihood) -> tuple[Floats, Likelihood, flo
         seen = _near(sample, sample.vector + np.linalg.solve(scale.T, x))
         if seen is None:
             return NOWHERE, np.zeros_like(x)
-        return -float(seen.log.sum()), -np.linalg.solve(scale, seen.score.sum(axis=0))
+        return -seen.total, np.asarray(-np.linalg.solve(scale, seen.slope))
 
     size = len(sample.vector)
     ends = optimize.minimize(
@@ -239,7 +240,7 @@ def _climbed(sample: Sample, begun: Likelihood) -> tuple[Floats, Likelihood, flo
     for _ in range(8):
         vector = sample.vector + np.linalg.solve(scale.T, x)
         found = _near(sample, vector)
-        better = found is not None and found.log.sum() >= begun.log.sum()
+        better = found is not None and found.total >= begun.total
         if found is not None and better and np.median(found.size) >= COVERED * np.median(begun.size):
             return vector, found, float(np.abs(x).max())
         x = 0.5 * x
@@ -259,7 +260,7 @@ def _near(sample: Sample, vector: Floats) -> Likelihood | None:
 
 def _scale(found: Likelihood) -> Floats:
     """Lower factor (K, K) of the information by squared scores; what says nothing is given the scale 1e-3."""
-    information = found.score.T @ found.score
+    information = found.information
     least = max(1e-6 * float(np.diag(information).max(initial=0.0)), 1e-6)
     return np.asarray(np.linalg.cholesky(information + least * np.eye(len(information))))
 

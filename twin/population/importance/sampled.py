@@ -20,6 +20,7 @@ from twin.arrays import Floats
 from twin.model.measured.error import ErrorSpec
 from twin.population.importance.density import LOG_2PI, Density, Read
 from twin.population.importance.draws import Proposals, moments
+from twin.population.prior import Penalty
 from twin.population.stencil import H
 from twin.population.theta import Theta, moved_error
 from twin.population.values import SIZES, Population
@@ -39,6 +40,7 @@ class Likelihood:
         size: (N,) effective share of the draws, 1 / (S sum w^2).
         score: (N, K) d log L / d vector.
         mean, square: (N, D) and (N, D, D) of eta: posterior means, and second moments about 0.
+        prior: what a prior adds to -2 log L of everybody.
     """
 
     log: Floats
@@ -47,6 +49,24 @@ class Likelihood:
     score: Floats
     mean: Floats
     square: Floats
+    prior: Penalty | None = None
+
+    @property
+    def total(self) -> float:
+        """Log likelihood of everybody, with the log density of a prior."""
+        return float(self.log.sum()) - (0.0 if self.prior is None else 0.5 * self.prior.value)
+
+    @property
+    def slope(self) -> Floats:
+        """(K,) of ``total``."""
+        of_patients = np.asarray(self.score.sum(axis=0))
+        return of_patients if self.prior is None else of_patients - 0.5 * self.prior.gradient
+
+    @property
+    def information(self) -> Floats:
+        """(K, K) by squared scores, and the prior's."""
+        of_patients = np.asarray(self.score.T @ self.score)
+        return of_patients if self.prior is None else of_patients + 0.5 * self.prior.curvature
 
     @property
     def covariance(self) -> Floats:
@@ -108,6 +128,7 @@ class Sample:
             np.empty((len(total), 0)),
             mean,
             square,
+            self.theta.penalty(vector),
         )
         return replace(found, score=self._score(vector, population, read, share, found)) if score else found
 

@@ -55,7 +55,7 @@ class Profile:
     problem: str
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class HeldEvaluation(Evaluation):
     """An evaluation with one number held: vector and scores are of the others; ``whole`` is that of everything."""
 
@@ -86,10 +86,14 @@ class Held:
             return replace(last, vector=vector.copy(), ofv=np.full_like(last.ofv, np.nan))
         seen = self._objective(whole, before, thorough=thorough)
         slopes = self._theta.natural_slopes(whole)[self._at]
-        along = -slopes[self._others] / slopes[self._at]
-        score = seen.score[:, self._others] + seen.score[:, self._at, None] * along
+        moves = np.zeros((self._theta.size, len(vector)))
+        moves[self._others, np.arange(len(vector))] = 1.0
+        moves[self._at] = -slopes[self._others] / slopes[self._at]
         content = {name: getattr(seen, name) for name in Evaluation.__dataclass_fields__}
-        return HeldEvaluation(**content | {"vector": vector.copy(), "score": score}, whole=seen)
+        prior = None if seen.prior is None else seen.prior.along(moves)
+        return HeldEvaluation(
+            **content | {"vector": vector.copy(), "score": seen.score @ moves, "prior": prior}, whole=seen
+        )
 
     def whole(self, others: Floats) -> Floats | None:
         """The whole vector (K,); ``None`` where there is none with that number."""

@@ -4,8 +4,9 @@ With the objective O (-2 log likelihood), in the vector of `twin.population.thet
 
     R = d2O / 2,      S = sum_i s_i s_i' / 4,      covariance = R^-1, S^-1, or R^-1 S R^-1 (the sandwich),
 
-R being differences of the gradient. Where R is not positive definite there is no minimum, and no standard error: that
-is said instead. The condition number is that of the correlation matrix of the estimates.
+with what a prior adds to either, R being differences of the gradient. Where R is not positive definite there is no
+minimum, and no standard error: that is said instead. The condition number is that of the correlation matrix of the
+estimates.
 """
 
 from __future__ import annotations
@@ -67,7 +68,7 @@ class Uncertainty:
 
 def uncertainty(objective: Objective, theta: Theta, here: Evaluation) -> Uncertainty:
     """Of the numbers at which the objective is least."""
-    s = 0.25 * here.score.T @ here.score
+    s = 0.5 * here.told
     r = 0.5 * hessian(objective, here)
     inverse: dict[Kind, Floats | None] = {"R": _inverse(r), "S": _inverse(s) if len(here.score) > theta.size else None}
     problems = []

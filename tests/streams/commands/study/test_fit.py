@@ -194,3 +194,22 @@ def test_several_starts_profiles_and_resampling_agree_about_how_certain_numbers_
     assert re.search(r"profile: omega\.V [0-9.]+, 95 % [0-9.]+ to [0-9.]+", result.stderr)
     assert re.search(r"sir: V 95 % [0-9.]+ to [0-9.]+", result.stderr)
     assert not (tmp_path / "out" / "starts.json").exists()
+
+
+def test_what_is_known_before_is_heeded_and_said(tmp_path: Path) -> None:
+    (tmp_path / "known.toml").write_text(
+        'source = "made up"\n[numbers.V]\nvalue = 9.0\nse = 0.01\n[numbers."omega.V"]\nvalue = 0.02\ndegrees = 20\n'
+    )
+    result = fit(tmp_path, "--fix", "k,omega.k", "--prior", str(tmp_path / "known.toml"))
+    assert result.exit_code == 0, result.output
+    found = json.loads((tmp_path / "out" / "fit.json").read_text())
+    estimates = {one["name"]: one for one in found["estimates"]}
+    assert estimates["V"]["value"] == pytest.approx(9.0, abs=0.02)
+    assert estimates["V"]["se_R"] < 0.011
+    assert found["prior"]["source"] == "made up"
+    assert found["objective"] == pytest.approx(found["aic"] - 2 * len(estimates) + found["prior"]["adds_to_objective"])
+    assert "prior made up" in (tmp_path / "out" / "made_fit.toml").read_text()
+    (tmp_path / "known.toml").write_text('source = "made up"\n[numbers.W]\nvalue = 9.0\nse = 0.1\n')
+    refused = fit(tmp_path, "--prior", str(tmp_path / "known.toml"))
+    assert refused.exit_code == 2
+    assert "'W' is no free number of made" in refused.stderr

@@ -1,0 +1,122 @@
+"""A prior is a penalty whose derivatives are right, and that holds numbers which the data do not tell."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from tests.twin.population.test_objective import objective, oral
+from twin.population.importance.climbing import climb
+from twin.population.importance.density import Density
+from twin.population.prior import Known, Prior, PriorError
+from twin.population.search import State, lowest, search
+from twin.population.theta import Theta
+
+THETA = Theta.of(oral())
+
+CONTENT: dict[str, Any] = {
+    "source": "made up for a test",
+    "numbers": {
+        "ka": {"value": 1.0, "se": 0.2},
+        "V": {"value": 10.0, "se": 1.0},
+        "omega.k": {"value": 0.09, "se": 0.02},
+        "omega.V": {"value": 0.06, "degrees": 30},
+        "omega.k.V": {"value": 0.01},
+        "error.plasma.proportional": {"value": 0.15, "se": 0.02},
+    },
+}
+
+PRIOR = Prior.read(CONTENT)
+
+
+def changed(name: str, **table: object) -> dict[str, Any]:
+    return CONTENT | {"numbers": CONTENT["numbers"] | {name: table}}
+
+
+def test_it_is_minus_two_log_density_of_what_was_published_but_for_a_constant() -> None:
+    """Held against scipy's densities, at two vectors, since constants are left out."""
+    first = THETA.pack(THETA.start)
+    second = first + np.linspace(-0.2, 0.3, len(first))
+
+    def expected(vector: np.ndarray) -> float:
+        natural = dict(zip(THETA.names, THETA.natural(vector).tolist(), strict=True))
+        omega = THETA.unpack(vector).omega
+        s2 = natural["error.plasma.proportional"] ** 2
+        nu = 0.5 * (0.15 / 0.02) ** 2 + 1
+        log = stats.norm.logpdf(natural["ka"], 1.0, 0.2) + stats.norm.logpdf(natural["V"], 10.0, 1.0)
+        log += stats.invwishart.logpdf(omega, 30, 30 * np.array([[0.09, 0.01], [0.01, 0.06]]))
+        log += stats.invwishart.logpdf(s2, nu, nu * 0.15**2)
+        return -2.0 * float(log)
+
+    apart = PRIOR.at(THETA, second).value - PRIOR.at(THETA, first).value
+    assert apart == pytest.approx(expected(second) - expected(first), rel=1e-9)
+
+
+def test_its_derivatives_are_what_differences_say() -> None:
+    vector = THETA.pack(THETA.start)
+    found = PRIOR.at(THETA, vector)
+    for at in range(len(vector)):
+        step = 1e-5 * np.eye(len(vector))[at]
+        difference = (PRIOR.at(THETA, vector + step).value - PRIOR.at(THETA, vector - step).value) / 2e-5
+        assert found.gradient[at] == pytest.approx(difference, rel=1e-5, abs=1e-6)
+    assert np.linalg.eigvalsh(found.curvature)[0] > -1e-9
+
+
+def test_a_standard_error_of_a_variance_says_its_degrees_of_freedom() -> None:
+    assert Known("omega.CL", 0.09, 0.03).freedom == pytest.approx(19.0)
+    # The square of a standard deviation has a standard error of 2 s SE.
+    assert Known("error.plasma.additive", 0.3, 0.05).freedom == pytest.approx(Known("omega.CL", 0.09, 0.03).freedom)
+
+
+def test_three_patients_learn_little_beyond_what_is_known_and_a_certain_prior_holds() -> None:
+    of = objective(oral())
+    certain = {one.name: replace(one, se=None if one.se is None else one.se / 50) for one in PRIOR.known}
+    certain["omega.V"] = replace(certain["omega.V"], degrees=5000.0)
+    prior = Prior(tuple(certain.values()), PRIOR.source)
+    theta = of.cohort.theta = of.cohort.theta.with_prior(prior)
+    state, here = search(of, State(theta.pack(theta.start)), lambda *_: None, lowest(theta))
+    assert state.why == "converged"
+    assert here.prior is not None
+    assert here.total == pytest.approx(here.ofv.sum() + here.prior.value)
+    found = dict(zip(theta.names, theta.natural(here.vector).tolist(), strict=True))
+    for one in prior.known:
+        assert found[one.name] == pytest.approx(one.value, rel=0.05, abs=1e-3)
+    # By importance sampling too.
+    climbed = climb(Density(of.cohort), here.vector)
+    np.testing.assert_allclose(theta.natural(climbed.vector)[:3], theta.natural(here.vector)[:3], rtol=0.1)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ({"numbers": CONTENT["numbers"]}, "source is missing"),
+        ({"source": "x"}, "numbers is missing"),
+        (CONTENT | {"sauce": 1}, "'sauce' is nothing that a prior says"),
+        (changed("ka", value=1.0), "ka: se is missing"),
+        (changed("ka", value="one", se=0.1), "ka: value is 'one'; write a number"),
+        (changed("ka", value=1.0, se=0.1, degrees=4), "ka: degrees are of a variance or an error"),
+        (changed("omega.k", value=0.09, se=0.0), "omega.k: se is 0; it must be greater than 0"),
+        (changed("omega.k", value=0.09, rse=10), "'rse' is nothing that is known of a number"),
+    ],
+)
+def test_what_cannot_be_read_is_named(content: dict[str, Any], said: str) -> None:
+    with pytest.raises(PriorError, match=said):
+        Prior.read(content)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (changed("CL", value=1.0, se=0.1), "'CL' is no free number of made; it has ka"),
+        (changed("omega.k", value=0.09, se=0.2), "have 1.4 degrees of freedom, less than 3"),
+        (changed("omega.k.V", value=0.5), "is not positive definite"),
+        ({"source": "x", "numbers": {"omega.k": {"value": 0.1, "degrees": 9}}}, "omega.V is missing"),
+    ],
+)
+def test_what_does_not_suit_the_model_is_named(content: dict[str, Any], said: str) -> None:
+    with pytest.raises(PriorError, match=said):
+        THETA.with_prior(Prior.read(content))
