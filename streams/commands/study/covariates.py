@@ -1,7 +1,8 @@
 """``dosetwin covariates``: which characteristics of patients explain how they differ, found from their records.
 
 ``stepwise`` adds relations while the likelihood bears them out, and then leaves out again what does not hold by a
-stricter rule, as PsN's ``scm`` does. The covariates looked at are those that the model file declares; columns of the
+stricter rule, as PsN's ``scm`` does. ``frem`` selects nothing: covariates stand beside random effects in one Omega, and
+coefficients follow from that. The covariates looked at are those that the model file declares; columns of the
 data are read for these. What cannot be used is reported on stderr with its line and reason while the rest goes on; the
 exit code is then 3, and 1 where the last fit did not converge. The last line on stderr is JSON.
 """
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 app = typer.Typer(
     name="covariates",
     no_args_is_help=True,
-    help="Characteristics of patients that explain how they differ: stepwise search.",
+    help="Characteristics of patients that explain how they differ: stepwise, or all of them at once.",
 )
 
 NOT_CONVERGED = 1
@@ -98,48 +99,38 @@ def stepwise(
 
     from threadpoolctl import threadpool_limits
 
-    from streams.batch.arguments import LeftOut, cases_in, ended_plainly, reading, usable_arguments
+    from streams.batch.arguments import LeftOut, ended_plainly, usable_arguments
     from streams.batch.cases import CaseError
+    from streams.batch.covariates.asked import Recorded, asked
     from streams.batch.covariates.candidates import Candidates, at_bounds
     from streams.batch.covariates.scope import included, scope_of, shapes_of
     from streams.batch.covariates.steps import as_json, how_found, lines_of, model_of, problems_of
     from streams.batch.population.fit import as_json as fit_as_json
     from streams.batch.population.fit import fit as fit_cohort
     from streams.batch.population.fit import written
-    from streams.batch.population.patients import cohort_of, data_hash, timelines_of
-    from twin.covariates.characteristics import CovariateError, characteristics
+    from streams.batch.population.patients import cohort_of, timelines_of
+    from twin.covariates.characteristics import CovariateError
     from twin.covariates.stepwise import found as ended_with
     from twin.covariates.stepwise import stepwise as search
-    from twin.names import NAME_IN_WORDS, is_name
     from twin.population.theta import FitError, Theta
 
     left_out = LeftOut()
     chosen: Method = method.value
     with usable_arguments():
-        how = reading(model, columns, output, files, out, join=join, prefix_ids=prefix_ids)
-        assert how.model is not None, "a model is required"
-        called = f"{how.model.id}_covariates" if name is None else name
-        if not is_name(called):
-            raise CaseError(f"--name {called!r} cannot be an id; {NAME_IN_WORDS}")
-        fixed = tuple(part.strip() for part in fix.split(",") if part.strip())
-        cases = cases_in(files, how, left_out)
+        recorded = Recorded(files, model, columns, output, join, prefix_ids)
+        of = asked(recorded, out, name, "covariates", fix, categorical, left_out)
         try:
-            timelines = timelines_of(cases, how.model, left_out)
-            categories = [part.strip() for part in categorical.split(",") if part.strip()]
-            described = characteristics(timelines.values(), how.model, categories)
-            begun = included(include, how.model, described)
-            scope = scope_of(pairs, shapes_of(shapes), how.model, described)
-            Theta.of(how.model, fixed)
-        except (FitError, CovariateError) as error:
+            begun = included(include, of.model, of.described)
+            scope = scope_of(pairs, shapes_of(shapes), of.model, of.described)
+        except CovariateError as error:
             raise CaseError(str(error)) from None
         out.mkdir(parents=True, exist_ok=True)
 
     def told(done: int, wanted: int) -> None:
         typer.echo(f"fitted {done} of {wanted}", err=True)
 
-    data = data_hash(files)
-    with_values = [case for case in cases if case.patient_id in timelines]
-    candidates = Candidates(how.model, described, with_values, chosen, fixed, jobs, out / "fits.ndjson", data, told)
+    kept_at = out / "fits.ndjson"
+    candidates = Candidates(of.model, of.described, of.cases, chosen, of.fixed, jobs, kept_at, of.data, told)
     ways = cast("list[Way]", ["forward", "backward"] if direction is DirectionOption.BOTH else [direction.value])
     levels = (p_forward, p_backward)
     steps = []
@@ -150,23 +141,114 @@ def stepwise(
                 for line in lines_of(step):
                     typer.echo(line)
             ended = ended_with(steps[-1])
-            final = model_of(ended, candidates, how_found(steps, candidates, levels), called)
-            theta = Theta.of(final, (*fixed, *at_bounds(ended, described)))
-            cohort = cohort_of(timelines_of(with_values, final, lambda _: None), theta)
+            final = model_of(ended, candidates, how_found(steps, candidates, levels), of.name)
+            theta = Theta.of(final, (*of.fixed, *at_bounds(ended, of.described)))
+            cohort = cohort_of(timelines_of(of.cases, final, lambda _: None), theta)
             found = fit_cohort(cohort, chosen, lambda *_: None)
         except (FitError, CovariateError) as error:
             raise CaseError(str(error)) from None
-        (out / f"{called}.toml").write_text(written(found, data, called).text)
-        (out / "fit.json").write_text(fit_as_json(found, data, files))
+        (out / f"{of.name}.toml").write_text(written(found, of.data, of.name).text)
+        (out / "fit.json").write_text(fit_as_json(found, of.data, files))
         (out / "steps.json").write_text(as_json(steps, candidates, levels, files))
-    for problem in (*found.problems, *problems_of(ended, described)):
+    for problem in (*found.problems, *problems_of(ended, of.described)):
         typer.echo(f"note: {problem}", err=True)
     summary = {
-        "patients": len(with_values),
+        "patients": len(of.cases),
         "fits": sum(len(step.tests) for step in steps) + 1,
         "steps": len(steps),
         "relations": [str(relation) for relation in ended.relations],
         "objective": [round(steps[0].base.objective, 4), round(ended.objective, 4)],
+        "minus_2_log_likelihood": [round(found.exact.minus_2_log, 3), round(found.exact.error, 3)],
+        "converged": found.state.why == "converged",
+        "left_out": len(left_out),
+        "out": str(out),
+    }
+    typer.echo(json.dumps(summary), err=True)
+    raise typer.Exit(left_out.exit_code if found.state.why == "converged" else NOT_CONVERGED)
+
+
+class FremMethodOption(StrEnum):
+    """What is made small."""
+
+    FOCEI = "focei"
+    FOCE = "foce"
+    LAPLACE = "laplace"
+    IMP = "imp"
+
+
+@app.command(
+    epilog=examples(
+        "dosetwin covariates frem levels.csv --model base.toml --covariates WT,AGE,SEX --out full",
+        "dosetwin covariates frem levels.csv --model base.toml --covariates WT --parameters CL --method imp --out full",
+    )
+)
+def frem(
+    files: Files,
+    model: ModelOption,
+    out: Out,
+    covariates: Annotated[str, typer.Option(help="covariates that stay, as WT,AGE,SEX")],
+    parameters: Annotated[
+        str, typer.Option(help="parameters, as CL,V; by default all with log-normal or normal effects")
+    ] = "",
+    method: Annotated[FremMethodOption, typer.Option(help="as of dosetwin fit")] = FremMethodOption.FOCEI,
+    fix: Fix = "",
+    name: Name = None,
+    columns: Columns = "",
+    output: OutputOption = None,
+    join: Join = False,
+    prefix_ids: PrefixIds = False,
+) -> None:
+    """Full random effects model: all covariates at once, in one Omega with the effects, and what follows from it."""
+    import json
+
+    from threadpoolctl import threadpool_limits
+
+    from streams.batch.arguments import LeftOut, ended_plainly, usable_arguments
+    from streams.batch.cases import CaseError
+    from streams.batch.covariates.asked import Recorded, asked, with_covariates, words
+    from streams.batch.covariates.full import as_json, effects_of, fitted, full_of, lines_of
+    from streams.batch.population.fit import as_json as fit_as_json
+    from streams.batch.population.fit import written
+    from twin.covariates.characteristics import CovariateError
+    from twin.population.theta import FitError
+
+    left_out = LeftOut()
+    with usable_arguments():
+        recorded = Recorded(files, model, columns, output, join, prefix_ids)
+        of = asked(recorded, out, name, "frem", fix, "", left_out)
+        wanted = words(covariates)
+        unknown = [each for each in wanted if each not in of.described]
+        if unknown or not wanted:
+            known = ", ".join(of.described) or "none; declare them as [covariates.NAME]"
+            raise CaseError(f"--covariates {covariates!r}: {of.model.id} has {known}")
+        of = with_covariates(of, wanted, left_out)
+        try:
+            full = full_of(of, words(parameters), wanted)
+        except CovariateError as error:
+            raise CaseError(str(error)) from None
+        out.mkdir(parents=True, exist_ok=True)
+    search = out / "search.json"
+
+    def moved(step: int, objective: float, numbers: str) -> None:
+        typer.echo(f"step {step}: objective {objective:.4f}; {numbers}", err=True)
+
+    with ended_plainly(), usable_arguments(), threadpool_limits(1):
+        try:
+            found = fitted(of, full, method.value, moved, search)
+        except FitError as error:
+            raise CaseError(str(error)) from None
+        effects = effects_of(found, full)
+        (out / f"{of.name}.toml").write_text(written(found, of.data, of.name).text)
+        (out / "fit.json").write_text(fit_as_json(found, of.data, files))
+        (out / "frem.json").write_text(as_json(effects, found, of, files))
+        search.unlink(missing_ok=True)
+    for line in lines_of(effects, full.model):
+        typer.echo(line)
+    for problem in found.problems:
+        typer.echo(f"note: {problem}", err=True)
+    summary = {
+        "patients": len(of.cases),
+        "objective": round(found.evaluation.total, 4),
         "minus_2_log_likelihood": [round(found.exact.minus_2_log, 3), round(found.exact.error, 3)],
         "converged": found.state.why == "converged",
         "left_out": len(left_out),

@@ -10,10 +10,13 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from streams.cli import app
+from tests.streams.batch.covariates.simulated import CORRELATION, MODEL, SD, levels
 from tests.twin.population.published.sets import DATA, FOLDER
 from twin.modelfile.reader import parse_model
 
 LOG = DATA / "scm_phenobarbital_log.json"
+
+WEIGHT = {("CL", "WT"): 0.3, ("V", "WT"): 0.2}
 
 LEVELS = "ID,TIME,EVID,AMT,DV,WT\n1,0,1,100,.,3\n1,2,0,.,5,3\n2,0,1,100,.,4\n2,2,0,.,6,4\n"
 
@@ -96,3 +99,43 @@ def test_what_cannot_be_searched_is_named_before_anything_is_written(
     assert result.exit_code == 2
     assert said in result.stderr
     assert not (tmp_path / "out").exists()
+
+
+def full(folder: Path, *options: str, text: str | None = None) -> Result:
+    (folder / "model.toml").write_text(MODEL)
+    (folder / "levels.csv").write_text(levels(60, 2, WEIGHT) if text is None else text)
+    given = ["covariates", "frem", str(folder / "levels.csv"), "--model", str(folder / "model.toml")]
+    return CliRunner().invoke(app, [*given, "--out", str(folder / "out"), *options])
+
+
+@pytest.mark.slow
+def test_a_full_random_effects_model_tells_what_a_covariate_does_and_what_only_goes_along(tmp_path: Path) -> None:
+    result = full(tmp_path, "--covariates", "WT,CRCL")
+    assert result.exit_code == 0, result.output
+    found = json.loads((tmp_path / "out" / "frem.json").read_text())
+    told = {(one["parameter"], one["covariate"]): one for one in found["coefficients"]}
+    for parameter in ("CL", "V"):
+        weight, other = told[parameter, "WT"], told[parameter, "CRCL"]
+        truth = WEIGHT[parameter, "WT"]
+        assert abs(weight["beside_the_others"] * SD["WT"] - truth) < 3 * weight["se_beside_the_others"] * SD["WT"]
+        assert abs(other["beside_the_others"]) < 3 * other["se_beside_the_others"]
+        assert abs(other["alone"] * SD["CRCL"] - CORRELATION * truth) < 3 * other["se_alone"] * SD["CRCL"]
+        assert other["alone"] > 2 * other["se_alone"]
+    assert found["names"] == ["CL", "V", "WT", "CRCL"]
+    assert 0.3 < found["explained"]["CL"]["share"] < 0.7
+    made = parse_model((tmp_path / "out" / "simulated_frem.toml").read_text(), "made.toml")
+    assert {"CL_WT", "CL_CRCL", "V_WT", "V_CRCL"} < {each.name for each in made.parameters}
+    assert "CL: covariates explain" in result.stdout
+
+
+def test_who_lacks_a_covariate_is_left_out_of_a_full_model_by_name(tmp_path: Path) -> None:
+    head, *rows = levels(3, 2, WEIGHT).splitlines()
+    at = head.split(",").index("WT")
+    without = [",".join("." if n == at else cell for n, cell in enumerate(row.split(","))) for row in rows]
+    result = full(tmp_path, "--covariates", "WT", text="\n".join([head, *without]) + "\n")
+    assert result.exit_code == 2
+    assert "no value of WT" in result.stderr
+    assert "0 patients are too few for 1; name fewer" in result.stderr
+    result = full(tmp_path, "--covariates", "HT")
+    assert result.exit_code == 2
+    assert "--covariates 'HT': simulated has WT, CRCL, SEX" in result.stderr
