@@ -27,9 +27,25 @@ def standing(measurement: str, *fields: str) -> str:
 
 
 def newest(measurement: str, *fields: str) -> str:
-    """The newest point of each patient and model that stands, with these fields as columns."""
-    values = f"{_read(measurement, _any_of(fields))}\n  |> tail(n: {LOOKED_AT})"
-    return f"""{_without(measurement, fields, values, _withdrawn(measurement))}
+    """The newest point of each patient and model that stands, with these fields as columns.
+
+    The storage finds the last points by itself, in a quarter of the time of those before them: these are looked at
+    where one of the last was withdrawn, which is asked first and hardly ever so.
+    """
+    values = _read(measurement, _any_of(fields))
+    last = f"{values}\n  |> last()"
+    keys = _keys(measurement)
+    withdrawn = f"""{_marked(measurement, last, _withdrawn(measurement))}
+  |> filter(fn: (r) => exists r.withdrawn and ({_there(fields)}))
+  |> group()
+  |> findColumn(fn: (key) => true, column: "patient")"""
+    before = f"{values}\n  |> tail(n: {LOOKED_AT})"
+    return f"""(if length(arr: {withdrawn}) == 0 then
+  {last}
+  |> group(columns: ["model"])
+  |> pivot(rowKey: [{keys}], columnKey: ["_field"], valueColumn: "_value")
+else
+  {_without(measurement, fields, before, _withdrawn(measurement))})
   |> group(columns: ["patient", "model"])
   |> sort(columns: ["_time"], desc: true)
   |> limit(n: 1)"""
@@ -67,8 +83,12 @@ union(tables: [known, risk])
 
 def _without(measurement: str, fields: tuple[str, ...], values: str, gone: str) -> str:
     """``values`` of numbers, but for the points that are ``gone``."""
-    keys = ", ".join(f'"{name}"' for name in ("_time", "patient", *TAGS[measurement]))
-    there = " or ".join(f"exists r.{field}" for field in fields)
+    return f"""{_marked(measurement, values, gone)}
+  |> filter(fn: (r) => not exists r.withdrawn and ({_there(fields)}))"""
+
+
+def _marked(measurement: str, values: str, gone: str) -> str:
+    """``values`` of numbers and, as ``withdrawn``, the marks of those that are ``gone``, one row for each point."""
     return f"""union(tables: [
   {values}
   |> group(columns: ["model"]),
@@ -76,8 +96,15 @@ def _without(measurement: str, fields: tuple[str, ...], values: str, gone: str) 
   |> toFloat()
   |> group(columns: ["model"]),
 ])
-  |> pivot(rowKey: [{keys}], columnKey: ["_field"], valueColumn: "_value")
-  |> filter(fn: (r) => not exists r.withdrawn and ({there}))"""
+  |> pivot(rowKey: [{_keys(measurement)}], columnKey: ["_field"], valueColumn: "_value")"""
+
+
+def _keys(measurement: str) -> str:
+    return ", ".join(f'"{name}"' for name in ("_time", "patient", *TAGS[measurement]))
+
+
+def _there(fields: tuple[str, ...]) -> str:
+    return " or ".join(f"exists r.{field}" for field in fields)
 
 
 def _withdrawn(measurement: str) -> str:

@@ -11,10 +11,8 @@ from grafana_foundation_sdk.models import common
 
 from connectors.grafana import every_patient, flux, marks, panels
 
-_ODDS = {"p grade 4": ("nadir", "p_grade4"), "particles": ("health", "ess")}
 _OF_COURSES = {"exposure below": "p_below", "exposure above": "p_above"}
-_TIMES = {"last estimate": "health", "last measured": "prediction"}
-_COLUMNS = ("p grade 4", *_OF_COURSES, "particles", *_TIMES)
+_COLUMNS = ("p grade 4", *_OF_COURSES, "particles", "last estimate", "last measured")
 """Columns of the table of patients, from left to right."""
 
 
@@ -49,15 +47,16 @@ def _now(board: Dashboard) -> Dashboard:
 
 
 def _patients(board: Dashboard) -> Dashboard:
+    when = "float(v: int(v: r._time)) / 1000000.0"
     readings = ",\n".join([
-        *(_told(name, every_patient.newest(*where), f"r.{where[1]}") for name, where in _ODDS.items()),
+        _told("p grade 4", every_patient.newest("nadir", "p_grade4"), "r.p_grade4"),
+        _told("particles", "health", "r.ess"),
+        _told("last estimate", "health", when),
         *(_told(name, "courses", f"r.{field}", field) for name, field in _OF_COURSES.items()),
-        *(
-            _told(name, every_patient.last_spoken(measurement), "float(v: int(v: r._time)) / 1000000.0")
-            for name, measurement in _TIMES.items()
-        ),
+        _told("last measured", every_patient.last_spoken("prediction"), when),
     ])  # fmt: skip
     numbers = f"""courses = {every_patient.newest("exposure", *_OF_COURSES.values())}
+health = {every_patient.newest("health", "ess")}
 union(tables: [
 {readings},
 ])

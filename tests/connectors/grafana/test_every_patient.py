@@ -49,6 +49,17 @@ def test_the_newest_that_stands_is_found_and_who_has_nothing_that_stands_is_not(
     ]
 
 
+def test_where_no_last_word_was_withdrawn_the_newest_of_all_outputs_and_fields_is_found(shown: Shown) -> None:
+    one, other = patient(), patient()
+    said = [make.estimate(who, make.at(hour), ess=100.0 + hour) for who in (one, other) for hour in range(3)]
+    written(shown, *said, make.withdrawn(one, make.at(1)))
+    newest = shown.rows(every_patient.newest("health", "ess"))
+    assert sorted((row["patient"], row["_time"], row["ess"]) for row in newest) == sorted(
+        (who, make.at(2), 102.0) for who in (one, other)
+    )
+    assert [row["patient"] for row in shown.rows(every_patient.newest("nadir", "p_grade4"))] == []
+
+
 def test_in_a_window_the_newest_counts_and_nothing_where_that_was_withdrawn(shown: Shown) -> None:
     one, other = patient(), patient()
     said = [make.estimate(one, make.at(hour), ess=100.0 + hour) for hour in range(12)]
