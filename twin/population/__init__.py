@@ -21,4 +21,7 @@ so that modes are found from where they were. `residuals.terms` are the derivati
 
 `importance.density.Density` is log p(y | eta) of any kind of value for any draws; `importance.sampled.Sample` is a
 likelihood by importance sampling with its score, and `importance.climbing.climb` goes to its maximum.
+
+`prior.Prior` is what is known of the numbers before: `Theta.with_prior` takes it along, `Theta.penalty(vector)` is what it
+adds to -2 log likelihood, with gradient and curvature, and `Evaluation.total` and `Likelihood.total` have it in them.
 """

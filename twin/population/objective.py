@@ -22,10 +22,9 @@ from twin.observation.residual import transformed
 from twin.population import stencil
 from twin.population.cohort import Cohort
 from twin.population.modes import SETTLED, Look, descend, scattered
-from twin.population.prior import Penalty
 from twin.population.residuals import SIZE_STEP, Terms, density_on_own_scale, iwres, on_error_scale, terms
 from twin.population.theta import FitError, error_sizes, moved_error
-from twin.population.values import Population, scales
+from twin.population.values import Penalty, Population, scales
 
 Method = Literal["focei", "foce", "laplace"]
 

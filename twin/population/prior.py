@@ -15,14 +15,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from twin.arrays import Floats
-
-if TYPE_CHECKING:
-    from twin.population.theta import Level, Theta
+from twin.population.theta import Level, Theta
+from twin.population.values import Penalty
 
 FEWEST = 3.0
 """Degrees of freedom that a variance must have at least: below, its standard error is that of no estimate."""
@@ -30,19 +29,6 @@ FEWEST = 3.0
 
 class PriorError(ValueError):
     """A prior that cannot be used: which number, its value, and the mend."""
-
-
-class Penalty(NamedTuple):
-    """What a prior adds to the objective at a vector: its ``value``, ``gradient`` (K,), and a ``curvature`` (K, K) that
-    is positive definite where all numbers have a prior (that which is expected where the prior is right)."""
-
-    value: float
-    gradient: Floats
-    curvature: Floats
-
-    def along(self, moves: Floats) -> Penalty:
-        """In other unknowns (L,), which move the vector by ``moves`` (K, L)."""
-        return Penalty(self.value, moves.T @ self.gradient, moves.T @ self.curvature @ moves)
 
 
 @dataclass(frozen=True)
@@ -137,6 +123,11 @@ class Prior:
                 for other, there in moved.items():
                     curvature[at, other] += nu * float((moved[at] * there.T).sum())
         return Penalty(value, gradient, curvature)
+
+    def as_numbers(self) -> dict[str, object]:
+        """It all by name, as JSON has it."""
+        known = [{"name": k.name, "value": k.value, "se": k.se, "degrees_of_freedom": k.degrees} for k in self.known]
+        return {"source": self.source, "numbers": known}
 
     def _blocks(self, theta: Theta) -> list[_Block]:
         by_name = {one.name: one for one in self.known}

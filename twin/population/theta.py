@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,8 +31,7 @@ from twin.model.formula import names_in
 from twin.model.measured.error import ErrorSpec
 from twin.model.spec import Model
 from twin.model.structure import analyse
-from twin.population.prior import Penalty, Prior
-from twin.population.values import SIZES, Population, resized
+from twin.population.values import SIZES, Penalty, Population, resized
 
 COMPLEX_STEP = 1e-30
 """Imaginary displacement that derivatives of Omega are taken with: exact."""
@@ -58,6 +57,31 @@ class Element(NamedTuple):
     j: int = 0
 
 
+class Known(Protocol):
+    """What is known of the numbers before the data (`twin.population.prior`)."""
+
+    @property
+    def source(self) -> str:
+        """Where from."""
+        ...
+
+    def check(self, theta: Theta, /) -> None:
+        """Refuse numbers that are not free."""
+        ...
+
+    def at(self, theta: Theta, vector: Floats, /) -> Penalty:
+        """What it adds to the objective at a vector (K,)."""
+        ...
+
+    def as_numbers(self) -> dict[str, object]:
+        """It all by name, as JSON has it."""
+        ...
+
+    def __hash__(self) -> int:
+        """Of what it says: the same prior is the same question."""
+        ...
+
+
 @dataclass(frozen=True)
 class Theta:
     """The free numbers of a model's population.
@@ -75,7 +99,7 @@ class Theta:
     elements: tuple[Element, ...]
     pattern: NDArray[np.bool_]
     pattern_iov: NDArray[np.bool_]
-    prior: Prior | None = None
+    prior: Known | None = None
 
     @classmethod
     def of(cls, model: Model, fixed: Iterable[str] = (), start: Population | None = None) -> Theta:
@@ -116,7 +140,7 @@ class Theta:
             raise FitError("fixed: names every number of the model; leave one free to be estimated")
         return replace(self, elements=left)
 
-    def with_prior(self, prior: Prior | None) -> Theta:
+    def with_prior(self, prior: Known | None) -> Theta:
         """The same with a prior.
 
         Raises:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -19,6 +20,19 @@ from twin.model.spec import Model
 
 SIZES = ("additive", "proportional", "dispersion")
 """Sizes of an error that are greater than 0 and may be estimated."""
+
+
+class Penalty(NamedTuple):
+    """What a prior adds to the objective at a vector: its ``value``, ``gradient`` (K,), and a ``curvature`` (K, K) that
+    is positive definite where all numbers have a prior (that which is expected where the prior is right)."""
+
+    value: float
+    gradient: Floats
+    curvature: Floats
+
+    def along(self, moves: Floats) -> Penalty:
+        """In other unknowns (L,), which move the vector by ``moves`` (K, L)."""
+        return Penalty(self.value, moves.T @ self.gradient, moves.T @ self.curvature @ moves)
 
 
 @dataclass(frozen=True, eq=False)

@@ -306,10 +306,7 @@ def _prior(fit: Fit) -> dict[str, object] | None:
     prior, penalty = fit.theta.prior, fit.evaluation.prior
     if prior is None or penalty is None:
         return None
-    known = [
-        {"name": one.name, "value": one.value, "se": one.se, "degrees_of_freedom": one.degrees} for one in prior.known
-    ]
-    return {"source": prior.source, "numbers": known, "adds_to_objective": penalty.value}
+    return prior.as_numbers() | {"adds_to_objective": penalty.value}
 
 
 def _beside(fit: Fit) -> dict[str, object]:

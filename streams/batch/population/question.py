@@ -12,8 +12,7 @@ from streams.batch.process_pool import model_of
 from twin.population.cohort import Cohort
 from twin.population.laplace.methods import objective_of
 from twin.population.objective import Method, Objective
-from twin.population.prior import Prior
-from twin.population.theta import Theta
+from twin.population.theta import Known, Theta
 
 Records = tuple[tuple[str, tuple[RecordedEvent, ...]], ...]
 
@@ -35,7 +34,7 @@ class Question:
     records: Records
     fixed: tuple[str, ...]
     method: Method
-    prior: Prior | None
+    prior: Known | None
 
     @classmethod
     def of(cls, cases: Sequence[Case], cohort: Cohort, method: Method) -> Question:
@@ -55,7 +54,7 @@ class Question:
 
 
 @lru_cache(maxsize=1)
-def _cohort(text: str, model_id: str, records: Records, fixed: tuple[str, ...], prior: Prior | None) -> Cohort:
+def _cohort(text: str, model_id: str, records: Records, fixed: tuple[str, ...], prior: Known | None) -> Cohort:
     model = model_of(text, model_id)
     cases = [Case(patient, model, recorded) for patient, recorded in records]
     return cohort_of(timelines_of(cases, model, lambda _: None), Theta.of(model, fixed).with_prior(prior))

@@ -20,10 +20,9 @@ from twin.arrays import Floats
 from twin.model.measured.error import ErrorSpec
 from twin.population.importance.density import LOG_2PI, Density, Read
 from twin.population.importance.draws import Proposals, moments
-from twin.population.prior import Penalty
 from twin.population.stencil import H
 from twin.population.theta import Theta, moved_error
-from twin.population.values import SIZES, Population
+from twin.population.values import SIZES, Penalty, Population
 
 STEP = 1e-4
 """Displacement of the logarithm of an error's size, and of a typical value without an effect, for a central difference
