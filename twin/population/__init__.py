@@ -20,8 +20,10 @@ patient the objective, mode, covariance (a proposal), score and the mode's deriv
 so that modes are found from where they were. `residuals.terms` are the derivatives of a normal residual.
 
 `importance.density.Density` is log p(y | eta) of any kind of value for any draws; `importance.sampled.Sample` is a
-likelihood by importance sampling with its score, and `importance.climbing.climb` goes to its maximum.
+likelihood by importance sampling with its score, and `importance.climbing.climb` goes to its maximum, as
+`sampling.saem.settle` does with draws that walk (`sampling.chains.Chains`).
 
-`prior.Prior` is what is known of the numbers before: `Theta.with_prior` takes it along, `Theta.penalty(vector)` is what it
-adds to -2 log likelihood, with gradient and curvature, and `Evaluation.total` and `Likelihood.total` have it in them.
+`prior.Prior` is what is known of the numbers before: `Theta.with_prior` takes it along, `Theta.penalty(vector)` is what
+it adds to -2 log likelihood, with gradient and curvature, and `Evaluation.total` and `Likelihood.total` have it in
+them.
 """

@@ -135,6 +135,12 @@ class Cohort:
         _place(z, place, occasion, self._eta, self._iov, self._shape, self._shifted, self.effects, found)
         return found
 
+    def individuals(self, phi: Floats, covariates: Floats) -> Floats:
+        """Individual values (N, `Kernel.width`) of placed parameters (N, P) and covariates (N, C)."""
+        par = np.empty((len(phi), self.kernel.width))
+        self._free.individual(np.ascontiguousarray(phi), np.ascontiguousarray(covariates), par)
+        return par
+
     def rows(self, which: Integers, z: Floats, place: Floats) -> list[Floats]:
         """Solve for points z (K, S, M) of the patients ``which`` (K,), sorted; one may stand there repeatedly.
 
@@ -191,8 +197,7 @@ class Cohort:
     def _built(self, phi: Floats, covariates: Floats) -> System:
         kernel, count = self.kernel, len(phi)
         size, inputs = len(kernel.linear), len(kernel.inputs)
-        par = np.empty((count, kernel.width))
-        self._free.individual(phi, covariates, par)
+        par = self.individuals(phi, covariates)
         a, b, c = np.zeros((count, size, size)), np.zeros((count, size, inputs)), np.zeros((count, size))
         self._free.system(par, covariates, a, b, c)
         lam, v, w = eigenbasis(a, c)

@@ -76,10 +76,14 @@ def _terms(error: ErrorSpec, y: Floats, f: Floats, f0: Floats | None) -> Terms:
 
 
 def log_density(error: ErrorSpec, y: Floats, f: Floats) -> Floats:
-    """Log density of values y around predictions f, both on the error's scale, without log(2 pi) / 2."""
-    r, _, _ = _variance(error, f)
-    e = y - f
-    return np.asarray(-0.5 * (e * e / r + np.log(r)))
+    """Log density of values y around predictions f, both on the error's scale, without log(2 pi) / 2.
+
+    Of a prediction that overflowed it is no number.
+    """
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        r, _, _ = _variance(error, f)
+        e = y - f
+        return np.asarray(-0.5 * (e * e / r + np.log(r)))
 
 
 def on_error_scale(error: ErrorSpec, predicted: Floats) -> Floats:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 
 from streams.batch.cases import Case
 from streams.batch.population.certainty import places_of, profiles, resampling
-from streams.batch.population.fit import Fit, FitMethod
+from streams.batch.population.fit import DRAWING, Fit, FitMethod
 from streams.batch.population.question import Question
 from streams.batch.population.replicates import bootstrap
 from streams.batch.population.starts import Told, from_starts
@@ -19,6 +20,7 @@ from streams.terminal.progress import progress
 from twin.arrays import Floats
 from twin.population.cohort import Cohort
 from twin.population.laplace.methods import objective_of, usual_objective
+from twin.population.objective import Method
 from twin.population.results.bootstrap import strata_of
 from twin.population.starts import End, compared, deepest
 from twin.population.theta import FitError
@@ -50,12 +52,14 @@ class Asked:
         if self.bootstrap == 1 or (self.strata is not None and not self.bootstrap):
             raise FitError("--bootstrap: give at least 2 replicates, also with --strata")
         asked = {"--bootstrap": bool(self.bootstrap), "--profile": bool(self.profile), "--sir": self.sir}
-        for option in (name for name, wanted in asked.items() if wanted and method == "imp"):
+        for option in (name for name, wanted in asked.items() if wanted and method in DRAWING):
             raise FitError(f"{option} goes with focei, foce and laplace; fit by one of these for it")
         places_of(cohort.theta, self.profile)
         strata_of(cohort, self.strata)
-        if method != "imp":
-            objective_of(cohort, method)
+        if method == "saem" and cohort.theta.prior is not None:
+            raise FitError("--prior does not go with saem; fit by imp, which ends at the same likelihood")
+        if method not in DRAWING:
+            objective_of(cohort, cast("Method", method))
 
     def begun(
         self, cases: Sequence[Case], cohort: Cohort, method: FitMethod, told: Told, kept_at: Path, key: str
@@ -89,7 +93,7 @@ class Asked:
             # The search that went on from the best of them ended where that one is now.
             here = End(fit.evaluation.vector, fit.evaluation.total, fit.state.why)
             every = list(ends)
-            if fit.method != "imp":
+            if fit.method not in DRAWING:
                 every[deepest(ends)] = here
             found = compared(fit.theta, every, _errors(fit))
             fit = replace(fit, starts=found, problems=(*fit.problems, *found.problems))
@@ -104,7 +108,9 @@ class Asked:
         return self._replicated(fit, question, cohort) if self.bootstrap else fit
 
     def _question(self, cases: Sequence[Case], cohort: Cohort, method: FitMethod) -> Question:
-        return Question.of(cases, cohort, usual_objective(cohort).method if method == "imp" else method)
+        return Question.of(
+            cases, cohort, usual_objective(cohort).method if method in DRAWING else cast("Method", method)
+        )
 
     def _profiled(self, fit: Fit, question: Question) -> Fit:
         places, errors = places_of(fit.theta, self.profile), _errors(fit)

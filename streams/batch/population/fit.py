@@ -26,6 +26,8 @@ from twin.population.importance.climbing import (
     proposals_at,
 )
 from twin.population.importance.density import Density
+from twin.population.importance.draws import Proposals
+from twin.population.importance.sampled import Sample
 from twin.population.laplace.methods import objective_of
 from twin.population.objective import Evaluation, Method
 from twin.population.results import bootstrap as bootstraps
@@ -37,15 +39,19 @@ from twin.population.results.shrinkage import Shrinkage, shrinkage
 from twin.population.results.sir import Resampled
 from twin.population.results.uncertainty import Uncertainty, uncertainty
 from twin.population.results.written import Provenance, fitted_model
+from twin.population.sampling.saem import settle
 from twin.population.search import State, lowest, search
 from twin.population.starts import Starts
 from twin.population.theta import FitError, Theta
-from twin.population.trace import Point, Trace, steepest
+from twin.population.trace import NO_SLOPE, Point, Trace, steepest
 from twin.population.values import Population
 
-FitMethod = Method | Literal["imp"]
+FitMethod = Method | Literal["imp", "saem"]
 
-WORDS = {"focei": "FOCE-I", "foce": "FOCE", "laplace": "Laplace", "imp": "importance sampling"}
+DRAWING = ("imp", "saem")
+"""Methods that draw: what they end at is the likelihood by importance sampling."""
+
+WORDS = {"focei": "FOCE-I", "foce": "FOCE", "laplace": "Laplace", "imp": "importance sampling", "saem": "SAEM"}
 """Of each method, as people call it."""
 
 PARALLEL = 0.999
@@ -108,6 +114,7 @@ def fit(
     kept_at: Path | None = None,
     key: str = "",
     start: Floats | None = None,
+    seed: int = 1,
 ) -> Fit:
     """Fit a cohort by a method, from the values of its model or from where an interrupted search stood.
 
@@ -116,6 +123,7 @@ def fit(
         moved: is told of every step.
         kept_at: where the search is written down after every step.
         key: of what is fitted to what, and how.
+        seed: of the draws of methods that draw.
 
     Raises:
         FitError: the objective is not finite at the values that the search begins with.
@@ -132,7 +140,9 @@ def fit(
             keep(kept_at, key, state)
 
     if method == "imp":
-        return _by_importance(cohort, begin, told, trace)
+        return _by_importance(cohort, begin, told, trace, seed)
+    if method == "saem":
+        return _by_chains(cohort, begin, told, trace, seed)
     return _by_modes(cohort, method, begin, told, trace)
 
 
@@ -154,19 +164,38 @@ def _by_modes(cohort: Cohort, method: Method, begin: State, told: Told, trace: T
     return _found(cohort, method, state, here, uncertainty(objective, theta, here), objective.iwres(here), trace, exact)
 
 
-def _by_importance(cohort: Cohort, begin: State, told: Told, trace: Trace) -> Fit:
-    theta, density = cohort.theta, Density(cohort)
+def _by_importance(cohort: Cohort, begin: State, told: Told, trace: Trace, seed: int) -> Fit:
+    density = Density(cohort)
 
     def told_round(number: int, round_: Round, vector: Floats) -> None:
         told(State(vector, None, begin.step + number), round_.minus_2_log, round_.slope)
 
-    climbed = climb(density, begin.vector, told=told_round)
-    objective = SampledObjective(climbed.sample)
-    here = objective(climbed.vector)
+    climbed = climb(density, begin.vector, seed, told_round)
     state = State(climbed.vector, None, begin.step + len(climbed.rounds), True, climbed.why)
+    return _of_likelihood(density, "imp", state, climbed.sample, climbed.proposals, trace)
+
+
+def _by_chains(cohort: Cohort, begin: State, told: Told, trace: Trace, seed: int) -> Fit:
+    density = Density(cohort)
+
+    def told_step(number: int, objective: float, vector: Floats) -> None:
+        told(State(vector, None, number), objective, NO_SLOPE)
+
+    ended = settle(density, begin.vector, seed, told_step, begin.step)
+    state = State(ended.vector, None, ended.steps, True, ended.why)
+    return _of_likelihood(density, "saem", state, ended.sample, ended.proposals, trace)
+
+
+def _of_likelihood(
+    density: Density, method: FitMethod, state: State, sample: Sample, proposals: Proposals, trace: Trace
+) -> Fit:
+    """What a fit found whose end is told by draws that cover what is known of everybody."""
+    cohort, objective = density.cohort, SampledObjective(sample)
+    here = objective(state.vector)
     iwres = objective_of(cohort, "laplace").iwres(here)
-    exact = exact_likelihood(density, climbed.vector, climbed.proposals)
-    return _found(cohort, "imp", state, here, uncertainty(objective, theta, here), iwres, trace, exact)
+    exact = exact_likelihood(density, state.vector, proposals)
+    certainty = uncertainty(objective, cohort.theta, here)
+    return _found(cohort, method, state, here, certainty, iwres, trace, exact)
 
 
 def _found(
@@ -242,8 +271,8 @@ def as_json(fit: Fit, data: str, files: Sequence[Path]) -> str:
         "patients": len(fit.evaluation.ofv),
         "values": fit.values,
         "objective": fit.evaluation.total,
-        "objective_is": f"-2 log likelihood by {WORDS[fit.method]}, without n log(2 pi); not to be held against that of"
-        " another method",
+        "objective_is": f"-2 log likelihood by {WORDS['imp' if fit.method in DRAWING else fit.method]}, without n"
+        " log(2 pi); not to be held against that of another method",
         "prior": _prior(fit),
         "aic": float(fit.evaluation.ofv.sum()) + 2 * size,
         "bic": float(fit.evaluation.ofv.sum()) + size * math.log(fit.values),

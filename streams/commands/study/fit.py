@@ -32,12 +32,14 @@ class MethodOption(StrEnum):
     FOCE = "foce"
     LAPLACE = "laplace"
     IMP = "imp"
+    SAEM = "saem"
 
 
 @app.command(
     epilog=examples(
         "dosetwin fit levels.csv --model busulfan_neroutsos2022 --out fitted",
         "dosetwin fit levels.csv --model mine.toml --method imp --out fitted",
+        "dosetwin fit levels.csv --model mine.toml --method saem --seed 2 --out fitted_2",
         "dosetwin fit levels.csv --model mine.toml --bootstrap 1000 --strata SEX --out fitted",
         "dosetwin fit levels.csv --model mine.toml --starts 5 --profile all --sir --out fitted",
         "dosetwin fit levels.csv --model mine.toml --prior published.toml --out fitted",
@@ -50,7 +52,7 @@ def fit(
     out: Annotated[Path, typer.Option(help="folder of the results")],
     method: Annotated[
         MethodOption,
-        typer.Option(help="laplace and imp also weigh limits, categories, counts, events; imp: the likelihood itself"),
+        typer.Option(help="laplace, imp and saem also weigh limits, categories, counts, events; imp, saem: exactly"),
     ] = MethodOption.FOCEI,
     fix: Annotated[str, typer.Option(help="numbers that stay as they are, as CL,omega.CL,error.plasma.additive")] = "",
     name: Annotated[str | None, typer.Option(help="id of the fitted model; by default the model's and _fit")] = None,
@@ -74,6 +76,7 @@ def fit(
         str, typer.Option(help="intervals by the profile of the likelihood: names as CL,omega.CL, or all")
     ] = "",
     sir: Annotated[bool, typer.Option("--sir", help="intervals by sampling importance resampling")] = False,
+    seed: Annotated[int, typer.Option(min=0, help="of the draws of imp and saem; another ends near to the same")] = 1,
     jobs: Annotated[int | None, typer.Option(min=1, help="processes beside the search; by default one a core")] = None,
 ) -> None:
     """Estimate the population of a data set: values, variability, errors, with their certainty, as a model file."""
@@ -110,7 +113,9 @@ def fit(
             raise CaseError(str(error)) from None
         out.mkdir(parents=True, exist_ok=True)
     data, search, begun = data_hash(files), out / "search.json", out / "starts.json"
-    key = " ".join([how.model.hash, data, method.value, columns, output or "", *theta.names, repr(theta.prior)])
+    key = " ".join(
+        [how.model.hash, data, method.value, columns, output or "", *theta.names, repr(theta.prior), str(seed)]
+    )
 
     def moved(step: int, objective: float, numbers: str) -> None:
         typer.echo(f"step {step}: objective {objective:.4f}; {numbers}", err=True)
@@ -122,7 +127,7 @@ def fit(
         try:
             ends = asked.begun(cases, cohort, method.value, ended, begun, key)
             start = ends[deepest(ends)].vector if ends else None
-            found = fit_cohort(cohort, method.value, moved, search, f"{key} {starts}", start)
+            found = fit_cohort(cohort, method.value, moved, search, f"{key} {starts}", start, seed)
             found = asked.answered(found, cases, cohort, ends)
         except FitError as error:
             typer.echo(f"dosetwin: {error}", err=True)

@@ -71,8 +71,9 @@ def test_a_fit_says_what_it_found_and_writes_a_model(tmp_path: Path) -> None:
     assert json.loads(again.stderr.splitlines()[-1])["steps"] <= 1
 
 
-def test_the_likelihood_itself_is_fitted_by_draws_and_told_of_every_method(tmp_path: Path) -> None:
-    exact, by_modes = fit(tmp_path, "--method", "imp"), tmp_path / "modes"
+@pytest.mark.parametrize("method", ["imp", "saem"])
+def test_the_likelihood_itself_is_fitted_by_draws_and_told_of_every_method(tmp_path: Path, method: str) -> None:
+    exact, by_modes = fit(tmp_path, "--method", method), tmp_path / "modes"
     assert exact.exit_code == 0, exact.output
     found = json.loads((tmp_path / "out" / "fit.json").read_text())
     assert found["converged"]

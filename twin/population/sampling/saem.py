@@ -1,0 +1,297 @@
+"""Stochastic approximation EM: the maximum of the exact likelihood by draws that walk along.
+
+    draw      effects of everybody, some steps on from where they were        (`twin.population.sampling.chains`)
+    average   s_k = s_{k-1} + g_k (moments of the draws - s_{k-1})
+    maximise  the population that suits s_k                                   (`twin.population.sampling.maximised`)
+
+(Delyon, Lavielle & Moulines 1999, Ann Stat 27:94; Kuhn & Lavielle 2005, Comput Stat Data Anal 49:1020). In the first
+phase g = 1, and the population walks to the maximum and about it; variances begin `WIDE` times what the model says and
+may not shrink faster than `COOLING` a step while it cools, so that a poor start is left. It ends where neither the
+complete likelihood nor any number has a trend. Numbers of which single draws say little (typical values that nobody
+differs in) would creep; while there is a trend, a Newton step by the score of the likelihood itself is made now and
+then, by importance sampling at a halt, which has the same end. Then g_k = k^-`SLOWING`, and the vectors of all but the
+first steps are averaged, which is as good as the best gain would be (Polyak & Juditsky 1992, SIAM J Control Optim
+30:838).
+
+Whether that is the maximum is asked of the likelihood itself: its score tells how many standard errors there were
+still to go; where they are too many, that step is made and the second phase gone through again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from twin.arrays import Floats
+from twin.population.importance.climbing import EXACT, adapted
+from twin.population.importance.density import Density
+from twin.population.importance.draws import Proposals, even_draws
+from twin.population.importance.sampled import Likelihood, Sample
+from twin.population.laplace.methods import usual_objective
+from twin.population.objective import Objective
+from twin.population.sampling.chains import Believed, Chains, Sweep, believed
+from twin.population.sampling.maximised import Moments, regressed, stepped
+from twin.population.sampling.means import Means
+from twin.population.sampling.target import Target
+from twin.population.search import lowest
+from twin.population.theta import FitError, Theta
+from twin.population.values import SIZES, Population, resized
+
+WIDE = 4.0
+"""Variances of effects begin so many times what the model says."""
+
+COOLING = 0.95
+"""Least share of a variance that a step leaves while it cools."""
+
+COOLED = 100
+"""Steps of cooling."""
+
+WINDOW = 100
+"""Last steps that must have no trend, none of them of cooling."""
+
+LATEST = 25
+"""Steps whose mean stands for where the first phase is."""
+
+MOST = 500
+"""Steps of the first phase at the most."""
+
+SMOOTHED = 200
+"""Steps of the second phase; those of its first quarter are not averaged."""
+
+SLOWING = 0.7
+
+AGAIN = 3
+"""Times that the second phase is gone through at the most: anew where the score still promises a move."""
+
+TREND, TREND_OF_ANY = 3.0, 4.5
+"""Slopes in standard errors, of the complete likelihood and of the numbers, that are trends."""
+
+FEW_CHAINS, MANY_CHAINS, VISITED = 4, 12, 60
+"""Chains of a patient: so that all together have at least `VISITED`, within limits."""
+
+TRIES = 24
+"""Independent proposals of a patient in a step, over all chains."""
+
+EARLY, SOMETIMES = 20, 10
+"""Modes are found anew in every step up to `EARLY`, then in every `SOMETIMES`-th."""
+
+NEAR, STEEP = 0.15, 0.3
+"""A score that still promises a move of this many standard errors is worth another second phase, and no end."""
+
+FARTHEST, HALVINGS = 3.0, 6
+"""Standard errors that a step by the score is long at most, and times that it may be shortened."""
+
+Progress = Callable[[int, float, Floats], None]
+"""Told after each step: its number, -2 complete log likelihood, and the vector (K,)."""
+
+
+@dataclass(frozen=True)
+class Settled:
+    """Where it ended.
+
+    Attributes:
+        vector: (K,) the estimates.
+        steps: how many there were.
+        sample, proposals: draws that cover what is known of everybody there, and around what they were made.
+        still: the longest move that the score still promises, in standard errors.
+        why: ``converged``, or why not.
+        accepted: share of independent proposals, and of steps of the walk, that were taken at the end.
+    """
+
+    vector: Floats
+    steps: int
+    sample: Sample
+    proposals: Proposals
+    still: float
+    why: str
+    accepted: tuple[float, float]
+
+
+def settle(density: Density, start: Floats, seed: int = 1, told: Progress = lambda *_: None, done: int = 0) -> Settled:
+    """Maximise the likelihood from a vector (K,); of an interrupted run ``done`` steps are behind it.
+
+    Raises:
+        FitError: at the start the values of a patient are impossible.
+    """
+    run = _Run(density, start, seed, warm=done > 0)
+    history: list[Floats] = []
+    step, trending = done, True
+    while trending and len(history) < max(MOST - done, WINDOW):
+        step += 1
+        objective = run.step(1.0, cooling=step <= COOLED)
+        history.append(np.concatenate([[objective], run.vector]))
+        told(step, objective, run.vector)
+        if step % WINDOW == 0 and step >= COOLED + WINDOW and len(history) >= WINDOW:
+            trending = has_trend(np.array(history[-WINDOW:]))
+            if trending:
+                run.go_by_the_score(np.mean(history[-LATEST:], axis=0)[1:])
+    for _ in range(AGAIN):
+        vector = _smoothed(run, step, told)
+        step += SMOOTHED
+        found = run.ended(vector, step, trending)
+        if found.still <= NEAR:
+            break
+        run.go_by_the_score(vector)
+    return found
+
+
+def _smoothed(run: _Run, done: int, told: Progress) -> Floats:
+    """The average vector of the second phase."""
+    total, count = np.zeros(len(run.vector)), 0
+    for late in range(1, SMOOTHED + 1):
+        objective = run.step(late**-SLOWING, cooling=False)
+        if late > SMOOTHED // 4:
+            total, count = total + run.vector, count + 1
+        told(done + late, objective, total / count if count else run.vector)
+    return np.asarray(total / count)
+
+
+def has_trend(history: Floats) -> bool:
+    """Whether the first column, or any other, of steps (T, 1 + K) goes anywhere but about.
+
+    Steps are not independent; means of ten of them nearly are.
+    """
+    parts = history[: len(history) // 10 * 10].reshape(-1, 10, history.shape[1]).mean(axis=1)
+    time = np.arange(len(parts)) - (len(parts) - 1) / 2.0
+    slope = time @ parts / (time @ time)
+    rest = parts - parts.mean(axis=0) - time[:, None] * slope
+    error = np.sqrt((rest * rest).sum(axis=0) / (len(parts) - 2) / (time @ time))
+    ratio = np.abs(slope) / np.maximum(error, 1e-12 * (1.0 + np.abs(parts).max(axis=0)))
+    return bool(ratio[0] > TREND or (ratio[1:] > TREND_OF_ANY).any())
+
+
+class _Run:
+    """What moves: the vector, chains, and averaged moments."""
+
+    def __init__(self, density: Density, start: Floats, seed: int, *, warm: bool) -> None:
+        cohort = density.cohort
+        self.density, self.seed = density, seed
+        self.means = Means(cohort)
+        self.vector = np.asarray(start, dtype=np.float64)
+        self.vector = self.vector.copy() if warm else widened(cohort.theta, self.vector)
+        self.objective: Objective = usual_objective(cohort)
+        self.believed: Believed = believed(self.objective, self.means, self.vector)
+        chains = int(np.clip(np.ceil(VISITED / len(cohort)), FEW_CHAINS, MANY_CHAINS))
+        eta = np.repeat(self.believed.eta[:, None], chains, axis=1)
+        self.chains = Chains(cohort, self.means, eta, max(2, TRIES // chains), seed)
+        self.moments: Moments | None = None
+        self.accepted = (0.0, 0.0)
+        self._steps = 0
+        target = Target(density, self.vector)
+        _possible(target.log_values(target.read(eta)), [subject.id for subject in cohort.subjects])
+
+    def step(self, gain: float, *, cooling: bool) -> float:
+        """One step; its -2 complete log likelihood."""
+        theta, before = self.density.cohort.theta, self.vector
+        self._steps += 1
+        if self._steps <= EARLY or self._steps % SOMETIMES == 0:
+            self.believed = believed(self.objective, self.means, before, self.believed.eta)
+        target = Target(self.density, before)
+        sweep = self.chains.sweep(target, self.believed)
+        self.accepted = sweep.accepted
+        new = Moments.of(sweep, self.means.at(before))
+        self.moments = new if self.moments is None else self.moments.towards(new, gain)
+        after = before + gain * (stepped(target, sweep, self.means, before) - before)
+        after = regressed(self.means, theta, after, self.moments, self.density.cohort.occasions)
+        self.vector = cooled(theta, before, after) if cooling else after
+        self.chains.hold(before[None], self.vector[None])
+        return -2.0 * _complete(sweep)
+
+    def go_by_the_score(self, vector: Floats) -> None:
+        """Go on from the end of a Newton step of the likelihood itself, by importance sampling, from a vector (K,)."""
+        sample, _ = self._sample(vector)
+        after = np.maximum(by_the_score(sample, vector), lowest(self.density.cohort.theta))
+        self.chains.hold(self.vector[None], after[None])
+        self.vector, self.moments = after, None
+
+    def _sample(self, vector: Floats) -> tuple[Sample, Proposals]:
+        """Draws that cover what is known of everybody at a vector (K,)."""
+        cohort = self.density.cohort
+        names = [subject.id for subject in cohort.subjects]
+        around = believed(self.objective, self.means, vector, self.believed.eta).around
+        draws = even_draws(names, self.seed, EXACT, cohort.effects)
+        found = Sample(self.density, vector, around, draws).likelihood(vector)
+        proposals = adapted(found, cohort.theta.unpack(vector).prior(cohort.occasions)[0])
+        return Sample(self.density, vector, proposals, draws), proposals
+
+    def ended(self, vector: Floats, steps: int, trending: bool) -> Settled:
+        """What the likelihood itself says of where it ended."""
+        vector = np.maximum(vector, lowest(self.density.cohort.theta))
+        sample, proposals = self._sample(vector)
+        still = promised(sample.likelihood(vector))
+        why = "converged"
+        if still > STEEP:
+            why = f"not converged: the score still promises a move of {still:.2g} standard errors"
+        elif trending:
+            why = f"not converged: numbers still had a trend after {MOST} steps"
+        return Settled(vector, steps, sample, proposals, still, why, self.accepted)
+
+
+def widened(theta: Theta, vector: Floats) -> Floats:
+    """A vector with variances of effects `WIDE` times what they are, where they are free."""
+    moved = vector.copy()
+    for at, element in enumerate(theta.elements):
+        if element.kind in ("omega", "iov"):
+            root = np.sqrt(WIDE)
+            moved[at] = moved[at] + np.log(root) if element.i == element.j else moved[at] * root
+    return moved
+
+
+def cooled(theta: Theta, before: Floats, after: Floats) -> Floats:
+    """The vector ``after`` a step, whose variances are not less than `COOLING` times those ``before`` it."""
+    old, new = theta.unpack(before), theta.unpack(after)
+    errors = tuple(
+        resized(now, {size: max(getattr(now, size), np.sqrt(COOLING) * getattr(was, size)) for size in SIZES[:2]})
+        for was, now in zip(old.errors, new.errors, strict=True)
+    )
+    omega, iov = _no_narrower(old.omega, new.omega), _no_narrower(old.omega_iov, new.omega_iov)
+    return theta.pack(Population(new.place, omega, iov, errors))
+
+
+def _no_narrower(old: Floats, new: Floats) -> Floats:
+    """A covariance with the correlations of ``new`` and variances that are at least `COOLING` times the old."""
+    rise = np.sqrt(np.maximum(1.0, COOLING * np.diag(old) / np.diag(new)))
+    return np.asarray(new * np.outer(rise, rise))
+
+
+def promised(found: Likelihood) -> float:
+    """The longest move that the score promises, in standard errors."""
+    step, errors = _newton(found)
+    return float((np.abs(step) / errors).max())
+
+
+def by_the_score(sample: Sample, vector: Floats) -> Floats:
+    """The vector (K,) after a Newton step up the likelihood, shortened until it leads up."""
+    here = sample.likelihood(vector)
+    step, errors = _newton(here)
+    step *= min(1.0, FARTHEST / float((np.abs(step) / errors).max()))
+    for _ in range(HALVINGS):
+        there = sample.likelihood(vector + step, score=False)
+        if there.log.sum() > here.log.sum():
+            return np.asarray(vector + step)
+        step *= 0.5
+    return vector
+
+
+def _newton(found: Likelihood) -> tuple[Floats, Floats]:
+    """A Newton step (K,) and standard errors, information being that of the squared scores."""
+    information = found.score.T @ found.score
+    least = max(1e-6 * float(np.diag(information).max(initial=0.0)), 1e-6)
+    inverse = np.linalg.inv(information + least * np.eye(len(information)))
+    return np.asarray(inverse @ found.slope), np.asarray(np.sqrt(np.diag(inverse)))
+
+
+def _complete(sweep: Sweep) -> float:
+    log = sweep.log_values + sweep.log_prior
+    return float(np.where(sweep.share > 0.0, sweep.share * log, 0.0).sum())
+
+
+def _possible(log_values: Floats, names: list[str]) -> None:
+    for name, log in zip(names, log_values, strict=True):
+        if not np.isfinite(log).any():
+            raise FitError(
+                f"patient {name}: its values are impossible at the values that the fit begins with; mend the record,"
+                " or begin elsewhere"
+            )

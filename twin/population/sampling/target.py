@@ -1,0 +1,77 @@
+"""What draws of effects are weighed by: log p(values | effects), for several populations side by side.
+
+Points of a patient come in G groups of equally many, one after another, each with a population of its own: a typical
+value moves predictions as its own effect does (`twin.population.cohort.Cohort.directions`), so that everybody's
+points under all populations are solved in one call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from twin.arrays import Floats
+from twin.model.measured.error import ErrorSpec
+from twin.population.importance.density import LOG_2PI, Density, Read
+
+
+class Target:
+    """The likelihood of effects under the populations of vectors (G, K)."""
+
+    def __init__(self, density: Density, vectors: Floats) -> None:
+        cohort = density.cohort
+        self.density, self.vectors = density, np.atleast_2d(vectors)
+        self.populations = tuple(cohort.theta.unpack(vector) for vector in self.vectors)
+        self.factors = [np.linalg.cholesky(p.prior(cohort.occasions)[0]) for p in self.populations]
+        self._moves = (self.vectors - self.vectors[0]) @ cohort.directions
+
+    def read(self, eta: Floats, moved: Floats | None = None) -> Read:
+        """What the likelihood reads at effects (N, P, D), with z moved (G, M) or (M,) besides."""
+        cohort = self.density.cohort
+        z = np.zeros((*eta.shape[:2], cohort.size))
+        z[:, :, : cohort.effects] = eta
+        by = self._moves if moved is None else self._moves + moved
+        z += np.repeat(by, eta.shape[1] // len(by), axis=0)
+        return self.density.read(z, self.populations[0].place)
+
+    def log_values(self, read: Read) -> Floats:
+        """log p(values | effects) (N, P) of what was read."""
+        return self.by_errors(read, [p.errors for p in self.populations])
+
+    def by_errors(self, read: Read, errors: list[tuple[ErrorSpec, ...]]) -> Floats:
+        """The same with other errors, of each group."""
+        if len(errors) == 1:
+            return self.density.of(read, errors[0])
+        points = (*read.batches, *read.other)[0].shape[-1] // len(errors)
+        parts = [
+            self.density.of(of_points(read, slice(g * points, (g + 1) * points)), one) for g, one in enumerate(errors)
+        ]
+        return np.concatenate(parts, axis=1)
+
+    def log_prior(self, eta: Floats) -> Floats:
+        """log p(effects) (N, P) of effects (N, P, D)."""
+        return self._by_group(eta, self._normal)
+
+    def _normal(self, g: int, eta: Floats) -> Floats:
+        _, precision, log_det = self.populations[g].prior(self.density.cohort.occasions)
+        square = np.einsum("nsd,nsd->ns", eta @ precision, eta)
+        return np.asarray(-0.5 * (square + log_det + eta.shape[2] * LOG_2PI))
+
+    def from_prior(self, standard: Floats) -> Floats:
+        """Effects (N, P, D) of standard normal draws (N, P, D)."""
+        return self._by_group(standard, lambda g, one: one @ self.factors[g].T)
+
+    def _by_group(self, points: Floats, make: Callable[[int, Floats], Floats]) -> Floats:
+        groups = len(self.populations)
+        if groups == 1:
+            return make(0, points)
+        return np.concatenate([make(g, one) for g, one in enumerate(np.split(points, groups, axis=1))], axis=1)
+
+
+def of_points(read: Read, which: slice) -> Read:
+    """What was read of some points."""
+    return Read(
+        tuple(np.ascontiguousarray(one[..., which]) for one in read.batches),
+        tuple(np.ascontiguousarray(one[..., which]) for one in read.other),
+    )
