@@ -5,8 +5,10 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
+import re
 import secrets
 import subprocess
+import tempfile
 import threading
 from collections.abc import Mapping, Sequence
 from importlib import resources
@@ -17,13 +19,16 @@ from connectors.services.cache import cached
 from connectors.services.keys import keys_of
 from connectors.services.keys.listeners import REFUSALS, listeners
 from connectors.services.ports import answers
-from connectors.services.progress import Say, run
+from connectors.services.progress import CommandFailed, Say, run
 from connectors.services.run_state import private_directory, write_private
 from connectors.services.supervisor import environment
 from connectors.services.tools import KAFKA_TOOLS, require
 
 VERSION = "4.2.0"
 KEY = f"kafka-{VERSION}"
+
+STORAGE_KEY = f"{KEY}-storage"
+"""What Kafka's tool makes of a new storage is the same for every node but for its ids: it is made once and copied."""
 
 _JAVA = ("java", "-Xms256m", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
 
@@ -118,7 +123,7 @@ def prepare(
     cluster: str = "",
     users: int | None = None,
 ) -> tuple[str, ...]:
-    """Write the configuration under ``directory``, format its storage on first use; returns the server's command.
+    """Write the configuration under ``directory``, make its storage on first use; returns the server's command.
 
     Args:
         broker, controller: ports of this node.
@@ -142,13 +147,51 @@ def prepare(
     )
     write_private(configuration, properties + listeners(broker, controller, users, keys_of(directory)))
     write_private(logging, _LOGGING + (REFUSALS if users is not None else ""))
-    classes = ("-cp", f"{library / 'jars'}/*", f"-Dlog4j2.configurationFile={logging}")
     if not (storage / "meta.properties").is_file():
-        tool = ("kafka.tools.StorageTool", "format", "-t", cluster or cluster_id(), "-c", str(configuration))
-        with open(os.open(directory / "log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab") as log:
-            command, seen = [*_JAVA, *classes, *tool], environment(os.environ)
-            subprocess.run(command, check=True, stdout=log, stderr=log, stdin=subprocess.DEVNULL, env=seen, umask=0o077)
-    return (*_JAVA, *classes, "kafka.Kafka", str(configuration))
+        _new_storage(storage, library, cluster or cluster_id(), node)
+    return (*_JAVA, *_classes(library, logging), "kafka.Kafka", str(configuration))
+
+
+def _classes(library: Path, logging: Path) -> tuple[str, ...]:
+    return ("-cp", f"{library / 'jars'}/*", f"-Dlog4j2.configurationFile={logging}")
+
+
+def _new_storage(storage: Path, library: Path, cluster: str, node: int) -> None:
+    """A copy of the storage that Kafka's own tool formatted, with ids of its own; ``meta.properties`` comes last."""
+    made = cached(STORAGE_KEY, lambda folder: _format(folder, library), lambda _: None)
+    private_directory(storage)
+    text = (made / "meta.properties").read_text(encoding="utf-8")
+    ids = {"cluster.id": cluster, "directory.id": cluster_id(), "node.id": str(node)}
+    for name, value in ids.items():
+        text, found = re.subn(rf"^{re.escape(name)}=.*$", f"{name}={value}", text, flags=re.MULTILINE)
+        if found != 1:
+            raise ValueError(f"{made / 'meta.properties'}: no {name}; remove {made}, and it is made anew")
+    for path in made.iterdir():
+        if path.name != "meta.properties":
+            (storage / path.name).write_bytes(path.read_bytes())
+            (storage / path.name).chmod(0o600)
+    write_private(storage / "meta.properties", text)
+
+
+def _format(folder: Path, library: Path) -> None:
+    """Let Kafka's tool format ``folder`` for some node of some cluster."""
+    with tempfile.TemporaryDirectory() as kept:
+        work = Path(kept)
+        configuration, logging = work / "server.properties", work / "log4j2.properties"
+        properties = _PROPERTIES.format(
+            node=1, voters="1@127.0.0.1:9093", log_dirs=work / "storage", replicas=1, in_sync=1
+        )
+        configuration.write_text(properties + listeners(9092, 9093, None, keys_of(work)), encoding="utf-8")
+        logging.write_text(_LOGGING, encoding="utf-8")
+        tool = ("kafka.tools.StorageTool", "format", "-t", cluster_id(), "-c", str(configuration))
+        command = [*_JAVA, *_classes(library, logging), *tool]
+        done = subprocess.run(
+            command, capture_output=True, text=True, stdin=subprocess.DEVNULL, env=environment(os.environ), check=False
+        )
+        if done.returncode:
+            raise CommandFailed(f"formatting Kafka's storage failed ({done.returncode}):\n{done.stdout}{done.stderr}")
+        for path in (work / "storage").iterdir():
+            (folder / path.name).write_bytes(path.read_bytes())
 
 
 def ready(bootstrap: str, entry: Mapping[str, Any] | None = None) -> bool:
