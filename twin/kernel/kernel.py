@@ -16,6 +16,7 @@ from types import ModuleType
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse.csgraph import connected_components
 
 from twin.arrays import Floats
 from twin.kernel.arguments import Advance, IndividualParameters, InitialStates, LinearBlock, Timing, Weigh
@@ -232,10 +233,8 @@ def _defective_states(kernel: Kernel) -> tuple[str, ...]:
 
 def _connected(nonzero: NDArray[np.bool_]) -> list[list[int]]:
     """Weakly connected groups of states of the linear block."""
-    reach = nonzero | nonzero.T | np.eye(len(nonzero), dtype=bool)
-    for _ in range(len(nonzero)):
-        reach = (reach.astype(int) @ reach.astype(int)) > 0
-    return [sorted(group) for group in {frozenset(np.flatnonzero(row).tolist()) for row in reach}]
+    _, group = connected_components(nonzero, directed=True, connection="weak")
+    return [np.flatnonzero(group == number).tolist() for number in range(group.max() + 1)]
 
 
 def compiled_module(what: str, source: str) -> ModuleType:

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from twin.arrays import Floats
-from twin.kernel.loops.derivative import derivative
+from twin.kernel.loops.derivative import gradient
 from twin.model.formula import arguments_of, evaluate
 from twin.model.record_functions import record_values, resting
 from twin.model.spec import Model
@@ -60,10 +60,8 @@ def _radius(structure: Structure, env: Mapping[str, np.float64]) -> float:
     jacobian: Floats = np.zeros((len(names), len(names)))
     for i, name in enumerate(names):
         rest = structure.equations[name].rest
-        for j, other in enumerate(names):
-            slope = None if rest is None else derivative(rest, other)
-            if slope is not None:
-                with np.errstate(all="ignore"):
-                    value = np.float64(evaluate(slope, env)) * (env[other] if other in structure.growing else 1.0)
-                jacobian[i, j] = value if np.isfinite(value) else 0.0
+        for j, slope in ({} if rest is None else gradient(rest, names)).items():
+            with np.errstate(all="ignore"):
+                value = np.float64(evaluate(slope, env)) * (env[names[j]] if names[j] in structure.growing else 1.0)
+            jacobian[i, j] = value if np.isfinite(value) else 0.0
     return float(np.abs(np.linalg.eigvals(jacobian)).max())

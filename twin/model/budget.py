@@ -24,8 +24,8 @@ DEEPEST_TABLE = 8
 LONGEST_KEY = 64
 LONGEST_TEXT = 10_000
 
-MOST_STATES = 60
-"""States of a model; the largest of the library has 18, and each costs the compiler a quarter of a second."""
+MOST_STATES = 150
+"""States of a model; the largest of the library has 117, and each costs the compiler a quarter of a second."""
 
 MOST_QUANTITIES = 250
 """Parameters, derived values, covariates and terms together; the largest of the library has some 60."""
@@ -36,7 +36,7 @@ MOST_NODES = 5000
 DEEPEST_WRITTEN = 150
 """Deepest nesting of a formula with its terms written out, so that walking it never exhausts the stack."""
 
-LARGEST_SOURCE = 90_000
+LARGEST_SOURCE = 400_000
 """Generated source in characters; the largest of the library has some 45,000, which compile in ten seconds."""
 
 MOST_CYCLES = 10_000

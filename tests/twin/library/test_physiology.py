@@ -7,6 +7,7 @@ import pytest
 
 from tests.twin.equations import infusion
 from tests.twin.library.levels import over, typical
+from twin.arrays import Floats
 
 HOURS = [float(hour) for hour in np.concatenate([np.linspace(0.02, 24, 1200), np.geomspace(24.1, 1000, 300)])]
 
@@ -32,3 +33,32 @@ def test_vincristine_that_is_bound_comes_back_and_is_cleared() -> None:
     # The terminal half-life is that of 400 L and what binds, 12 h and more.
     first, last = np.searchsorted(HOURS, [48, 96])
     assert np.log(2) * (HOURS[last] - HOURS[first]) / np.log(level[first] / level[last]) > 9
+
+
+def irinotecan(covariates: dict[str, float] | None = None) -> dict[str, Floats]:
+    return typical("irinotecan_toshimoto2017", {"irinotecan": infusion(over(1.5, 600.0))}, HOURS, covariates)
+
+
+def test_sn38_of_irinotecan_through_a_whole_body_is_that_of_the_article() -> None:
+    found = irinotecan()
+    # Toshimoto 2017, Discussion: the exposure to unbound SN-38 in blood of parameter set 2, 26.35 nmol.h/L.
+    assert 1000 * 0.022 * np.trapezoid(found["SN38_blood"], HOURS) == pytest.approx(26.35, rel=0.03)
+    # SN-38 is made while irinotecan comes in, SN-38G of SN-38.
+    assert HOURS[int(found["SN38_blood"].argmax())] == pytest.approx(1.5, abs=0.5)
+    assert found["SN38G_blood"].argmax() > found["SN38_blood"].argmax()
+
+
+def test_fewer_glucuronides_leave_more_sn38() -> None:
+    areas = {
+        alleles: {
+            name: float(np.trapezoid(level, HOURS)) for name, level in irinotecan({"UGT1A1_28": float(alleles)}).items()
+        }
+        for alleles in (0, 1, 2)
+    }
+    assert areas[0]["SN38_blood"] < areas[1]["SN38_blood"] < areas[2]["SN38_blood"]
+    assert areas[0]["SN38G_blood"] > areas[1]["SN38G_blood"] > areas[2]["SN38G_blood"]
+    # The parent does not know of it.
+    assert areas[2]["irinotecan_blood"] == pytest.approx(areas[0]["irinotecan_blood"], rel=1e-6)
+    # Transport into the liver by half leaves it in blood.
+    slow = np.trapezoid(irinotecan({"SLCO1B1_521C": 2.0})["SN38_blood"], HOURS)
+    assert slow > 1.5 * areas[0]["SN38_blood"]

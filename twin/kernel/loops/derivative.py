@@ -10,7 +10,7 @@ left out, so that what a formula does not depend on has no derivative at all.
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from twin.model.formula import is_record, names_in
 from twin.model.record_functions import varies
@@ -29,6 +29,17 @@ def derivative(formula: ast.expr, name: str) -> ast.expr | None:
     '(V - V * A / (K + A)) / (K + A)'
     """
     return _differentiated(formula, {name: ONE})
+
+
+def gradient(formula: ast.expr, names: Sequence[str]) -> dict[int, ast.expr]:
+    """Derivatives of a formula by each of ``names`` that it changes with, by the position of the name.
+
+    >>> {j: ast.unparse(found) for j, found in gradient(ast.parse("k*A*C", mode="eval").body, ["A", "B", "C"]).items()}
+    {0: 'k * C', 2: 'k * A'}
+    """
+    reads = names_in(formula)
+    found = {j: derivative(formula, name) for j, name in enumerate(names) if name in reads}
+    return {j: slope for j, slope in found.items() if slope is not None}
 
 
 def time_derivative(formula: ast.expr, hours: float) -> ast.expr | None:

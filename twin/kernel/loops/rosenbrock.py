@@ -9,19 +9,22 @@ made with the source (`twin.kernel.loops.elimination`). Steps are those of `twin
 all; the linear block is exact at each stage's node, and nothing depends on who else is in a group.
 
 The loops here run over rows of the work array, and its lanes within them, so that there is one copy of the equations
-and one of their Jacobian, whatever the number of stages: it is compiled sooner than the explicit scheme.
+and one of their Jacobian, whatever the number of stages, and the plan is a table that is walked: a whole body of a
+hundred compartments is compiled within a minute.
 """
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from twin.clock import UNIT_HOURS
-from twin.kernel.loops.derivative import derivative, time_derivative
+from twin.kernel.loops.derivative import derivative, gradient, time_derivative
 from twin.kernel.loops.elimination import eliminated
-from twin.kernel.loops.stepper import LANES, Stepper
+from twin.kernel.loops.stepper import LANES, Stepper, names_read
 from twin.kernel.source import Lines, Scope
+from twin.model.linearity import linear_terms
 
 GAMMA = 0.21193756319429014
 
@@ -70,6 +73,10 @@ IN_TIME = (0.21193756319429014, -0.42387512638858027, -0.3384627126235924, 1.804
 
 STAGES = len(COUPLINGS)
 
+WRITTEN_OUT = 600
+"""Operations of an elimination up to which they are written out, which is half again as fast as to walk a table of
+them; thousands of them would be compiled for minutes."""
+
 
 def write_implicit(lines: Lines, scope: Scope) -> None:
     """Add the function ``advance`` (`twin.kernel.arguments.Advance`)."""
@@ -78,25 +85,48 @@ def write_implicit(lines: Lines, scope: Scope) -> None:
 
 class Rosenbrock(Stepper):
     def prepare(self) -> None:
-        names, growing = self.structure.stepped, self.structure.growing
-        hours = UNIT_HOURS[self.model.time_unit]
+        names = self.structure.stepped
         self.stepped = range(len(names))
+        rests = [self.structure.equations[name].rest for name in names]
+        gradients = [{} if rest is None else gradient(rest, names) for rest in rests]
+        self.plan = eliminated(len(names), {(i, j) for i, found in enumerate(gradients) for j in found})
+        self.plans = {"FACTOR": self.plan.factor, "SOLVE": (*self.plan.forward, *self.plan.backward)}
+        self.short = sum(map(len, self.plans.values())) <= WRITTEN_OUT
         self.slopes: dict[tuple[int, int], str] = {}
         self.in_time: dict[int, list[str]] = {i: [] for i in self.stepped}
-        for i, name in enumerate(names):
-            rest = self.structure.equations[name].rest
-            if rest is None:
-                continue
-            for j, other in enumerate(names):
-                if (found := derivative(rest, other)) is not None:
-                    # Of a state that is stepped as its logarithm: dm/dy = m.
-                    self.slopes[i, j] = self._formula(found) + (f" * m_{other}" if other in growing else "")
-            if (found := time_derivative(rest, hours)) is not None:
-                self.in_time[i].append(self._formula(found))
-            for d in self.structure.drivers:
-                if (found := derivative(rest, d)) is not None:
-                    self.in_time[i].append(f"{self._formula(found)} * slope_{d}")
-        self.plan = eliminated(len(names), self.slopes.keys())
+        self.steady = {} if self.short else self._steady(rests)
+        for i, (rest, found) in enumerate(zip(rests, gradients, strict=True)):
+            if rest is not None and i not in {row for row, _ in self.steady}:
+                self._varying(i, rest, found)
+
+    def _steady(self, rests: Sequence[ast.expr | None]) -> dict[tuple[int, int], str]:
+        """Coefficients, constants of a particle each, of the equations that are sums of such and the states; what is
+        left of these among the rates are the inputs."""
+        names, found = self.structure.stepped, dict[tuple[int, int], str]()
+        if self.structure.growing:
+            return found
+        self.constants.found.clear()
+        for i, (name, rest) in enumerate(zip(names, rests, strict=True)):
+            equation = self.structure.equations[name]
+            terms = None if rest is None else linear_terms(rest, frozenset(names))
+            written = {} if terms is None else {other: self._formula(each)[1:-1] for other, each in terms.items()}
+            if terms is not None and "" not in terms and all(text.isidentifier() for text in written.values()):
+                found |= {(i, names.index(other)): text for other, text in written.items()}
+                equation = replace(equation, rest=None)
+            self.rates[name] = self._rate(equation)
+        return found
+
+    def _varying(self, i: int, rest: ast.expr, slopes: Mapping[int, ast.expr]) -> None:
+        """Slopes of one equation by the states, and by time through what changes with it."""
+        names, growing = self.structure.stepped, self.structure.growing
+        for j, found in slopes.items():
+            # Of a state that is stepped as its logarithm: dm/dy = m.
+            self.slopes[i, j] = self._formula(found) + (f" * m_{names[j]}" if names[j] in growing else "")
+        if (in_time := time_derivative(rest, UNIT_HOURS[self.model.time_unit])) is not None:
+            self.in_time[i].append(self._formula(in_time))
+        for d in self.structure.drivers:
+            if (of_driver := derivative(rest, d)) is not None:
+                self.in_time[i].append(f"{self._formula(of_driver)} * slope_{d}")
 
     def _formula(self, tree: ast.expr) -> str:
         return f"({self.constants.taken_out(self._source(tree))})"
@@ -115,6 +145,12 @@ class Rosenbrock(Stepper):
         shares = [*SHARES, (*SHARES[-1], 1.0), (*SHARES[-1], 1.0, 1.0)]
         add(0, f"NODES = np.array({list(NODES)!r})", f"SHARES = np.array({_square(shares, 1.0)!r})")
         add(0, f"COUPLINGS = np.array({_square(COUPLINGS, GAMMA)!r})", f"IN_TIME = np.array({_row(IN_TIME, GAMMA)!r})")
+        rows = {f"m_{name}": f"p_{name}" for name in self.parameters}
+        steady = [(i, self.place[rows.get(value, value)], j) for (i, j), value in self.steady.items()]
+        entries = [(self.plan.place[i, j], value, int(i == j)) for i, value, j in steady]
+        tables = {} if self.short else {**self.plans, "STEADY": steady, "STEADY_ENTRIES": entries}
+        for name, table in tables.items():
+            add(0, f"{name} = np.array({[list(each) for each in table]!r}, dtype=np.int64).reshape(-1, 3)")
         add(0, "", "")
         super().write()
 
@@ -127,14 +163,22 @@ class Rosenbrock(Stepper):
     def stride(self, depth: int, own: Sequence[str]) -> None:
         count, add = len(self.stepped), self.lines.add
         self._at_nodes(depth)
+        if not self.short:
+            self._cleared(depth)
         add(depth, f"for p in range({LANES}):")
         add(depth + 1, *own)
         self._jacobian(depth + 1)
+        if self.steady:
+            self._steady_entries(depth)
+        self._walked(depth + self.short, "FACTOR", ("j0", "j0", "j0"))
         add(depth, f"for stage in range({STAGES}):")
         self._coupled(depth + 1)
         add(depth + 1, f"node = min(stage, {len(NODES) - 1})", f"for p in range({LANES}):")
         add(depth + 2, *own)
-        self._solved(depth + 2)
+        self._right_side(depth + 2)
+        if not self.short:
+            self._summed(depth + 1)
+        self._walked(depth + 1 + self.short, "SOLVE", ("x0", "j0", "x0"))
         self._kept(depth + 1)
         add(depth, f"for p in range({LANES}):", "    pass")
         self._each(depth + 1, "y", count, f"{{row}} = {self._row('u0', 'i')} + {self._row('x0', 'i')}")
@@ -143,7 +187,8 @@ class Rosenbrock(Stepper):
 
     def _row(self, first: str, *further: str) -> str:
         """The lane p of a row so many rows after one."""
-        return f"s[{' + '.join([str(self.place[first]), *further])}, p]"
+        known = self.place[first] + sum(int(each) for each in further if each.isdigit())
+        return f"s[{' + '.join([str(known), *(each for each in further if not each.isdigit())])}, p]"
 
     def _over(self, depth: int, variable: str, count: int, *statements: str) -> None:
         """A loop over rows, and the lanes of each."""
@@ -198,34 +243,62 @@ class Rosenbrock(Stepper):
             add(depth + 2, f"for p in range({LANES}):", f"    {at} = 0.0")
             self._over(depth + 2, "i", self.size, f"{at} = fma({v}, {w}, {at})")
 
-    def _named(self, depth: int, node: str, states: str) -> None:
-        """The drivers at a node, and the stepped states where ``states`` says, by their names."""
+    def _named(self, depth: int, node: str, states: str, sources: Iterable[str]) -> None:
+        """The drivers at a node, and the stepped states where ``states`` says, by their names, if sources read them."""
+        read = names_read(sources)
         add, drivers = self.lines.add, self.structure.drivers
         for number, d in enumerate(drivers):
             after = [f"{node} * {len(drivers)}", str(number)]
             add(depth, f"m_{d} = {self._row(f'at0_{drivers[0]}', *after)}")
         for i, name in enumerate(self.structure.stepped):
-            add(depth, f"m_{name} = {self.natural(name, self.rows[f'{states}{i}'])}")
+            if f"m_{name}" in read:
+                add(depth, f"m_{name} = {self.natural(name, self.rows[f'{states}{i}'])}")
 
     def _jacobian(self, depth: int) -> None:
         """1 - gamma h J, and how fast slopes change with time alone, at the begin of a step."""
         add, drivers = self.lines.add, self.structure.drivers
-        self.bind(depth, [*self.slopes.values(), *(each for terms in self.in_time.values() for each in terms)])
+        read = [*self.slopes.values(), *(each for terms in self.in_time.values() for each in terms)]
+        self.bind(depth, read)
         add(depth, "time = time0")
-        self._named(depth, "0", "y")
+        self._named(depth, "0", "y", read)
         add(depth, *(f"slope_{d} = {self._row(f'slope_{drivers[0]}', str(n))}" for n, d in enumerate(drivers)))
         add(depth, f"less = {-GAMMA!r} * h")
         for entry, place in self.plan.place.items():
-            one = "1.0" if entry[0] == entry[1] else "0.0"
-            value = f"fma(less, {self.slopes[entry]}, {one})" if entry in self.slopes else one
-            add(depth, f"j_{place} = {value}")
-        for a, b, c in self.plan.factor:
-            add(
-                depth,
-                f"j_{a} = {f'1.0 / j_{a}' if b < 0 else f'j_{a} * j_{b}' if c < 0 else f'fma(-j_{b}, j_{c}, j_{a})'}",
-            )
-        add(depth, *(f"{self.rows[f'j{place}']} = j_{place}" for place in self.plan.place.values()))
-        add(depth, *(f"{self.rows[f'dt{i}']} = {' + '.join(terms) or '0.0'}" for i, terms in self.in_time.items()))
+            if self.short or entry in self.slopes:
+                one = "1.0" if entry[0] == entry[1] else "0.0"
+                value = f"fma(less, {self.slopes[entry]}, {one})" if entry in self.slopes else one
+                add(depth, f"{self.rows[f'j{place}']} = {value}")
+        timed = ((i, " + ".join(terms) or "0.0") for i, terms in self.in_time.items() if terms or self.short)
+        add(depth, *(f"{self.rows[f'dt{i}']} = {value}" for i, value in timed))
+
+    def _cleared(self, depth: int) -> None:
+        """Of a long plan: what no statement fills in."""
+        ones = [place for (i, j), place in self.plan.place.items() if i == j]
+        self._over(depth, "i", len(self.plan.place), f"{self._row('j0', 'i')} = 0.0")
+        self._over(depth, "i", len(self.stepped), f"{self._row('dt0', 'i')} = 0.0")
+        self.lines.add(depth, f"for i in {tuple(ones)}:", f"    for p in range({LANES}):")
+        self.lines.add(depth + 2, f"{self._row('j0', 'i')} = 1.0")
+
+    def _steady_entries(self, depth: int) -> None:
+        add = self.lines.add
+        add(depth, f"less = {-GAMMA!r} * h", "for e in range(STEADY_ENTRIES.shape[0]):")
+        add(depth + 1, "at, by, of = STEADY_ENTRIES[e]", "one = float(of)", f"for p in range({LANES}):")
+        add(depth + 2, f"{self._row('j0', 'at')} = fma(less, s[by, p], one)")
+
+    def _walked(self, depth: int, plan: str, first: tuple[str, str, str]) -> None:
+        """The operations of a plan, on the rows that lie so far behind these: a short one is written out, operation by
+        operation, inside the loop over lanes; a long one is a loop over its table, with those over lanes inside."""
+        add, operations = self.lines.add, self.plans[plan]
+        if self.short:
+            for triple in operations:
+                rows = [self._row(name, str(place)) for name, place in zip(first, triple, strict=True)]
+                add(depth, _operation(rows, divides=triple[1] < 0, scales=triple[2] < 0))
+            return
+        rows = [self._row(name, place) for name, place in zip(first, ("at", "by", "of"), strict=True)]
+        add(depth, f"for e in range({plan}.shape[0]):", f"    at, by, of = {plan}[e]")
+        for test, divides, scales in (("if by < 0", True, False), ("elif of < 0", False, True), ("else", False, False)):
+            add(depth + 1, f"{test}:", f"    for p in range({LANES}):")
+            add(depth + 3, _operation(rows, divides=divides, scales=scales))
 
     def _coupled(self, depth: int) -> None:
         """Where a stage looks at the slopes, u, and what earlier ones add to the right side of its k.
@@ -245,25 +318,42 @@ class Rosenbrock(Stepper):
         begin = self.place[first] * LANES
         return f"flat[{begin} + {further} : {begin + len(self.stepped) * LANES} + {further}]"
 
-    def _solved(self, depth: int) -> None:
-        """x, the k of a stage."""
-        add = self.lines.add
-        self.bind(depth, self.rates.values())
+    def _right_side(self, depth: int) -> None:
+        """What the k of a stage is solved from; of a long plan, the rates without what is in its table."""
+        add, read = self.lines.add, {name: rate for name, rate in self.rates.items() if self.short or rate != "0.0"}
+        self.bind(depth, read.values())
         add(depth, "time = time0 + NODES[node] * h")
-        self._named(depth, "node", "u")
+        self._named(depth, "node", "u", read.values())
+        if not self.short:
+            self.lines.add(depth, f"for i in range({len(self.stepped)}):", f"    {self._row('x0', 'i')} = 0.0")
         for i, name in enumerate(self.structure.stepped):
-            later = f"IN_TIME[stage] * h * {self.rows[f'dt{i}']}"
-            slope = f"fma({GAMMA!r}, {self.rates[name]}, {later})"
-            add(depth, f"x_{i} = fma(h, {slope}, {self.rows[f'right{i}']})")
-        for i, a, j in self.plan.forward + self.plan.backward:
-            m = self.rows[f"j{a}"]
-            add(depth, f"x_{i} = {f'x_{i} * {m}' if j < 0 else f'fma(-{m}, x_{j}, x_{i})'}")
-        add(depth, *(f"{self.rows[f'x{i}']} = x_{i}" for i in self.stepped))
+            if name in read:
+                x = self.rows[f"x{i}"]
+                add(depth, f"{x} = {self._right(self.rates[name], str(i)) if self.short else self.rates[name]}")
+
+    def _summed(self, depth: int) -> None:
+        """The rates of a long plan: its table, and the right side of them."""
+        add, x = self.lines.add, self._row("x0", "at")
+        add(depth, "for e in range(STEADY.shape[0]):", "    at, by, of = STEADY[e]", f"    for p in range({LANES}):")
+        add(depth + 2, f"{x} = fma(s[by, p], {self._row('u0', 'of')}, {x})")
+        self._over(depth, "i", len(self.stepped), f"{self._row('x0', 'i')} = {self._right(self._row('x0', 'i'), 'i')}")
+
+    def _right(self, rate: str, state: str) -> str:
+        later = f"IN_TIME[stage] * h * {self._row('dt0', state)}"
+        return f"fma(h, fma({GAMMA!r}, {rate}, {later}), {self._row('right0', state)})"
 
     def _kept(self, depth: int) -> None:
         add, run = self.lines.add, len(self.stepped) * LANES
         add(depth, f"found, kept = {self._run('x0')}, {self._run('k0_0', f'stage * {run}')}")
         add(depth, f"for p in range({run}):", "    kept[p] = found[p]")
+
+
+def _operation(rows: Sequence[str], *, divides: bool, scales: bool) -> str:
+    """Source of one operation of `twin.kernel.loops.elimination.Elimination` on three rows."""
+    at, by, of = rows
+    if divides:
+        return f"{at} = 1.0 / {at}"
+    return f"{at} = {at} * {by}" if scales else f"{at} = fma(-{by}, {of}, {at})"
 
 
 def _square(rows: Sequence[Sequence[float]], scale: float) -> list[list[float]]:

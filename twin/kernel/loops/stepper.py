@@ -252,7 +252,7 @@ class Stepper:
         shown += [self._source(target.expression) for target in self.model.targets]
         shown += [self._source(formula) for output in self.model.outputs for formula in output.further]
         self.bind(5, shown)
-        read = _names(shown)
+        read = names_read(shown)
         for r, name in enumerate(self.structure.linear):
             if f"m_{name}" in read:
                 add(5, f"m_{name} = 0.0")
@@ -264,7 +264,7 @@ class Stepper:
 
     def bind(self, depth: int, sources: Iterable[str]) -> None:
         """Local variables for the parameters and constants that these sources read."""
-        read = _names(sources)
+        read = names_read(sources)
         bound = {f"m_{name}": f"p_{name}" for name in self.parameters}
         bound |= {name: name for name in self.constants.found.values()}
         self.lines.add(depth, *(f"{name} = {self.rows[row]}" for name, row in bound.items() if name in read))
@@ -351,7 +351,8 @@ class _Constants(ast.NodeTransformer):
         return ast.Name(self.found.setdefault(source, f"i_{len(self.found)}"), ast.Load())
 
 
-def _names(sources: Iterable[str]) -> frozenset[str]:
+def names_read(sources: Iterable[str]) -> frozenset[str]:
+    """Names in expressions given as source text."""
     trees = (ast.walk(ast.parse(source, mode="eval")) for source in sources)
     return frozenset(node.id for tree in trees for node in tree if isinstance(node, ast.Name))
 
