@@ -2,9 +2,10 @@
 
 ``stepwise`` adds relations while the likelihood bears them out, and then leaves out again what does not hold by a
 stricter rule, as PsN's ``scm`` does. ``frem`` selects nothing: covariates stand beside random effects in one Omega, and
-coefficients follow from that. The covariates looked at are those that the model file declares; columns of the
-data are read for these. What cannot be used is reported on stderr with its line and reason while the rest goes on; the
-exit code is then 3, and 1 where the last fit did not converge. The last line on stderr is JSON.
+coefficients follow from that. ``trees`` lets boosted trees propose and the likelihood decide. The covariates looked at
+are those that the model file declares; columns of the data are read for these. What cannot be used is reported on
+stderr with its line and reason while the rest goes on; the exit code is then 3, and 1 where the last fit did not
+converge. The last line on stderr is JSON.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 app = typer.Typer(
     name="covariates",
     no_args_is_help=True,
-    help="Characteristics of patients that explain how they differ: stepwise, or all of them at once.",
+    help="Characteristics of patients that explain how they differ: stepwise, all at once, or seen by trees.",
 )
 
 NOT_CONVERGED = 1
@@ -256,3 +257,98 @@ def frem(
     }
     typer.echo(json.dumps(summary), err=True)
     raise typer.Exit(left_out.exit_code if found.state.why == "converged" else NOT_CONVERGED)
+
+
+@app.command(
+    epilog=examples(
+        "dosetwin covariates trees levels.csv --model base.toml --out seen",
+        "dosetwin covariates trees levels.csv --model base.toml --shapes linear,power --permutations 199 --out seen",
+    )
+)
+def trees(
+    files: Files,
+    model: ModelOption,
+    out: Out,
+    shapes: Annotated[
+        str, typer.Option(help="in which a pair is tried: linear, hockey-stick, exponential, power")
+    ] = "linear",
+    categorical: Categorical = "",
+    permutations: Annotated[
+        int,
+        typer.Option(min=19, max=9999, help="data sets with the covariates dealt out anew, that say what chance does"),
+    ] = 99,
+    false_finds: Annotated[
+        float, typer.Option(min=0.0001, max=0.5, help="share of data sets without any effect that may get a proposal")
+    ] = 0.05,
+    p_taken: Annotated[
+        float, typer.Option("--p", min=1e-12, max=1.0, help="p below which the likelihood takes a proposal")
+    ] = 0.01,
+    fix: Fix = "",
+    name: Name = None,
+    columns: Columns = "",
+    output: OutputOption = None,
+    join: Join = False,
+    prefix_ids: PrefixIds = False,
+) -> None:
+    """Let boosted trees propose pairs, of whatever shape, and the likelihood decide of each."""
+    import json
+
+    from threadpoolctl import threadpool_limits
+
+    from streams.batch.arguments import LeftOut, ended_plainly, usable_arguments
+    from streams.batch.cases import CaseError
+    from streams.batch.covariates.asked import Recorded, asked
+    from streams.batch.covariates.proposed import as_json, decided, line_of, lines_of, proposed, standing
+    from streams.batch.covariates.scope import shapes_of
+    from streams.batch.population.fit import as_json as fit_as_json
+    from streams.batch.population.fit import written
+    from streams.terminal.progress import progress
+    from twin.covariates.characteristics import CovariateError
+    from twin.population.theta import FitError
+
+    left_out = LeftOut()
+    with usable_arguments():
+        try:
+            kept_shapes = shapes_of(shapes)
+        except CovariateError as error:
+            raise CaseError(str(error)) from None
+        recorded = Recorded(files, model, columns, output, join, prefix_ids)
+        of = asked(recorded, out, name, "trees", fix, categorical, left_out)
+        out.mkdir(parents=True, exist_ok=True)
+    search = out / "search.json"
+
+    def moved(step: int, objective: float, numbers: str) -> None:
+        typer.echo(f"step {step}: objective {objective:.4f}; {numbers}", err=True)
+
+    with ended_plainly(), usable_arguments(), threadpool_limits(1):
+        try:
+            base = standing(of, (), None, moved, search)
+            with progress("permutations", "data sets", permutations) as done:
+                found = proposed(of, base, permutations, false_finds, done)
+            for line in lines_of(found):
+                typer.echo(line)
+            pairs = [(pair.parameter, pair.covariate) for pair in found.proposed]
+            ended, decisions = decided(
+                of, base, pairs, kept_shapes, p_taken, moved, search, lambda each: typer.echo(line_of(each))
+            )
+        except (FitError, CovariateError) as error:
+            raise CaseError(str(error)) from None
+        (out / f"{of.name}.toml").write_text(written(ended.fit, of.data, of.name).text)
+        (out / "fit.json").write_text(fit_as_json(ended.fit, of.data, files))
+        (out / "trees.json").write_text(as_json(found, decisions, ended, of, files))
+        search.unlink(missing_ok=True)
+    for problem in ended.fit.problems:
+        typer.echo(f"note: {problem}", err=True)
+    converged = ended.fit.state.why == "converged"
+    summary = {
+        "patients": len(of.cases),
+        "proposed": len(found.proposed),
+        "relations": [str(relation) for relation in ended.relations],
+        "false_finds": found.false_finds,
+        "minus_2_log_likelihood": [round(ended.fit.exact.minus_2_log, 3), round(ended.fit.exact.error, 3)],
+        "converged": converged,
+        "left_out": len(left_out),
+        "out": str(out),
+    }
+    typer.echo(json.dumps(summary), err=True)
+    raise typer.Exit(left_out.exit_code if converged else NOT_CONVERGED)

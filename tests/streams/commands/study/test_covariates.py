@@ -139,3 +139,25 @@ def test_who_lacks_a_covariate_is_left_out_of_a_full_model_by_name(tmp_path: Pat
     result = full(tmp_path, "--covariates", "HT")
     assert result.exit_code == 2
     assert "--covariates 'HT': simulated has WT, CRCL, SEX" in result.stderr
+
+
+@pytest.mark.slow
+def test_trees_propose_and_the_likelihood_decides(tmp_path: Path) -> None:
+    (tmp_path / "model.toml").write_text(MODEL)
+    (tmp_path / "levels.csv").write_text(levels(36, 4, {("CL", "WT"): 0.4}))
+    given = ["covariates", "trees", str(tmp_path / "levels.csv"), "--model", str(tmp_path / "model.toml")]
+    how = ["--permutations", "39", "--fix", "V,omega.V,error.plasma.proportional", "--categorical", "SEX"]
+    result = CliRunner().invoke(app, [*given, *how, "--out", str(tmp_path / "out")])
+    assert result.exit_code == 0, result.output
+    found = json.loads((tmp_path / "out" / "trees.json").read_text())
+    assert "CL:WT=linear" in found["relations"]
+    assert "V:SEX" not in {f"{pair['parameter']}:{pair['covariate']}" for pair in found["pairs"] if pair["proposed"]}
+    decision = next(each for each in found["decisions"] if each["relation"] == "CL:WT=linear")
+    assert decision["taken"]
+    assert decision["ratio"] > 20
+    assert 0 < decision["error"] < 1
+    assert found["false_finds"] <= 0.06
+    made = parse_model((tmp_path / "out" / "simulated_trees.toml").read_text(), "made.toml")
+    slope = next(each for each in made.parameters if each.name == "CL_WT")
+    assert 0.2 < slope.value * SD["WT"] < 0.6
+    assert "importance sampling" in made.sources[0].citation
