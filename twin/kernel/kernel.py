@@ -10,9 +10,11 @@ from __future__ import annotations
 import functools
 import hashlib
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from threading import Lock
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -159,23 +161,35 @@ def stabilised(kernel: Kernel) -> Kernel:
 
 def _build(model: Model) -> Kernel:
     structure = analyse(model)
-    kernel = _load(model, structure)
-    defective = _defective_states(kernel)
+    defective = _defective_states(model, structure)
     if defective:
         structure = analyse(model, keep_stepped=defective)
-    implicit = is_stiff(model, structure)
-    return _load(model, structure, implicit=implicit) if defective or implicit else kernel
+    return _load(model, structure, implicit=is_stiff(model, structure))
 
 
-def _load(model: Model, structure: Structure, *, implicit: bool = False) -> Kernel:
-    sources = generate(model, structure, implicit=implicit)
-    source = "".join(sources.values())
-    if len(source) > LARGEST_SOURCE:
-        problem = f"come to {len(source)} characters of code, over {LARGEST_SOURCE}"
+def _compiled(model: Model, sources: Mapping[str, str]) -> dict[str, Any]:
+    """The functions of these sources.
+
+    Raises:
+        ModelError: they come to too much code.
+    """
+    length = sum(map(len, sources.values()))
+    if length > LARGEST_SOURCE:
+        problem = f"come to {length} characters of code, over {LARGEST_SOURCE}"
         raise ModelError(
             model.id, "states", f"{problem}; split the model, or name what does not change under [derived]"
         )
-    compiled = {name: getattr(compiled_module(name, text), name) for name, text in sources.items()}
+    return {name: getattr(compiled_module(name, text), name) for name, text in sources.items()}
+
+
+def _reference(model: Model, structure: Structure) -> Floats:
+    """Covariates while none was reported, and the columns of a record in which nothing happened."""
+    return np.array([c.reference for c in model.covariates] + [resting(column) for column in structure.record])
+
+
+def _load(model: Model, structure: Structure, *, implicit: bool) -> Kernel:
+    sources = generate(model, structure, implicit=implicit)
+    compiled = _compiled(model, sources)
     covariates = tuple(c.name for c in model.covariates) + structure.record
     read = reads_of(model, structure)
     return Kernel(
@@ -183,7 +197,7 @@ def _load(model: Model, structure: Structure, *, implicit: bool = False) -> Kern
         structure=structure,
         parameters=model.individual_names,
         covariates=covariates,
-        reference=np.array([c.reference for c in model.covariates] + [resting(column) for column in structure.record]),
+        reference=_reference(model, structure),
         shaping=np.array([name in read.shaping for name in covariates], dtype=bool),
         heeded=np.array([name in read.heeded for name in covariates], dtype=bool),
         outputs=tuple(o.name for o in model.outputs),
@@ -194,7 +208,7 @@ def _load(model: Model, structure: Structure, *, implicit: bool = False) -> Kern
         timing=compiled["timing"],
         advance=compiled["advance"],
         weigh=compiled.get("weigh"),
-        source=source,
+        source="".join(sources.values()),
         implicit=implicit,
     )
 
@@ -208,26 +222,27 @@ def _likelihood_rows(model: Model) -> tuple[tuple[int, ...], ...]:
     return tuple(rows)
 
 
-def _defective_states(kernel: Kernel) -> tuple[str, ...]:
+def _defective_states(model: Model, structure: Structure) -> tuple[str, ...]:
     """Linear states of a block without a usable real eigenbasis (equal rates in a chain, oscillation)."""
-    if not kernel.linear:
+    if not structure.linear:
         return ()
-    model = kernel.model
+    sources = generate(model, structure)
+    compiled = _compiled(model, {name: sources[name] for name in ("individual", "system")})
     draws = np.random.Generator(np.random.Philox(key=1)).standard_normal((16, len(model.eta_names)))
     eta = np.zeros((len(draws), len(model.effect_names)))
     eta[:, : len(model.eta_names)] = draws @ np.linalg.cholesky(model.omega).T if model.eta_names else draws
     eta[0] = 0.0
-    covariates = kernel.reference
-    par = np.empty((len(eta), kernel.width))
-    kernel.individual(eta, covariates, par)
-    size, inputs = len(kernel.linear), len(kernel.inputs)
+    covariates = _reference(model, structure)
+    par = np.empty((len(eta), len(model.individual_names) + len(structure.unweighed)))
+    compiled["individual"](eta, covariates, par)
+    size, inputs = len(structure.linear), len(structure.inputs)
     a, b, c = np.zeros((len(eta), size, size)), np.zeros((len(eta), size, inputs)), np.zeros((len(eta), size))
-    kernel.system(par, covariates, a, b, c)
+    compiled["system"](par, covariates, a, b, c)
     bad: list[str] = []
     for block in _connected(np.abs(a).sum(axis=0) > 0):
         values, vectors = np.linalg.eig(a[:, block][:, :, block])
         if np.iscomplexobj(values) or np.linalg.cond(vectors).max() > WORST_CONDITION:
-            bad += [kernel.linear[i] for i in block]
+            bad += [structure.linear[i] for i in block]
     return tuple(bad)
 
 

@@ -28,7 +28,7 @@ MOST_STATES = 150
 """States of a model; the largest of the library has 117, and each costs the compiler a quarter of a second."""
 
 MOST_QUANTITIES = 250
-"""Parameters, derived values, covariates and terms together; the largest of the library has some 60."""
+"""Parameters, derived values, covariates and terms together; the largest of the library has 220."""
 
 MOST_NODES = 5000
 """Numbers, names and operators in all formulas, terms written out; the largest of the library has some 1,000."""
@@ -36,8 +36,8 @@ MOST_NODES = 5000
 DEEPEST_WRITTEN = 150
 """Deepest nesting of a formula with its terms written out, so that walking it never exhausts the stack."""
 
-LARGEST_SOURCE = 400_000
-"""Generated source in characters; the largest of the library has some 45,000, which compile in ten seconds."""
+LARGEST_SOURCE = 90_000
+"""Generated source in characters; the largest of the library has some 84,000, which compile in half a minute."""
 
 MOST_CYCLES = 10_000
 """Doses of a regimen: of daily ones those of a lifetime."""
