@@ -14,8 +14,8 @@ from typing import Any
 
 from streams.papers.parts import Part
 
-ECOSYSTEMS = {"Go": "golang", "PyPI": "pypi", "npm": "npm", "crates.io": "cargo", "Maven": "maven"}
-"""What OSV calls them, and what a package URL does."""
+ECOSYSTEMS = {"Go": "golang", "PyPI": "pypi", "npm": "npm", "crates": "cargo", "Maven": "maven"}
+"""What OSV calls them, up to a dot or colon, and what a package URL does."""
 
 BEGINNING = "0"
 """Before all versions, also those that lead to a first release."""
@@ -42,8 +42,9 @@ def read(folder: Path) -> dict[tuple[str, str], list[Affected]]:
                 continue
             for one in said["affected"]:
                 package = one["package"]
-                if package["ecosystem"] in ECOSYSTEMS:
-                    found[ECOSYSTEMS[package["ecosystem"]], package["name"]].append((said["id"], one))
+                ecosystem = ECOSYSTEMS.get(re.split("[.:]", package["ecosystem"])[0])
+                if ecosystem is not None:
+                    found[ecosystem, package["name"]].append((said["id"], one))
         except (ValueError, KeyError, TypeError) as error:
             raise RecordsError(f"{path}: no record of OSV ({type(error).__name__}: {error})") from None
     if not found:

@@ -123,7 +123,7 @@ def test_what_nobody_was_asked_about_is_named_and_excused_for_a_while_as_well() 
 def test_records_of_a_folder_are_asked_about_the_parts_that_they_are_of(tmp_path: Path) -> None:
     said = {
         "id": "RUSTSEC-9",
-        "affected": [{"package": {"ecosystem": "crates.io", "name": "two"}, "versions": ["2.0"]}],
+        "affected": [{"package": {"ecosystem": "crates", "name": "two"}, "versions": ["2.0"]}],
     }
     (tmp_path / "one.json").write_text(json.dumps(said))
     found = look_up(PARTS, tmp_path, "somebody's, of 2026-03-01", LOCKS, NOW)

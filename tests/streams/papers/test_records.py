@@ -43,7 +43,7 @@ def kept(folder: Path, ecosystem: str, name: str, **more: Any) -> None:
             [{"introduced": "0"}, {"fixed": "1.56.3"}, {"introduced": "1.58.0"}],
             True,
         ),
-        (Part("cargo", "m", "1.0.0-rc.1"), "crates.io", [{"introduced": "1.0.0"}], False),
+        (Part("cargo", "m", "1.0.0-rc.1"), "crates", [{"introduced": "1.0.0"}], False),
         (Part("pypi", "m", "2.0.post1"), "PyPI", [{"introduced": "1"}, {"last_affected": "2.0"}], False),
         (Part("pypi", "m", "2.0"), "PyPI", [{"introduced": "1"}, {"last_affected": "2.0"}], True),
         (Part("npm", "other", "1.0.0"), "npm", [{"introduced": "0"}], False),
