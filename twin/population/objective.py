@@ -80,6 +80,22 @@ class Evaluation:
         return of_patients if self.prior is None else of_patients + self.prior.curvature
 
 
+WIDE = 10.0
+"""Variance of a posterior in units of the prior's, in any direction, beyond which it is not one: data narrow."""
+
+
+def wider_than_the_prior(here: Evaluation, population: Population) -> Integers:
+    """Patients (n,) whose covariance at the mode is wider than the prior by `WIDE`, as Laplace's may be where two modes
+    merge: U'' is flat there, and its determinant says nothing of how likely the values are."""
+    found = []
+    for n, covariance in enumerate(here.covariance):
+        own = len(population.omega)
+        part = covariance[:own, :own]
+        if own and np.isfinite(part).all() and np.linalg.eigvals(population.precision @ part).real.max() > WIDE:
+            found.append(n)
+    return np.array(found, dtype=np.int64)
+
+
 class Objective:
     """The objective of one cohort by one method.
 

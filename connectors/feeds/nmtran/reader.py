@@ -10,11 +10,11 @@ of a record is not used is noted with its line.
   `connectors.feeds.nmtran.observations`. *What is not used*: `connectors.feeds.nmtran.unused`.
 - *Events* (NONMEM Help, "EVID data item"). ``EVID`` 0 is an observation unless ``MDV`` is 1, 1 a dose, 2 a change of
   covariates alone, 3 a reset of all states, 4 a reset and a dose. Without ``EVID`` a record with ``AMT`` or ``RATE``
-  is a dose. Two things differ from NONMEM: a ``TIME`` that begins anew after a reset is refused, since it would lie
-  among what was before, and so is a ``DV`` on a dose record that ``MDV`` 0 says to be measured.
+  is a dose. A ``TIME`` that begins anew with a reset is moved on, behind what was before. One thing differs from
+  NONMEM: a ``DV`` on a dose record that ``MDV`` 0 says to be measured is refused.
 - *Order* (`connectors.feeds.nmtran.patients.record_order`). A patient's records are read in the order of their lines,
   as NONMEM does: at one ``TIME`` an observation above a dose was drawn before it, one below it after it, and a ``TIME``
-  that goes back is refused. A dose that ``ADDL`` adds comes before the records of its time.
+  that goes back without a reset is refused. A dose that ``ADDL`` adds comes before the records of its time.
 - *Covariates.* A column named as a covariate of the model says its value at the record's time. Whether that holds from
   then on or, as in NONMEM, since the record before, is for the model to say (``carry``). A categorical one may be the
   name of a level. ``OCC`` is such a column where the model's occasions go by it; carried backward, a record belongs to
@@ -222,7 +222,7 @@ class _Reader:
             raise NmtranError(f"TIME is a clock time in one of {self.files[0]} and {file} and elapsed in the other")
         self.clock = clock
         self.files.append(file)
-        order, met, previous = RecordOrder(clock), set[str](), ""
+        order, met, previous = RecordOrder(clock, self.notes), set[str](), ""
         for record in placed:
             if not self._usable(record, order.place):
                 continue

@@ -29,7 +29,7 @@ from twin.population.importance.density import Density
 from twin.population.importance.draws import Proposals
 from twin.population.importance.sampled import Sample
 from twin.population.laplace.methods import objective_of
-from twin.population.objective import Evaluation, Method
+from twin.population.objective import Evaluation, Method, wider_than_the_prior
 from twin.population.results import bootstrap as bootstraps
 from twin.population.results import profile as profiling
 from twin.population.results import sir
@@ -224,6 +224,12 @@ def _problems(theta: Theta, state: State, here: Evaluation, population: Populati
     lost = int((~here.settled).sum())
     if lost:
         found.append(f"the mode of {lost} patients was not found: look at their doses, times and units")
+    wide = wider_than_the_prior(here, population)
+    if len(wide):
+        found.append(
+            f"of {len(wide)} patients the objective is next to flat at the mode, as between two modes that merge: there"
+            " it is no approximation of the likelihood, and may fall without end; use method imp"
+        )
     for names, omega in ((theta.model.eta_names, population.omega), (theta.model.iov_names, population.omega_iov)):
         sd = np.sqrt(np.diag(omega))
         found += [

@@ -3,7 +3,8 @@
 NONMEM reads a patient's records in the order of their lines, and never sorts them. So a record that shares its time
 with others has a place among them, and one whose ``TIME`` lies before that of the line above is refused: whether it is
 a typing error, lines out of order or another day, only its author knows. After a reset (``EVID`` 3 or 4) NONMEM lets
-``TIME`` begin anew; what stands there would lie among what was before, so it is refused too, all of it.
+``TIME`` begin anew: nothing of what was before is left in the states then. So that it does not lie among what was
+before, it is moved on, with all that follows, to `LATER_MS` after the record above; clock times never are.
 
 A dose that ``ADDL`` adds is given before the records of its time, as NONMEM does (mrgsolve issue 424).
 """
@@ -21,6 +22,9 @@ from twin.events import DoseGiven, InputEvent, Measurement
 BEFORE_RECORDS = 0
 """Sequence of what no line of its time says; those of records begin at 1."""
 
+LATER_MS = HOUR_MS
+"""After the record above comes a reset at which TIME begins anew; how long it really was is not said."""
+
 _MEND = "sort the patient's records by TIME, or correct it: records count in the order of their lines"
 
 
@@ -30,12 +34,18 @@ def to_record_millis(hours: float) -> int:
 
 
 class RecordOrder:
-    """Gives every record of a file its place, line by line; ``clock`` says whether TIME is a clock time."""
+    """Gives every record of a file its place, line by line.
 
-    def __init__(self, clock: bool) -> None:
+    Args:
+        clock: whether TIME is a clock time.
+        notes: where it is counted that TIME began anew.
+    """
+
+    def __init__(self, clock: bool, notes: Counter[str]) -> None:
         self._clock = clock
+        self._notes = notes
         self._above: dict[str, DataRecord] = {}
-        self._lost: dict[str, DataRecord] = {}
+        self._moved: Counter[str] = Counter()
         self._at: Counter[tuple[str, int]] = Counter()
 
     def place(self, record: DataRecord) -> None:
@@ -44,20 +54,32 @@ class RecordOrder:
         Raises:
             BadRecord: its time goes back; with the line above and the mend.
         """
-        record.millis = to_record_millis(record.hours)
-        lost, above = self._lost.get(record.patient), self._above.get(record.patient)
-        if lost is not None:
-            raise BadRecord(f"it follows {lost.place}, which is refused since TIME begins anew there")
+        self._move(record, self._moved[record.patient])
+        above = self._above.get(record.patient)
         if above is not None and record.millis < above.millis:
             back = f"TIME {_shown(record)} is before {_shown(above)} at {above.place}"
-            if {record.evid, above.evid} & {3, 4}:
-                self._lost[record.patient] = record
-                raise BadRecord(
-                    f"{back}: TIME that begins anew with a reset is not supported; let it go on, or give the part after"
-                    " the reset as a patient of its own"
-                )
+            if not self._clock and {record.evid, above.evid} & {3, 4}:
+                self._begin_anew(record, above)
+                return
             another_day = self._clock and _date(record) is None
             raise BadRecord(f"{back}; {'a clock time of another day needs a DATE' if another_day else _MEND}")
+        self._take(record)
+
+    def _begin_anew(self, record: DataRecord, above: DataRecord) -> None:
+        further = above.millis + LATER_MS - record.millis
+        self._moved[record.patient] += further
+        self._move(record, further)
+        self._notes[
+            "TIME begins anew with a reset: what follows was placed after what was before, an hour on; t in formulas,"
+            " occasions by time and drift count through"
+        ] += 1
+        self._take(record)
+
+    def _move(self, record: DataRecord, millis: int) -> None:
+        record.hours += millis / HOUR_MS
+        record.millis = to_record_millis(record.hours)
+
+    def _take(self, record: DataRecord) -> None:
         self._above[record.patient] = record
         self._at[record.patient, record.millis] += 1
         record.sequence = self._at[record.patient, record.millis]

@@ -404,18 +404,15 @@ def test_a_reset_is_an_event_and_one_with_a_dose_is_two() -> None:
     ]
 
 
-def test_time_that_begins_anew_with_a_reset_is_refused_with_all_that_follows_and_another_patients_is_not() -> None:
-    anew = "TIME that begins anew with a reset is not supported; let it go on, or give the part after the reset as a"
+def test_time_that_begins_anew_with_a_reset_goes_on_behind_what_was_before() -> None:
     for resets in (
         [row(TIME=24, EVID=3), row(TIME=2, DV=4, DVID=2)],
         [row(TIME=24, EVID=1, AMT=1), row(TIME=2, EVID=4, AMT=1)],
     ):
         reading = read(*resets, row(TIME=25, DV=4, DVID=2), row(ID=2, TIME=2, DV=4, DVID=2))
-        assert [str(bad) for bad in reading.bad_lines] == [
-            f"line 3: TIME 2 is before 24 at line 2: {anew} patient of its own",
-            "line 4: it follows line 3, which is refused since TIME begins anew there",
-        ]
-        assert [event.patient_id for event in facts(reading)] == ["2", "1"]
+        assert reading.bad_lines == ()
+        hours = {(event.patient_id, (event.time - ORIGIN) / timedelta(hours=1)) for event in facts(reading)}
+        assert hours == {("1", 24), ("1", 25), ("1", 48), ("2", 2)}
 
 
 @pytest.mark.parametrize(

@@ -44,7 +44,6 @@ class PublishedSet:
         dvid: values of DVID to outputs.
         number: which of several simulated data sets.
         rename: columns of the file to ours.
-        apart: hours (of the file's TIME) by which a session that begins with EVID 4 lies after the one before.
         fixed: numbers that were not estimated.
     """
 
@@ -55,7 +54,6 @@ class PublishedSet:
     dvid: Mapping[str, str] = field(default_factory=dict)
     number: str | None = None
     rename: Mapping[str, str] = field(default_factory=dict)
-    apart: float = 0.0
     fixed: tuple[str, ...] = ()
     first_dose: float | None = None
 
@@ -81,7 +79,6 @@ class PublishedSet:
             records = [dict(row) for row in csv.DictReader(file)]
         if self.number is not None:
             records = [row for row in records if row["SET"] == self.number]
-        begun: dict[str, float] = {}
         last: dict[str, float] = {}
         made = list[dict[str, str]]()
         for row in records:
@@ -96,10 +93,6 @@ class PublishedSet:
                 row["DVID"] = self.dvid[row["DVID"]]
             elif self.dvid:
                 row["DVID"] = ""
-            if self.apart and row["EVID"] == "4" and patient in last:
-                begun[patient] = last[patient] + self.apart
-            if self.apart:
-                row["TIME"] = repr(float(row["TIME"]) + begun.get(patient, 0.0))
             last[patient] = float(row["TIME"])
             made.append(row)
         header = sorted({name for row in made for name in row})
@@ -194,11 +187,11 @@ SETS = {
     "bauer_blq": PublishedSet("bauer_blq", names=TWO),
     "bauer_pk_binary": PublishedSet("bauer_pk_binary", names=CL_V, dvid={"1": "plasma", "2": "effect"}),
     "cow_growth": PublishedSet("cow_growth", output="weight"),
-    "emax_dose_response": PublishedSet("emax_dose_response", output="response"),
+    "emax_dose_response": PublishedSet("emax_dose_response", names={"beta_sex": "beta"}, output="response"),
     "toenail_binary": PublishedSet("toenail_binary", names={"beta_treatment": "beta"}, output="infected"),
     "sim_datasim": PublishedSet("sim_datasim_open", model="sim_datasim", names=CL_V, number="1", first_dose=100.0),
     "sim_schnider": PublishedSet(
-        "sim_schnider_open", model="sim_schnider", names=TWO | {"q2": "Q2", "q3": "Q3"}, number="1", apart=1000.0
+        "sim_schnider_open", model="sim_schnider", names=TWO | {"q2": "Q2", "q3": "Q3"}, number="1"
     ),
     "sim_sparse": PublishedSet("sim_sparse_open", model="sim_sparse", names=CL_V, number="1"),
     "sim_warfarin": PublishedSet(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from connectors.feeds.nmtran.patients.record_order import RecordOrder, levels_above_steady, merged
 from connectors.feeds.nmtran.records import BadRecord, DataRecord
 from tests.twin.bedside import dose, level, quantity
+from twin.clock import HOUR_MS
 
 
 def record(line: int, hours: float, evid: int = 0, patient: str = "1", file: str | None = None) -> DataRecord:
@@ -19,7 +21,7 @@ def record(line: int, hours: float, evid: int = 0, patient: str = "1", file: str
 
 
 def placed(*records: DataRecord) -> list[int]:
-    order = RecordOrder(clock=False)
+    order = RecordOrder(False, Counter())
     for each in records:
         order.place(each)
     return [each.sequence for each in records]
@@ -30,7 +32,7 @@ def test_records_of_one_time_are_counted_for_each_patient() -> None:
 
 
 def test_a_time_that_goes_back_is_refused_and_leaves_the_order_as_it_was() -> None:
-    order = RecordOrder(clock=False)
+    order = RecordOrder(False, Counter())
     order.place(record(2, 5))
     with pytest.raises(BadRecord, match="TIME 3 is before 5 at line 2; sort the patient's records by TIME"):
         order.place(record(3, 3))
@@ -39,13 +41,29 @@ def test_a_time_that_goes_back_is_refused_and_leaves_the_order_as_it_was() -> No
     assert later.sequence == 2
 
 
-def test_what_follows_a_time_that_begins_anew_is_refused() -> None:
-    order = RecordOrder(clock=False)
+def test_a_time_that_begins_anew_with_a_reset_is_moved_behind_what_was_before() -> None:
+    notes = Counter[str]()
+    order = RecordOrder(False, notes)
+    records = [
+        record(2, 5),
+        record(3, 0, evid=4),
+        record(4, 9),
+        record(5, 0, evid=4),
+        record(6, 1),
+        record(7, 3, patient="2"),
+    ]
+    for each in records:
+        order.place(each)
+    assert [each.hours for each in records] == [5, 6, 15, 16, 17, 3]
+    assert [each.millis for each in records] == [each.hours * HOUR_MS for each in records]
+    assert [(said[:28], count) for said, count in notes.items()] == [("TIME begins anew with a rese", 2)]
+
+
+def test_of_a_reset_clock_times_that_go_back_are_refused() -> None:
+    order = RecordOrder(True, Counter())
     order.place(record(2, 5))
-    with pytest.raises(BadRecord, match="TIME that begins anew with a reset is not supported"):
+    with pytest.raises(BadRecord, match="TIME 0 is before 5 at line 2"):
         order.place(record(3, 0, evid=4))
-    with pytest.raises(BadRecord, match="it follows line 3, which is refused"):
-        order.place(record(4, 9))
 
 
 def test_records_of_several_files_are_of_one_order_by_time_and_then_by_file() -> None:
