@@ -20,7 +20,8 @@ from connectors.kafka.records import Record
 from twin.events import Alert, encode
 
 MOST_KEPT = 20_000
-"""Alerts that are kept, about 3 kB each: who was away for more of them is told of a gap."""
+"""Transitions that are kept, about 3 kB each: who was away for more of them is told of a gap. Of as many alerts that
+stand the newest is kept; were there more, those that were told of longest ago are not told to new clients."""
 
 AT_ONCE = 200
 """Alerts that are told in one go."""
@@ -120,7 +121,10 @@ class AlertLog:
             self.next_number += 1
             self._entries.append(entry)
             if alert.live:
+                self._standing.pop(alert.alert_id, None)
                 self._standing[alert.alert_id] = entry
+                if len(self._standing) > self._most:
+                    del self._standing[next(iter(self._standing))]
             else:
                 self._standing.pop(alert.alert_id, None)
             if len(self._entries) > self._most + self._most // 8:

@@ -11,15 +11,14 @@ that could not keep up needs no queue: its next frame simply spans more folds. T
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
 
 import msgspec
 
 from connectors.console import views as picture
 from connectors.console.advice import advice_card
+from connectors.console.inbox.alerts_kept import AlertsKept
 from connectors.console.patient.calibration import Calibration, calibrations
 from connectors.console.patient.individual import Analyte, Floor, ModelNotes, Parameter, parameters
 from connectors.console.views import (
@@ -31,7 +30,7 @@ from connectors.console.views import (
     WardRow,
 )
 from connectors.console.ward.trend import HOURS_KEPT, Seen, followed, trend_of
-from connectors.console.ward.urgency import SEVERITY_RANK
+from connectors.console.ward.newest import Newest
 from twin.events import (
     Advice,
     Alert,
@@ -59,8 +58,8 @@ FORECASTS_KEPT = 16
 MEASURED_KEPT = 1000
 """Measured values per patient."""
 
-ALERTS_KEPT = 100
-"""Alerts shown per patient: the active ones, then the newest by onset."""
+PATIENTS_KEPT = 2_000
+"""Patients on the ward; of more, those are forgotten of whom the newest word is the oldest."""
 
 ADVICE_KEPT = 6
 """Pieces of advice per patient, the newest by the time of their causes."""
@@ -72,8 +71,6 @@ REFUSED_KEPT = 200
 """Dead letters shown, the newest by offset."""
 
 _FORESEEN = msgspec.msgpack.Decoder(Foreseen)
-
-T = TypeVar("T")
 
 
 class WardFrame(msgspec.Struct, frozen=True):
@@ -112,72 +109,21 @@ class UnknownPatient(KeyError):
 
 
 @dataclass(slots=True)
-class _Newest(Generic[T]):
-    """The ``kept`` largest places (time, key) ever put, each with its newest value and the fold that set it.
-
-    A full store lets go of its smallest place and never takes one below it again, so the order of arrival is no matter.
-    """
-
-    kept: int
-    values: dict[tuple[int, str], tuple[T, int]] = field(default_factory=dict)
-    order: list[tuple[int, str]] = field(default_factory=list)
-    overflowed: bool = False
-
-    def put(self, time: int, key: str, value: T, version: int) -> bool:
-        """Store the value unless it is already there or too old; True when something changed."""
-        place = (time, key)
-        known = self.values.get(place)
-        if known is not None:
-            if known[0] == value:
-                return False
-        elif len(self.values) < self.kept:
-            heapq.heappush(self.order, place)
-        else:
-            self.overflowed = True
-            if place < self.order[0]:
-                return False
-            del self.values[heapq.heappushpop(self.order, place)]
-        self.values[place] = (value, version)
-        return True
-
-    def remove(self, time: int, key: str) -> bool:
-        """Forget a place; True when it was there."""
-        place = (time, key)
-        if self.values.pop(place, None) is None:
-            return False
-        self.order.remove(place)
-        heapq.heapify(self.order)
-        return True
-
-    def since(self, version: int) -> tuple[T, ...]:
-        """Values set after fold ``version``, oldest first."""
-        return tuple(value for _, (value, set_at) in sorted(self.values.items(), key=_place) if set_at > version)
-
-    def last(self) -> T | None:
-        """The newest value."""
-        return self.values[max(self.values)][0] if self.values else None
-
-
-def _place(item: tuple[tuple[int, str], tuple[object, int]]) -> tuple[int, str]:
-    return item[0]
-
-
-@dataclass(slots=True)
 class _Patient:
     """What stands of one patient; whole estimates and forecasts are kept as bytes: a tenth of the memory."""
 
-    points: _Newest[bytes]
-    measured: _Newest[MeasuredPoint] = field(default_factory=lambda: _Newest(MEASURED_KEPT))
-    estimates: _Newest[bytes] = field(default_factory=lambda: _Newest(ESTIMATES_KEPT))
-    followed: _Newest[Seen] = field(default_factory=lambda: _Newest(HOURS_KEPT))
-    forecasts: _Newest[bytes] = field(default_factory=lambda: _Newest(FORECASTS_KEPT))
-    advice: _Newest[bytes] = field(default_factory=lambda: _Newest(ADVICE_KEPT))
-    what_ifs: _Newest[bytes] = field(default_factory=lambda: _Newest(WHAT_IFS_KEPT))
+    points: Newest[bytes]
+    measured: Newest[MeasuredPoint] = field(default_factory=lambda: Newest(MEASURED_KEPT))
+    estimates: Newest[bytes] = field(default_factory=lambda: Newest(ESTIMATES_KEPT))
+    followed: Newest[Seen] = field(default_factory=lambda: Newest(HOURS_KEPT))
+    forecasts: Newest[bytes] = field(default_factory=lambda: Newest(FORECASTS_KEPT))
+    advice: Newest[bytes] = field(default_factory=lambda: Newest(ADVICE_KEPT))
+    what_ifs: Newest[bytes] = field(default_factory=lambda: Newest(WHAT_IFS_KEPT))
     advice_version: int = 0
     latest: Estimate | None = None
     forecast: Foreseen | None = None
     forecast_version: int = 0
-    alerts: dict[str, dict[int, Alert]] = field(default_factory=dict)
+    alerts: AlertsKept = field(default_factory=AlertsKept)
     alerts_version: int = 0
     removed_version: int = 0
     version: int = 0
@@ -207,10 +153,8 @@ class _Patient:
         return True
 
     def alert(self, event: Alert, version: int) -> bool:
-        steps = self.alerts.setdefault(event.alert_id, {})
-        if steps.get(event.revision) == event:
+        if not self.alerts.put(event):
             return False
-        steps[event.revision] = event
         self.alerts_version = version
         return True
 
@@ -254,22 +198,11 @@ class _Patient:
         last = self.measured.last()
         said = [0 if last is None else last.t, 0 if self.forecast is None else self.forecast.t]
         said += [] if self.latest is None else [to_millis(self.latest.time)]
-        newest = (steps[max(steps)] for steps in self.alerts.values())
-        return max([*said, *(to_millis(alert.time) for alert in newest if alert.state != "withdrawn")])
-
-    def cards(self) -> tuple[AlertCard, ...]:
-        """Alerts to show: the active ones, worst first, then the ended ones; among equals the newest onset first."""
-        cards = [picture.alert_card([steps[n] for n in sorted(steps)]) for steps in self.alerts.values()]
-        cards.sort(key=_reading_order)
-        return tuple(cards[:ALERTS_KEPT])
+        return max([*said, self.alerts.newest()])
 
 
 def _estimate(whole: bytes | None) -> Estimate | None:
     return None if whole is None else Estimate.model_validate_json(whole)
-
-
-def _reading_order(card: AlertCard) -> tuple[int, int, str]:
-    return (-SEVERITY_RANK[card.steps[-1].severity] if card.active else 0, -card.onset, card.id)
 
 
 class Board:
@@ -277,6 +210,7 @@ class Board:
 
     Args:
         points_kept: history points kept per patient.
+        patients_kept: patients kept; of one who was forgotten and is spoken of again, what is said from then on.
         models: per model id what it says of every patient, for limits and priors in the patient's view.
 
     >>> board = Board()
@@ -284,12 +218,19 @@ class Board:
     ()
     """
 
-    def __init__(self, points_kept: int = POINTS_KEPT, models: Mapping[str, ModelNotes] | None = None) -> None:
+    def __init__(
+        self,
+        points_kept: int = POINTS_KEPT,
+        models: Mapping[str, ModelNotes] | None = None,
+        patients_kept: int = PATIENTS_KEPT,
+    ) -> None:
         self.version = 0
         self._points_kept = points_kept
+        self._patients_kept = patients_kept
+        self._forgotten_version = 0
         self._models = dict(models or {})
         self._patients: dict[str, _Patient] = {}
-        self._refused: _Newest[Refused] = _Newest(REFUSED_KEPT)
+        self._refused: Newest[Refused] = Newest(REFUSED_KEPT)
         self._refused_version = 0
 
     def __contains__(self, patient_id: str) -> bool:
@@ -323,6 +264,8 @@ class Board:
 
     def ward(self, since: int = 0) -> WardFrame:
         """The ward table, or its rows that changed after fold ``since``."""
+        if since < self._forgotten_version:
+            since = 0  # a page cannot be told whom to forget: it gets all who are left
         drawn = [(each.version, *self._drawn(key, each)) for key, each in sorted(self._patients.items())]
         rows = tuple(row for version, row, _ in drawn if version > since)
         clock = max((millis for _, _, millis in drawn), default=0) or None
@@ -350,7 +293,7 @@ class Board:
             measured_kept=patient.measured.kept,
             parameters=() if latest is None else parameters(latest, notes),
             forecast=picture.ahead(forecast) if forecast and patient.forecast_version > since else None,
-            alerts=patient.cards() if since == 0 or patient.alerts_version > since else None,
+            alerts=patient.alerts.cards() if since == 0 or patient.alerts_version > since else None,
             advice=patient.advised() if since == 0 or patient.advice_version > since else None,
             floors=notes.floors,
             calibration=calibrations(patient.measured.since(0)) if since == 0 or measured else None,
@@ -382,8 +325,7 @@ class Board:
     def _output(self, event: OutputEvent, version: int) -> bool:
         patient = self._patients.get(event.patient_id)
         if patient is None:
-            patient = _Patient(_Newest(self._points_kept))
-            self._patients[event.patient_id] = patient
+            patient = self._patients[event.patient_id] = _Patient(Newest(self._points_kept), removed_version=version)
         match event:
             case Estimate():
                 changed = patient.estimate(event, version)
@@ -401,6 +343,12 @@ class Board:
                 changed = False
         if changed:
             patient.version = version
+        if len(self._patients) > self._patients_kept:
+            oldest = min(self._patients, key=lambda key: (self._drawn(key, self._patients[key])[1], key))
+            del self._patients[oldest]
+            if oldest == event.patient_id:
+                return False
+            self._forgotten_version = version
         return changed
 
     def _letter(self, letter: Rejected, version: int) -> bool:
@@ -415,8 +363,7 @@ class Board:
     def _drawn(self, patient_id: str, patient: _Patient) -> tuple[WardRow, int]:
         """The row of a patient, and the newest time (ms) of which it speaks."""
         if patient.drawn is None or patient.drawn[0] != patient.version:
-            active = [card for card in patient.cards() if card.active]
-            trend = trend_of(patient.followed.since(0))
+            active, trend = patient.alerts.active(), trend_of(patient.followed.since(0))
             built = picture.row(patient_id, patient.latest, patient.forecast, active, patient.measured.last(), trend)
             patient.drawn = (patient.version, built, patient.clock())
         return patient.drawn[1:]

@@ -106,6 +106,36 @@ def console(
             help="address of the Grafana with our boards, such as https://boards.example: each patient links there",
         ),
     ] = None,
+    keep_patients: Annotated[
+        int,
+        typer.Option(
+            "--keep-patients",
+            envvar="DOSETWIN_CONSOLE_KEEP_PATIENTS",
+            help="patients on the ward; of more, those leave of whom the newest word is the oldest",
+            min=1,
+            max=100_000,
+        ),
+    ] = 2_000,
+    keep_estimates: Annotated[
+        int,
+        typer.Option(
+            "--keep-estimates",
+            envvar="DOSETWIN_CONSOLE_KEEP_ESTIMATES",
+            help="newest estimates that are drawn of each patient; 1500 hourly ones are two months",
+            min=24,
+            max=100_000,
+        ),
+    ] = 1_500,
+    keep_alerts: Annotated[
+        int,
+        typer.Option(
+            "--keep-alerts",
+            envvar="DOSETWIN_CONSOLE_KEEP_ALERTS",
+            help="newest transitions of alerts, of all patients, for those who listen and were away",
+            min=1_000,
+            max=1_000_000,
+        ),
+    ] = 20_000,
     open_page: Annotated[bool, typer.Option("--open", help="open the page in the browser")] = False,
     kafka: Kafka = None,
     prefix: Prefix = None,
@@ -119,6 +149,7 @@ def console(
 
     from connectors.access.oidc.settings import oidc_settings
     from connectors.audit.trail import Trail
+    from connectors.console.alert_log import AlertLog
     from connectors.console.board import Board
     from connectors.console.doing.way_in import WayIn
     from connectors.console.mending.workshop import Workshop
@@ -195,7 +226,8 @@ def console(
         raise typer.Exit(1) from None
     if not CHARTS.exists():
         typer.echo("dosetwin: no charts yet; run 'npm run --prefix connectors/console vendor' and reload", err=True)
-    live = LiveBoard(Board(models=library_notes()))
+    board = Board(keep_estimates, library_notes(), keep_patients)
+    live = LiveBoard(board, alerts=AlertLog(keep_alerts))
     reader = TopicReader(live, settings.kafka, settings.topic_prefix)
     way_in = WayIn(live, Sender(settings), replayed)
     workshop = Workshop(live, settings, lambda: held_back(settings), STATIC / "engineer.html")

@@ -3,20 +3,25 @@
 A real Kafka, a real console and a real browser. Measured in the page: from navigation until the first lines and until
 all of them are painted; from a frame's arrival until what it changed is painted, while estimates come from many
 patients every second, and what page and console compute for it; and the heap after a collection of garbage and the
-console's memory, minute by minute, with the slopes of both after five minutes.
+console's memory, minute by minute, with the slopes of both once they have settled.
+
+The console begins with all stores full that fill within months: its estimates (by ``--keep-estimates``), forecasts,
+ended alerts of each patient and the log of alerts. Then the ward's time runs 144 times as fast as a ward's: each
+estimate is of the next hour, a forecast comes with every sixth, alerts begin and as many end. So what slopes has no
+bound, or one that nobody stated.
 """
 
 from __future__ import annotations
 
-import itertools
 import os
 import random
 import statistics
 import sys
 import tempfile
 import time
+from collections import deque
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -28,15 +33,24 @@ from connectors.services import LocalServices
 from tests import factories as make
 from tests.connectors.console.conftest import chromium
 from tests.connectors.console.in_browser import Console, eventually, resize, start_console, stop_console
-from twin.events import DueDose, OutputEvent, Quantity, encode
+from twin.events import Alert, DueDose, OutputEvent, Quantity, encode
 
-HOURS = 48
-"""Estimates that each patient has already: two days of hourly ones."""
+HOURS = 168
+"""Estimates that each patient has already, and that the console keeps: a week of hourly ones."""
+
+FORECASTS = 16
+"""Forecasts that each patient has already: as many as are kept."""
+
+AHEAD = tuple(float(hour) for hour in range(6, 504, 6))
+"""Hours ahead of which a forecast speaks."""
+
+ENDED = 100
+"""Alerts of each patient that have ended already: as many as are kept."""
 
 A_SECOND = 20
 """Estimates a second while updates are measured: a ward of 500 with hourly ones says one in seven seconds."""
 
-SETTLED = 5.0
+SETTLED = 10.0
 """Minutes before the slopes of what is held begin."""
 
 WATCH = """
@@ -75,16 +89,77 @@ def estimate(chance: random.Random, patient: str, hour: float) -> OutputEvent:
     return make.estimate(patient, make.at(hour), outputs=(make.band("docetaxel_plasma", "mg/L", 0.4), count), due=due)
 
 
-def past(patients: list[str]) -> Iterator[OutputEvent]:
-    """Two days of a ward: hourly estimates, counts, forecasts, and two alerts of every third patient."""
+def ended(alert: Alert, at: datetime) -> Alert:
+    """The word that an alert is over."""
+    return make.alert(
+        alert.patient_id, at, alert.rule, "end", alert.severity, revision=alert.revision + 1, onset=alert.onset
+    )
+
+
+def standing(patients: list[str]) -> Iterator[Alert]:
+    """Two alerts of every third patient."""
     chance = random.Random(7)
-    for number, patient in enumerate(patients):
-        yield from (estimate(chance, patient, hour) for hour in range(HOURS))
-        yield make.prediction(patient, make.at(HOURS - 20))
-        yield make.forecast(patient, make.at(HOURS - 1), hours=tuple(range(6, 504, 6)))
-        if number % 3 == 0:
-            yield make.alert(patient, make.at(HOURS - 2), severity=chance.choice(("low", "medium", "high")))
-            yield make.alert(patient, make.at(HOURS - 2), severity="medium", rule="delivery.underinfusion")
+    for patient in patients[::3]:
+        yield make.alert(patient, make.at(HOURS - 2), severity=chance.choice(("low", "medium", "high")))
+        yield make.alert(patient, make.at(HOURS - 2), severity="medium", rule="delivery.underinfusion")
+
+
+def past(patients: list[str]) -> Iterator[tuple[str, str, bytes]]:
+    """Topic, patient and record of a week of a ward: what each patient has, written once, and what stands of alerts."""
+    stencil = [(event.kind, topic_of(event), encode(event)) for event in week("P-STENCIL")]
+    for patient in patients:
+        for kind, topic, raw in stencil:
+            own = raw.replace(b"P-STENCIL", patient.encode())
+            if kind == "alert":
+                own = own.replace(b'"alert_id":"', f'"alert_id":"{patient}.'.encode())
+            yield topic, patient, own
+    for alert in standing(patients):
+        yield topic_of(alert), alert.patient_id, encode(alert)
+
+
+def week(patient: str) -> Iterator[OutputEvent]:
+    """Alerts that ended, hourly estimates, a count and the newest forecasts."""
+    chance = random.Random(7)
+    for number in range(ENDED):
+        over = make.alert(patient, make.at(number), severity="low")
+        yield from (over, ended(over, make.at(number + 1)))
+    yield from (estimate(chance, patient, hour) for hour in range(HOURS))
+    yield make.prediction(patient, make.at(HOURS - 20))
+    for hour in range(HOURS - FORECASTS, HOURS):
+        yield make.forecast(patient, make.at(hour), hours=AHEAD)
+
+
+def publish(console: Console, records: Iterator[tuple[str, str, bytes]]) -> None:
+    """Send records, a thousand at a time so that few wait in memory."""
+    producer = KafkaProducer(bootstrap_servers=console.kafka, linger_ms=20)
+    for number, (topic, patient, raw) in enumerate(records):
+        producer.send(console.prefix + topic, raw, key=patient.encode())
+        if number % 1_000 == 0:
+            producer.flush()
+    producer.close()
+
+
+class Now:
+    """A ward that goes on: who speaks each second, in turns, and what is said."""
+
+    def __init__(self, patients: list[str]) -> None:
+        self._chance, self._patients = random.Random(11), patients
+        self._standing = deque(standing(patients))
+        self._turn = 0
+
+    def second(self) -> Iterator[OutputEvent]:
+        """What is said in a second."""
+        for _ in range(A_SECOND):
+            hour, place = divmod(self._turn, len(self._patients))
+            at, patient = HOURS + hour, self._patients[place]
+            yield estimate(self._chance, patient, at)
+            if at % 6 == 0:
+                yield make.forecast(patient, make.at(at), hours=AHEAD)
+            if self._turn % 40 == 0:
+                begins = make.alert(patient, make.at(at), severity="high")
+                self._standing.append(begins)
+                yield from (begins, ended(self._standing.popleft(), make.at(at)))
+            self._turn += 1
 
 
 def heap(browser: webdriver.Chrome) -> dict[str, float]:
@@ -132,17 +207,15 @@ def measure(browser: webdriver.Chrome, console: Console, patients: list[str], mi
     seen = [opened(browser, console) for _ in range(5)]
     for name in ("first", "all"):
         print(f"{name} lines painted: {_spread([one[name] for one in seen], 'ms')}", flush=True)
-    chance, producer = random.Random(11), KafkaProducer(bootstrap_servers=console.kafka)
-    began, turn = time.monotonic(), itertools.count()
+    ward, producer = Now(patients), KafkaProducer(bootstrap_servers=console.kafka)
+    began = time.monotonic()
     next_look, minute = 1.0, Minute(browser, console)
     while (passed := (time.monotonic() - began) / 60) < minutes:
-        for patient in chance.sample(patients, A_SECOND):
-            event = estimate(chance, patient, HOURS)  # said again and again: what is kept of a patient grows no more
-            producer.send(topic_of(event, console.prefix), encode(event), key=patient.encode())
-            producer.send(console.prefix + VITALS, b"-", key=patient.encode())
-            if next(turn) % 40 == 0:
-                alert = make.alert(patient, make.at(HOURS) + timedelta(minutes=passed), severity="high")
-                producer.send(topic_of(alert, console.prefix), encode(alert), key=patient.encode())
+        for event in ward.second():
+            key = event.patient_id.encode()
+            producer.send(topic_of(event, console.prefix), encode(event), key=key)
+            if event.kind == "estimate":
+                producer.send(console.prefix + VITALS, b"-", key=key)
         producer.flush()
         if passed >= next_look:
             next_look += 1.0
@@ -185,7 +258,7 @@ class Minute:
         )
 
     def slopes(self) -> None:
-        """What is held after five minutes, as it grows in an hour, with the standard error."""
+        """What is held once it has settled, as it grows in an hour, with the standard error."""
         settled = [each for each in self._held if each[0] >= SETTLED]
         if len(settled) > 2:
             for place, name in ((1, "page"), (2, "console")):
@@ -217,10 +290,10 @@ def main(patients: int = 500, minutes: float = 2.0) -> None:
     ):
         kafka = servers.start_kafka()
         ensure_topics(kafka, "w.")
-        console = start_console(kafka, "w.", 0, "--replayed")
+        console = start_console(kafka, "w.", 0, "--replayed", "--keep-estimates", str(HOURS))
         try:
-            console.publish(*past(names))
-            eventually(lambda: _read(browser, console) >= patients, seconds=600)
+            publish(console, past(names))
+            eventually(lambda: _read(browser, console) >= patients, seconds=900)
             measure(browser, console, names, minutes)
         finally:
             assert stop_console(console) == 0
