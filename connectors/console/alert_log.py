@@ -20,8 +20,10 @@ from connectors.kafka.records import Record
 from twin.events import Alert, encode
 
 MOST_KEPT = 20_000
-"""Transitions that are kept, about 3 kB each: who was away for more of them is told of a gap. Of as many alerts that
-stand the newest is kept; were there more, those that were told of longest ago are not told to new clients."""
+"""Transitions that are kept, about 3 kB each: who was away for more of them is told of a gap."""
+
+MOST_STANDING = 20_000
+"""Alerts that stand and are told to new clients; were there more, those of which was told longest ago are not."""
 
 AT_ONCE = 200
 """Alerts that are told in one go."""
@@ -87,12 +89,12 @@ class _Entry:
 class AlertLog:
     """The newest alerts in the order in which they were read, and all that stand. One thread fills it, many read."""
 
-    def __init__(self, most: int = MOST_KEPT) -> None:
+    def __init__(self, most: int = MOST_KEPT, standing: int = MOST_STANDING) -> None:
         self.lock = threading.Lock()
         self.name = ""
         self.begins: list[int] = []
         self.ends: list[int] = []
-        self._most = most
+        self._most, self._most_standing = most, standing
         self._forget()
 
     def open(self, name: str, begins: Mapping[int, int]) -> None:
@@ -123,7 +125,7 @@ class AlertLog:
             if alert.live:
                 self._standing.pop(alert.alert_id, None)
                 self._standing[alert.alert_id] = entry
-                if len(self._standing) > self._most:
+                if len(self._standing) > self._most_standing:
                     del self._standing[next(iter(self._standing))]
             else:
                 self._standing.pop(alert.alert_id, None)

@@ -29,8 +29,8 @@ from connectors.console.views import (
     Refused,
     WardRow,
 )
-from connectors.console.ward.trend import HOURS_KEPT, Seen, followed, trend_of
 from connectors.console.ward.newest import Newest
+from connectors.console.ward.trend import HOURS_KEPT, Seen, followed, trend_of
 from twin.events import (
     Advice,
     Alert,

@@ -69,7 +69,10 @@ class Pulses:
         self._partitions = 0
 
     def hear(self, beat: Heartbeat, at: float) -> None:
-        """Take in a heartbeat that was sent at ``at``; an older one than is known changes nothing."""
+        """Take in a heartbeat that was sent at ``at``; an older one than is known changes nothing, and neither does
+        one of a partition that there is not."""
+        if beat.partition >= beat.partitions:
+            return
         known = self._heard.get(beat.partition)
         if known is None or at >= known.at:
             self._heard[beat.partition] = _Heard(beat, at)

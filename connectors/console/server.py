@@ -51,6 +51,7 @@ from connectors.console.patient.model_card import Cards, no_cards
 from connectors.console.personal.csv_export import CsvExport
 from connectors.console.personal.preferences import OwnPreferences
 from connectors.console.topic_reader import LiveBoard, TopicReader
+from connectors.kafka.topics import COMMANDS
 from connectors.services.ports import LOCAL_HOSTS, joined
 from connectors.tls import Tls
 
@@ -125,10 +126,13 @@ def create_app(
             reader.start()
         if trail is not None:
             trail.start()
+        if way_in is not None:
+            opening = asyncio.create_task(asyncio.to_thread(way_in.sender.open, COMMANDS))
         yield
         if reader is not None:
             await asyncio.to_thread(reader.stop)
         if way_in is not None:
+            await opening
             await asyncio.to_thread(way_in.sender.close)
         if trail is not None:
             await asyncio.to_thread(trail.stop)

@@ -7,6 +7,7 @@ wait is without limit, and none outlasts a stop.
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections import Counter
@@ -291,14 +292,24 @@ def _producer(bootstrap: str) -> Any:
 class Sender:
     """Gives what people do and ask to Kafka, one word after another; whoever calls it waits until the broker has it.
 
-    The producer is opened by the first word and kept. After a failure another takes its place, for kafka-python may
-    not find back to a broker that was away. A word that is sent twice has one id and counts once.
+    The producer is opened before the first word or by it, and kept. After a failure another takes its place, for
+    kafka-python may not find back to a broker that was away. A word that is sent twice has one id and counts once.
     """
 
     def __init__(self, settings: Settings) -> None:
         self._bootstrap, self._prefix = settings.kafka, settings.topic_prefix
         self._turn = threading.Lock()
         self._producer: Any = None
+
+    def open(self, topic: str) -> None:
+        """Be ready for words of a topic (named without prefix), so that the first need not wait for connections; no
+        matter where no broker answers now."""
+        from kafka.errors import KafkaError
+
+        with self._turn, contextlib.suppress(KafkaUnreachable, KafkaError):
+            if self._producer is None:
+                self._producer = _prompt_producer(self._bootstrap)
+            self._producer.partitions_for(self._prefix + topic)
 
     def send(self, word: InputEvent) -> None:
         """Done when the broker has it on all its replicas.

@@ -78,10 +78,15 @@ def what_if(twin: PatientTwin | AveragedTwin, branches: Sequence[str], now: int 
 
 
 class BesidePlan:
-    """Branches beside the plan, of a belief that is a mixture of ``components``, each solved when it is asked for."""
+    """Branches beside the plan, of a belief that is a mixture of ``components``, each solved when it is asked for.
 
-    def __init__(self, components: Sequence[Component]) -> None:
-        self._components = affordable(components)
+    Args:
+        components: of the belief.
+        most: particles by which each is foreseen, about; by default all.
+    """
+
+    def __init__(self, components: Sequence[Component], most: int | None = None) -> None:
+        self._components = affordable(components, most)
         self._now = components[0].millis
         self._planned = [as_planned(component, self._now) for component in self._components]
         self.times = forecast_times(self._now, components[0].trunk.rhythm.horizon)

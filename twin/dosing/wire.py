@@ -34,6 +34,11 @@ from twin.patient.accounts.component import Component
 EVERY = 2
 """Points of a forecast of which one is told along a branch; the first and the last are."""
 
+PARTICLES_ALONG = 2_500
+"""Particles by which the plan and all branches are foreseen together: five ways on by 500 each, nine by 277. A
+probability of one half has a standard error of 0.022 and 0.030 then, which is told beside it; 1,000 for each of nine
+take a quarter of a second of a core, before anybody sees a curve."""
+
 
 def way_said(one: Alternative) -> Way:
     """An alternative with its odds."""
@@ -93,11 +98,12 @@ def sample_said(components: Sequence[Component], protocol: Protocol) -> NextSamp
 def branches_said(components: Sequence[Component], branches: Sequence[str]) -> dict[str, Any]:
     """Fields ``ahead`` and ``branches``: the plan and each branch; nothing where none is asked for.
 
-    One that cannot be followed is told with its problem, and the others stand.
+    One that cannot be followed is told with its problem, and the others stand. All of them are of the same particles,
+    `PARTICLES_ALONG` along all together.
     """
     if not branches:
         return {}
-    plan = BesidePlan(components)
+    plan = BesidePlan(components, PARTICLES_ALONG // (len(branches) + 1))
     found = [_branch_said(plan.as_planned())]
     for words in branches:
         try:

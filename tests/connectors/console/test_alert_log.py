@@ -155,3 +155,14 @@ def test_a_record_that_was_read_before_is_not_told_again() -> None:
 def test_what_is_no_id_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=re.escape("is no id of this stream: send the last one that came, or none")):
         Place.read(text)
+
+
+def test_of_more_alerts_that_stand_than_are_kept_the_newest_words_are() -> None:
+    log = AlertLog(5, standing=5)
+    log.open("topic-1", {0: 0})
+    for offset in range(20):
+        alert = make.alert("P-1", make.at(offset))
+        log.take(Record(ALERTS, 0, offset, 0, b"", b""), alert)
+    with log.lock:
+        assert [entry.offset for entry in log.standing()] == [15, 16, 17, 18, 19]
+        assert len(log.since(0, 100)) <= 5 + 1

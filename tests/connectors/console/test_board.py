@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import random
+import sys
 from collections import defaultdict
 from collections.abc import Sequence
+from types import FunctionType, ModuleType
 from typing import Any
 
 import msgspec
@@ -251,6 +254,58 @@ def test_where_the_newest_estimate_and_forecast_are_withdrawn_the_newest_that_st
 def test_history_keeps_the_newest_points_only() -> None:
     frame = plain(folded([make.estimate(time=make.at(h)) for h in (3, 1, 5, 2, 4)], points_kept=3).patient("P-1"))
     assert [point["t"] for point in frame["points"]] == [round(make.at(h).timestamp() * 1000) for h in (3, 4, 5)]
+
+
+def reachable(board: Board) -> int:
+    """Bytes that the board keeps alive."""
+    seen: dict[int, object] = {}
+    waiting: list[object] = [board]
+    while waiting:
+        one = waiting.pop()
+        if id(one) not in seen and not isinstance(one, (type, ModuleType, FunctionType)):
+            seen[id(one)] = one
+            waiting += gc.get_referents(one)
+    return sum(map(sys.getsizeof, seen.values()))
+
+
+def test_what_is_kept_of_a_patient_grows_no_more_once_every_window_is_full() -> None:
+    board, window, held = Board(points_kept=24), 1_100, []
+    for hour in range(3 * window):
+        time = make.at(hour)
+        board.fold(make.prediction("P-1", time))
+        if hour % 4 == 0:
+            board.fold(make.estimate("P-1", time))
+            board.fold(make.rejected("P-1", offset=hour))
+        if hour % 10 == 0:
+            alert = make.alert("P-1", time)
+            board.fold(alert)
+            board.fold(make.alert("P-1", time, phase="end", revision=1, onset=alert.onset))
+            board.fold(make.forecast("P-1", time))
+        if hour % 50 == 0:
+            board.fold(make.advice("P-1", time))
+        if hour % window == window - 1:
+            board.ward()
+            held.append(reachable(board))
+    assert held[0] > 500_000
+    assert held[2] <= 1.02 * held[1]
+
+
+def test_of_more_patients_than_are_kept_those_leave_of_whom_the_newest_word_is_the_oldest() -> None:
+    board = folded([make.estimate(f"P-{n}", make.at(n)) for n in range(3)], patients_kept=3)
+    board.fold(make.estimate("P-0", make.at(5)))
+    before = board.version
+    assert board.fold(make.estimate("P-9", make.at(4)))
+    told = board.ward(before)
+    assert (told.since, [row.id for row in told.rows]) == (0, ["P-0", "P-2", "P-9"]), "a page is told all who are left"
+    assert board.ward(board.version).rows == ()
+    with pytest.raises(UnknownPatient):
+        board.patient("P-1")
+    version = board.version
+    assert not board.fold(make.estimate("P-1", make.at(1))), "who was forgotten does not come back with old words"
+    assert board.version == version
+    assert board.fold(make.estimate("P-1", make.at(9)))
+    assert board.patient_ids() == ("P-0", "P-9", "P-1")
+    assert len(board.patient("P-1", before).points) == 1
 
 
 def test_an_older_forecast_does_not_replace_a_newer_one() -> None:

@@ -11,7 +11,7 @@ from tests.twin.bedside import PATIENT, at, dose, plan
 from twin import PatientTwin, load_model
 from twin.dosing.live import LiveAdviser
 from twin.dosing.whatif import what_if
-from twin.dosing.wire import EVERY
+from twin.dosing.wire import EVERY, PARTICLES_ALONG
 from twin.events import Advice, AdviceRequested, BadEvent, Genotype, decode, encode
 
 OF = {"drug": "fluorouracil"}
@@ -22,14 +22,14 @@ def ask(hours: float = 60.0, **changes: Any) -> AdviceRequested:
     return AdviceRequested(**head | changes)
 
 
-def twin() -> PatientTwin:
-    found = PatientTwin(PATIENT, load_model("fluorouracil_yamada2025"), 60, adviser=LiveAdviser())
+def twin(particles: int = 60) -> PatientTwin:
+    found = PatientTwin(PATIENT, load_model("fluorouracil_yamada2025"), particles, adviser=LiveAdviser())
     found.observe([plan(-1.0, (336.0, 4600.0, 46.0), **OF), dose(0.0, 4600.0, 46.0, **OF)])
     return found
 
 
-def answer(request: AdviceRequested) -> Advice:
-    (found,) = (one for one in twin().observe([request]).outputs if isinstance(one, Advice))
+def answer(request: AdviceRequested, particles: int = 60) -> Advice:
+    (found,) = (one for one in twin(particles).observe([request]).outputs if isinstance(one, Advice))
     return found
 
 
@@ -95,3 +95,17 @@ def test_an_answer_with_branches_survives_the_wire() -> None:
     assert Advice.model_validate_json(encode(found)) == found
     request = ask(genotypes=(Genotype(gene="DPYD", value="1.5"),), branches=("skip fluorouracil",))
     assert decode(encode(request)) == request
+
+
+def test_many_branches_are_foreseen_by_fewer_particles_that_say_the_same() -> None:
+    branches = ("skip fluorouracil", *(f"scale fluorouracil 0.{tenths}" for tenths in range(3, 10)))
+    told = answer(ask(branches=branches, asks="what_if"), 1000).branches
+    whole = what_if(twin(1000), branches, round(at(60.0).timestamp() * 1000))
+    assert len(told) == len(whole) == 9
+    for few, all_of_them in zip(told, whole, strict=True):
+        assert few.ess <= PARTICLES_ALONG / 9 < all_of_them.ess
+        for odds, harm in zip(few.toxicities, all_of_them.toxicities, strict=True):
+            assert odds.p == pytest.approx(harm.odds.p, abs=4.0 * odds.se + 1e-9)
+        for curve, band in zip(few.outputs, all_of_them.outputs, strict=True):
+            highest = max(band.median)
+            assert curve.median == pytest.approx(band.median[::EVERY], abs=0.1 * highest)

@@ -30,11 +30,13 @@ def thinned(components: Sequence[Component], particles: int) -> tuple[Component,
     return tuple(_fewer(one, max(1, round(one.share * particles)), number) for number, one in enumerate(components))
 
 
-def affordable(components: Sequence[Component]) -> tuple[Component, ...]:
-    """The components by which a future is asked: of a stiff model `STIFF_PARTICLES` at most, of others all."""
+def affordable(components: Sequence[Component], most: int | None = None) -> tuple[Component, ...]:
+    """The components by which a future is asked: of about ``most`` particles, by default all; of a stiff model of
+    `STIFF_PARTICLES` at most."""
     kernels = [(component.trunk.kernel, component.trunk.step_sizes) for component in components]
-    stiff = any(long_step_sizes(kernel, step_sizes) is not None for kernel, step_sizes in kernels)
-    return thinned(components, STIFF_PARTICLES) if stiff else tuple(components)
+    if any(long_step_sizes(kernel, step_sizes) is not None for kernel, step_sizes in kernels):
+        most = min(STIFF_PARTICLES, most or STIFF_PARTICLES)
+    return tuple(components) if most is None else thinned(components, most)
 
 
 def _fewer(component: Component, particles: int, number: int) -> Component:

@@ -25,6 +25,9 @@ class Sent(Sender):
         self.words: list[InputEvent] = []
         self.away = False
 
+    def open(self, topic: str) -> None:
+        pass
+
     def send(self, word: InputEvent) -> None:
         if self.away:
             raise NotConfirmed("the broker did not confirm it; send it again")
