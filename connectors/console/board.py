@@ -18,7 +18,7 @@ import msgspec
 
 from connectors.console import views as picture
 from connectors.console.advice import advice_card
-from connectors.console.inbox.alerts_kept import AlertsKept
+from connectors.console.patient.alerts_kept import AlertsKept
 from connectors.console.patient.calibration import Calibration, calibrations
 from connectors.console.patient.individual import Analyte, Floor, ModelNotes, Parameter, parameters
 from connectors.console.views import (

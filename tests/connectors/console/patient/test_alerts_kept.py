@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from connectors.console.inbox.alerts_kept import SHOWN, STANDING_KEPT, AlertsKept
+from connectors.console.patient.alerts_kept import SHOWN, STANDING_KEPT, AlertsKept
 from connectors.console.views import STEPS_SHOWN
 from tests import factories as make
 from twin.events import Alert
