@@ -36,7 +36,7 @@ FILE_MODULES = {
 """Modules of the twin that read model files or keep compiled kernels; no other opens a file."""
 
 REGISTRIES = re.compile(
-    r"pypi\.org|python[h]osted|registry\.npmjs|repo1?\.maven|proxy\.golang|crates\.io|deb\.debian"
+    r"pypi\.org|python[h]osted|registry\.npmjs|repo1?\.maven|proxy\.golang|(//|index\.|static\.)crates\.io|deb\.debian"
     r"|(^|[^A-Za-z0-9._-])/(work|farm|root|home)/"
 )
 """Addresses of package registries, and folders of somebody's machine."""
