@@ -22,8 +22,8 @@ SQUARE = 30
 @dataclass(frozen=True)
 class Estimate:
     """One number; ``error`` is its standard error, ``rse`` that in percent of it, ``low`` to ``high`` the 95 %
-    interval: 1.96 standard errors to either side, of a size that cannot be negative on its logarithm. ``drawn`` is the
-    middle 95 % of a bootstrap. What there is not is ``None``."""
+    interval: 1.96 standard errors to either side, of a size that cannot be negative on its logarithm. What there is not
+    is ``None``. ``others`` are the 95 % intervals of each of `asked_for`, ends of which may be ``None``."""
 
     name: str
     value: float
@@ -31,20 +31,36 @@ class Estimate:
     rse: float | None
     low: float | None
     high: float | None
-    drawn: tuple[float, float] | None
+    others: tuple[tuple[float | None, float | None], ...]
 
 
 def estimates_of(found: Mapping[str, Any]) -> list[Estimate]:
     """Of what `fit.json` says, with the standard errors that it calls best."""
-    kind, bootstrap = found["standard_errors"], found.get("bootstrap")
-    drawn = {one["name"]: (one["low"], one["high"]) for one in bootstrap["numbers"]} if bootstrap else {}
+    kind = found["standard_errors"]
+    others = [{one["name"]: (one["low"], one["high"]) for one in numbers} for _, numbers in asked_for(found)]
     rows = []
     for one in found["estimates"]:
         value, error = one["value"], one[f"se_{kind}"] if kind else None
         rse = abs(100.0 * error / value) if error is not None and value else None
         low, high = (None, None) if error is None else _interval(one["name"], value, error)
-        rows.append(Estimate(one["name"], value, error, rse, low, high, drawn.get(one["name"])))
+        rows.append(
+            Estimate(
+                one["name"],
+                value,
+                error,
+                rse,
+                low,
+                high,
+                tuple(other.get(one["name"], (None, None)) for other in others),
+            )
+        )
     return rows
+
+
+def asked_for(found: Mapping[str, Any]) -> list[tuple[str, list[dict[str, Any]]]]:
+    """Intervals that were asked for besides: how they were found, and those of numbers."""
+    each = [(key, found.get(key)) for key in ("bootstrap", "profile", "sir")]
+    return [(key, content if key == "profile" else content["numbers"]) for key, content in each if content]
 
 
 def _interval(name: str, value: float, error: float) -> tuple[float, float]:

@@ -10,7 +10,7 @@ import numpy as np
 from markupsafe import Markup
 
 from connectors.reports.fitted import effects
-from connectors.reports.fitted.estimates import estimates_of, heat_map, strong_pairs
+from connectors.reports.fitted.estimates import asked_for, estimates_of, heat_map, strong_pairs
 from connectors.reports.fitted.goodness import goodness, opens_on_logarithms
 from connectors.reports.fitted.individuals import sheets
 from connectors.reports.fitted.predictive import check_panels
@@ -39,6 +39,9 @@ def fit_page(found: Mapping[str, Any], d: Diagnosed, tables: Mapping[str, str]) 
         found=found,
         d=d,
         estimates=estimates_of(found),
+        asked_for=[
+            {"bootstrap": "bootstrap", "profile": "profile", "sir": "resampling"}[key] for key, _ in asked_for(found)
+        ],
         strong=strong_pairs(found),
         heat_map=heat_map(found),
         traces=trace_panels(found),

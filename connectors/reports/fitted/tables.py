@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from connectors.reports.fitted.estimates import estimates_of
+from connectors.reports.fitted.estimates import asked_for, estimates_of
 from twin.population.diagnostics.diagnosed import Diagnosed
 from twin.population.diagnostics.vpc import PERCENTILES
 
@@ -39,9 +39,12 @@ Table = tuple[Sequence[str], Iterable[Sequence[Cell]]]
 
 
 def _estimates(found: Mapping[str, Any]) -> Table:
-    heads = ("name", "value", "se", "rse_percent", "low_95", "high_95", "bootstrap_low_95", "bootstrap_high_95")
-    rows = [(e.name, e.value, e.error, e.rse, e.low, e.high, *(e.drawn or (None, None))) for e in estimates_of(found)]
-    return heads, rows
+    further = [f"{key}_{end}_95" for key, _ in asked_for(found) for end in ("low", "high")]
+    rows = [
+        (e.name, e.value, e.error, e.rse, e.low, e.high, *(end for ends in e.others for end in ends))
+        for e in estimates_of(found)
+    ]
+    return ("name", "value", "se", "rse_percent", "low_95", "high_95", *further), rows
 
 
 def _correlation(found: Mapping[str, Any]) -> Table:

@@ -26,7 +26,6 @@ def write_page(
     vector: Floats,
     *,
     stratify: str | None = None,
-    covariance: Floats | None = None,
     seed: int = 1,
     replicates: int = REPLICATES,
 ) -> Path:
@@ -34,7 +33,6 @@ def write_page(
 
     Args:
         vector: (K,) what was found of the cohort's numbers.
-        covariance: (K, K) of it, by the curvature of the objective of its method, where that is known.
 
     Raises:
         FitError: ``stratify`` is no covariate of the model.
@@ -47,7 +45,6 @@ def write_page(
         seed=seed,
         replicates=replicates,
         stratify=stratify,
-        covariance=covariance,
     )
     made = tables(found, d)
     (out / TABLES).mkdir(exist_ok=True)

@@ -146,9 +146,7 @@ def fit(
         search.unlink(missing_ok=True)
         begun.unlink(missing_ok=True)
         if page:
-            modal = found.certainty.vector_covariance if method.value in ("focei", "foce", "laplace") else {}
-            vector = found.evaluation.vector
-            write_page(out, cohort, vector, stratify=stratify, covariance=modal.get("R"))
+            write_page(out, cohort, found.evaluation.vector, stratify=stratify)
     for problem in found.problems:
         typer.echo(f"note: {problem}", err=True)
     for line in intervals(found):

@@ -68,13 +68,11 @@ def diagnosed(
     seed: int = 1,
     replicates: int = REPLICATES,
     stratify: str | None = None,
-    covariance: Floats | None = None,
 ) -> Diagnosed:
     """Everything, at a vector (K,) of the cohort's numbers that a method found.
 
     Args:
         stratify: covariate whose groups of patients get predictive checks of their own.
-        covariance: (K, K) inverse of half the curvature of the objective there, where it is known.
 
     Raises:
         FitError: no such covariate.
@@ -99,7 +97,7 @@ def diagnosed(
         stratify or "",
         courses(cohort, population, here.eta),
         covariates,
-        _influence(objective, here, covariance),
+        _influence(objective, here),
         replicates,
         seed,
     )
@@ -138,10 +136,8 @@ def _npde(cohort: Cohort, population: Population, measured: Measured, drawn: Flo
     return found
 
 
-def _influence(objective: Objective, here: Evaluation, covariance: Floats | None) -> Influence | None:
-    if covariance is None:
-        curvature = 0.5 * hessian(objective, here)
-        if not np.isfinite(curvature).all() or np.linalg.eigvalsh(curvature)[0] <= 0.0:
-            return None
-        covariance = np.linalg.inv(curvature)
-    return influence(here.score, covariance)
+def _influence(objective: Objective, here: Evaluation) -> Influence | None:
+    curvature = 0.5 * hessian(objective, here)
+    if not np.isfinite(curvature).all() or np.linalg.eigvalsh(curvature)[0] <= 0.0:
+        return None
+    return influence(here.score, np.asarray(np.linalg.inv(curvature)))

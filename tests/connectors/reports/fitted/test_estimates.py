@@ -18,22 +18,24 @@ FOUND: dict[str, Any] = {
     ],
     "correlation": [[1.0, 0.95, -0.2], [0.95, 1.0, 0.1], [-0.2, 0.1, 1.0]],
     "bootstrap": {"numbers": [{"name": "CL", "low": 3.1, "high": 4.9}]},
+    "profile": [{"name": "CL", "low": 3.2, "high": None}],
 }
 
 
 def test_intervals_are_of_the_standard_error_and_of_sizes_on_their_logarithm() -> None:
     clearance, variance, covariance = estimates_of(FOUND)
-    assert (clearance.rse, clearance.drawn) == (pytest.approx(10.0), (3.1, 4.9))
+    assert clearance.rse == pytest.approx(10.0)
+    assert clearance.others == ((3.1, 4.9), (3.2, None))
     assert (clearance.low, clearance.high) == pytest.approx((3.216, 4.784), abs=1e-3)
     assert (variance.low, variance.high) == pytest.approx((0.04 * np.exp(-1.47), 0.04 * np.exp(1.47)), rel=1e-3)
     assert covariance.low is not None
     assert covariance.low < 0 < 0.04 < (covariance.high or 0.0)
-    assert variance.drawn is None
+    assert variance.others == ((None, None), (None, None))
 
 
 def test_without_standard_errors_there_are_no_intervals() -> None:
-    found = estimates_of(FOUND | {"standard_errors": None, "bootstrap": None})
-    assert {(one.error, one.low, one.rse, one.drawn) for one in found} == {(None, None, None, None)}
+    found = estimates_of(FOUND | {"standard_errors": None, "bootstrap": None, "profile": None})
+    assert {(one.error, one.low, one.rse, one.others) for one in found} == {(None, None, None, ())}
 
 
 def test_strong_correlations_are_named_and_drawn() -> None:
