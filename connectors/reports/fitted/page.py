@@ -99,7 +99,7 @@ def _missing(d: Diagnosed, number: int, *, discrete: bool, awaited: bool) -> lis
     if (d.measured.side[of] != 0).any():
         said.append(
             "Values known only by a limit have no CWRES and no IWRES. Their NPDE are those of simulated values beyond"
-            " the limit; in predictive checks of percentiles they stand at the limit, as do simulated ones beyond it."
+            " the limit; in checks of percentiles they and simulated ones there are the lowest or highest of their bin."
         )
     if spec.error.df is not None or spec.error.outliers is not None:
         said.append("Its error has heavy tails: CWRES and IWRES are in units of its scale, and are not normal.")

@@ -334,7 +334,7 @@ def trees(
         except (FitError, CovariateError) as error:
             raise CaseError(str(error)) from None
         (out / f"{of.name}.toml").write_text(written(ended.fit, of.data, of.name).text)
-        (out / "fit.json").write_text(fit_as_json(ended.fit, of.data, files))
+        (out / "fit.json").write_text(fit_as_json(ended.fit, of.data, files, of.name))
         (out / "trees.json").write_text(as_json(found, decisions, ended, of, files))
         search.unlink(missing_ok=True)
     for problem in ended.fit.problems:

@@ -2,7 +2,7 @@
 
 | output | percentiles | with prediction correction | shares |
 |---|---|---|---|
-| measured | of values; what is beyond a limit stands at it, simulated or not | the same | beyond each limit |
+| measured | of values; beyond a limit they stand at it, simulated or not | the same | beyond each limit |
 | count of many values | of values | - | - |
 | category, count of few values | - | - | of each value |
 | awaited event | - | - | - |
@@ -127,19 +127,21 @@ def _check(cohort: Cohort, number: int, group: str, m: Measured, pred: Floats, s
             return Check(number, group, predictive_check(m.time, m.value, pred, simulated, corrected=False), None, ())
         shares = [(f"{v:g}", share_check(m.time, m.value == v, simulated == v)) for v in every]
         return Check(number, group, None, None, tuple(shares))
-    limited = simulated
-    shares = []
+    shares, limits = [], (np.full(len(m.value), -np.inf), np.full(len(m.value), np.inf))
     for side, word in ((-1, "below"), (1, "above")):
         known = m.side == side
         if not known.any():
             continue
-        limits = usual_limits(m.value, known, side)
-        beyond = limited < limits if side < 0 else limited > limits
+        own = usual_limits(m.value, known, side)
+        limits[side > 0][:] = own
+        beyond = simulated < own if side < 0 else simulated > own
         values, counts = np.unique(m.value[known], return_counts=True)
         said = f"{word} {values[counts.argmax()]:.4g}" if len(values) == 1 else f"{word} the limit"
         shares.append((said, share_check(m.time, known, beyond)))
-        limited = np.maximum(limited, limits) if side < 0 else np.minimum(limited, limits)
-    plain, corrected = (predictive_check(m.time, m.value, pred, limited, corrected=one) for one in (False, True))
+    known_by = limits if shares else None
+    plain, corrected = (
+        predictive_check(m.time, m.value, pred, simulated, corrected=one, limits=known_by) for one in (False, True)
+    )
     return Check(number, group, plain, corrected, tuple(shares))
 
 

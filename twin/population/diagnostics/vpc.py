@@ -66,16 +66,25 @@ class Share:
 
 
 def predictive_check(
-    times: Floats, observed: Floats, population: Floats, simulated: Floats, *, corrected: bool = True
+    times: Floats,
+    observed: Floats,
+    population: Floats,
+    simulated: Floats,
+    *,
+    corrected: bool = True,
+    limits: tuple[Floats, Floats] | None = None,
 ) -> PredictiveCheck:
     """The check of n values of one output from all patients, prediction-corrected or not.
 
     Args:
         times, observed, population: (n,) time, value and PRED of each; at least one.
         simulated: (K, n) values that the model gives in their place, each row a simulated set.
+        limits: lower and upper (n,), infinite where there is none; what is not beyond them is known. Others, measured
+            or simulated, are the lowest (or highest) of their bin, and stand at the lowest (highest) limit there.
     """
     order = np.argsort(times, kind="stable")
     times, observed, population, simulated = times[order], observed[order], population[order], simulated[:, order]
+    bounds = [(one[order], side) for one, side in zip(limits or (), (-1.0, 1.0), strict=False)]
     values = np.array(observed, dtype=np.float64)
     bins = []
     for members in _binned(times):
@@ -84,7 +93,12 @@ def predictive_check(
         usable = (population[members] > 0) & (middle > 0)
         factor = np.where(usable & corrected, middle / np.where(usable, population[members], 1.0), 1.0)
         values[members] *= factor
-        levels = np.percentile(simulated[:, members] * factor, PERCENTILES, axis=1)
+        sets = simulated[:, members] * factor
+        for bound, side in bounds:
+            edge = (side * bound[members] * factor).max()
+            values[members] = np.where(side * observed[members] >= side * bound[members], side * edge, values[members])
+            sets = np.where(side * simulated[:, members] >= side * bound[members], side * edge, sets)
+        levels = np.percentile(sets, PERCENTILES, axis=1)
         bins.append(
             Bin(
                 float(times[members[0]]),

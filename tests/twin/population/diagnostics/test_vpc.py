@@ -77,3 +77,17 @@ def test_a_share_lies_in_the_interval_of_simulated_ones_when_the_model_is_right(
     assert sum(one.interval[0] <= one.observed <= one.interval[1] for one in right) >= 4
     wrong = share_check(times, rng.random(200) < 1 - chance, simulated)
     assert sum(one.interval[0] <= one.observed <= one.interval[1] for one in wrong) <= 2
+
+
+def test_what_lies_beyond_a_limit_is_the_lowest_of_its_bin_however_it_is_corrected() -> None:
+    times, population = np.ones(4), np.array([10.0, 10.0, 10.0, 0.1])
+    low, high = np.full(4, 1.0), np.full(4, np.inf)
+    # The last is known only to lie below 1; its correction is a hundredfold.
+    observed = np.array([5.0, 6.0, 1.0, 1.0])
+    simulated = np.array([[4.0, 6.0, 0.2, 0.3], [5.0, 7.0, 2.0, 0.1]])
+    (one,) = predictive_check(times, observed, population, simulated, limits=(low, high)).bins
+    np.testing.assert_allclose(one.observed, np.percentile([1.0, 1.0, 5.0, 6.0], (5, 50, 95)))
+    np.testing.assert_allclose(
+        one.expected,
+        np.median([np.percentile(s, (5, 50, 95)) for s in ([4.0, 6.0, 1.0, 1.0], [5.0, 7.0, 2.0, 1.0])], axis=0),
+    )
