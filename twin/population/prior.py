@@ -54,7 +54,7 @@ class Known:
         return (0.5 if self.name.startswith("error.") else 2.0) * ratio**2 + 1.0
 
 
-class _Block(NamedTuple):
+class Block(NamedTuple):
     """A block of Omega, or the variance of one error (``level`` "error"), with places in the vector."""
 
     level: str
@@ -97,7 +97,7 @@ class Prior:
                 raise PriorError(
                     f"prior: {one.name!r} is no free number of {theta.model.id}; it has {', '.join(theta.names)}"
                 )
-        self._blocks(theta)
+        self.blocks(theta)
 
     def at(self, theta: Theta, vector: Floats) -> Penalty:
         """The penalty at a vector (K,)."""
@@ -111,7 +111,7 @@ class Prior:
                 value += away * away
                 gradient += 2.0 * away * along
                 curvature += 2.0 * np.outer(along, along)
-        for block in self._blocks(theta):
+        for block in self.blocks(theta):
             matrix, changes = _matrix(theta, vector, block)
             precision = np.linalg.inv(matrix)
             d, nu = len(matrix), block.degrees
@@ -129,12 +129,13 @@ class Prior:
         known = [{"name": k.name, "value": k.value, "se": k.se, "degrees_of_freedom": k.degrees} for k in self.known]
         return {"source": self.source, "numbers": known}
 
-    def _blocks(self, theta: Theta) -> list[_Block]:
+    def blocks(self, theta: Theta) -> list[Block]:
+        """What is inverse-Wishart: blocks of Omega, and variances of errors."""
         by_name = {one.name: one for one in self.known}
         found = []
         for at, (kind, _, _) in enumerate(theta.elements):
             if kind == "error" and (one := by_name.get(theta.names[at])) is not None:
-                found.append(_Block("error", (at,), np.array([[one.value**2]]), one.freedom))
+                found.append(Block("error", (at,), np.array([[one.value**2]]), one.freedom))
         levels: tuple[tuple[Level, tuple[str, ...]], ...]
         levels = (("omega", theta.model.eta_names), ("iov", theta.model.iov_names))
         for level, names in levels:
@@ -158,11 +159,11 @@ class Prior:
                         f"prior: {', '.join(variances)} have {degrees:.3g} degrees of freedom, less than"
                         f" {max(FEWEST, len(rows)):g}: leave them out, they are next to unknown"
                     )
-                found.append(_Block(level, rows, matrix, degrees))
+                found.append(Block(level, rows, matrix, degrees))
         return found
 
 
-def _matrix(theta: Theta, vector: Floats, block: _Block) -> tuple[Floats, dict[int, Floats]]:
+def _matrix(theta: Theta, vector: Floats, block: Block) -> tuple[Floats, dict[int, Floats]]:
     """A block's matrix, and its slopes by place in the vector."""
     if block.level == "error":
         at = block.rows[0]

@@ -22,6 +22,7 @@ from twin.population.cohort import Cohort
 from twin.population.laplace.methods import objective_of, usual_objective
 from twin.population.objective import Method
 from twin.population.results.bootstrap import strata_of
+from twin.population.sampling.gibbs import refuse
 from twin.population.starts import End, compared, deepest
 from twin.population.theta import FitError
 
@@ -58,6 +59,8 @@ class Asked:
         strata_of(cohort, self.strata)
         if method == "saem" and cohort.theta.prior is not None:
             raise FitError("--prior does not go with saem; fit by imp, which ends at the same likelihood")
+        if method == "bayes":
+            refuse(cohort)
         if method not in DRAWING:
             objective_of(cohort, cast("Method", method))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -23,6 +23,7 @@ from twin.population.importance.climbing import (
     SampledObjective,
     climb,
     exact_likelihood,
+    first_proposals,
     proposals_at,
 )
 from twin.population.importance.density import Density
@@ -39,20 +40,29 @@ from twin.population.results.shrinkage import Shrinkage, shrinkage
 from twin.population.results.sir import Resampled
 from twin.population.results.uncertainty import Uncertainty, uncertainty
 from twin.population.results.written import Provenance, fitted_model
-from twin.population.sampling.saem import settle
+from twin.population.sampling.gibbs import KEPT, WARMED, sampled
+from twin.population.sampling.posterior import Posterior
+from twin.population.sampling.saem import covering, settle
 from twin.population.search import State, lowest, search
 from twin.population.starts import Starts
 from twin.population.theta import FitError, Theta
 from twin.population.trace import NO_SLOPE, Point, Trace, steepest
 from twin.population.values import Population
 
-FitMethod = Method | Literal["imp", "saem"]
+FitMethod = Method | Literal["imp", "saem", "bayes"]
 
-DRAWING = ("imp", "saem")
+DRAWING = ("imp", "saem", "bayes")
 """Methods that draw: what they end at is the likelihood by importance sampling."""
 
-WORDS = {"focei": "FOCE-I", "foce": "FOCE", "laplace": "Laplace", "imp": "importance sampling", "saem": "SAEM"}
+WORDS = {"focei": "FOCE-I", "foce": "FOCE", "laplace": "Laplace", "imp": "importance sampling", "saem": "SAEM",
+         "bayes": "Bayes, means of the posterior"}  # fmt: skip
 """Of each method, as people call it."""
+
+THINNED = 4
+"""One in so many draws of each chain is written down."""
+
+SELDOM = 25
+"""Steps of a sampler after which it is told where it stands."""
 
 PARALLEL = 0.999
 """A correlation of random effects beyond this runs to 1."""
@@ -95,6 +105,7 @@ class Fit:
     starts: Starts | None = None
     profiles: tuple[Profile, ...] = ()
     resampled: Resampled | None = None
+    posterior: Posterior | None = None
 
     @property
     def converged(self) -> bool:
@@ -143,6 +154,8 @@ def fit(
         return _by_importance(cohort, begin, told, trace, seed)
     if method == "saem":
         return _by_chains(cohort, begin, told, trace, seed)
+    if method == "bayes":
+        return _by_posterior(cohort, begin, told, trace, seed)
     return _by_modes(cohort, method, begin, told, trace)
 
 
@@ -184,6 +197,21 @@ def _by_chains(cohort: Cohort, begin: State, told: Told, trace: Trace, seed: int
     ended = settle(density, begin.vector, seed, told_step, begin.step)
     state = State(ended.vector, None, ended.steps, True, ended.why)
     return _of_likelihood(density, "saem", state, ended.sample, ended.proposals, trace)
+
+
+def _by_posterior(cohort: Cohort, begin: State, told: Told, trace: Trace, seed: int) -> Fit:
+    density, theta = Density(cohort), cohort.theta
+
+    def told_step(number: int, objective: float, vector: Floats) -> None:
+        if number % SELDOM == 0:
+            told(State(vector, None, begin.step + number), objective, NO_SLOPE)
+
+    posterior = sampled(density, begin.vector, seed, told_step, WARMED, KEPT)
+    vector = theta.pack(theta.population(dict(zip(theta.names, posterior.mean.tolist(), strict=True))))
+    why = f"not converged: {posterior.problem}" if posterior.problem else "converged"
+    state = State(vector, None, begin.step + WARMED + KEPT, True, why)
+    sample, proposals = covering(density, vector, first_proposals(density, vector), seed)
+    return replace(_of_likelihood(density, "bayes", state, sample, proposals, trace), posterior=posterior)
 
 
 def _of_likelihood(
@@ -261,11 +289,12 @@ def written(fit: Fit, data: str, name: str) -> Model:
     """The fitted model, to be kept as its `Model.text`."""
     errors = fit.certainty.errors("sandwich")
     errors = fit.certainty.errors("R") if errors is None else errors
+    errors = errors if fit.posterior is None else fit.posterior.sd
     return fitted_model(fit.theta, fit.population, errors, provenance(fit, data, f"dosetwin {version()}"), name)
 
 
-def as_json(fit: Fit, data: str, files: Sequence[Path], name: str) -> str:
-    """Everything that was found, with names; numbers that are none are ``null``. The fitted model's id is ``name``."""
+def as_json(fit: Fit, data: str, files: Sequence[Path]) -> str:
+    """Everything that was found, with names; numbers that are none are ``null``."""
     numbers, size = fit.theta.natural(fit.evaluation.vector), fit.theta.size
     errors = {kind: fit.certainty.errors(kind) for kind in ("sandwich", "R", "S")}
     best = next((kind for kind in ("sandwich", "R", "S") if errors[kind] is not None), None)
@@ -273,7 +302,6 @@ def as_json(fit: Fit, data: str, files: Sequence[Path], name: str) -> str:
         "program": f"dosetwin {version()}",
         "method": fit.method,
         "model": {"id": fit.theta.model.id, "hash": fit.theta.model.hash},
-        "fitted": name,
         "data": {"files": [str(file) for file in files], "hash": data},
         "patients": len(fit.evaluation.ofv),
         "values": fit.values,
@@ -306,6 +334,7 @@ def as_json(fit: Fit, data: str, files: Sequence[Path], name: str) -> str:
             for i, name in enumerate(fit.theta.names)
         ],
         **_beside(fit),
+        "posterior": None if fit.posterior is None else _posterior(fit.posterior),
         "fixed": _fixed(fit.theta),
         "standard_errors": best,
         "condition_number": None if best is None else fit.certainty.condition(best),  # type: ignore[arg-type]
@@ -353,6 +382,31 @@ def _beside(fit: Fit) -> dict[str, object]:
         "profile": profiling.as_numbers(fit.profiles) if fit.profiles else None,
         "sir": None if resampled is None else sir.as_numbers(resampled, names),
         "bootstrap": None if bootstrap is None else bootstraps.as_numbers(bootstrap, names),
+    }
+
+
+def draws_table(posterior: Posterior) -> str:
+    """Every `THINNED`-th draw of each chain as CSV: chain, draw, and the numbers by name."""
+    lines = [",".join(["chain", "draw", *posterior.names])]
+    for chain, draws in enumerate(posterior.draws, start=1):
+        lines += [
+            ",".join([str(chain), str(n), *(f"{value:.9g}" for value in draws[n - 1])])
+            for n in range(THINNED, len(draws) + 1, THINNED)
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def _posterior(posterior: Posterior) -> dict[str, Any]:
+    low, median, high = posterior.quantiles
+    columns = (posterior.mean, posterior.sd, median, low, high, posterior.r_hat, posterior.effective)
+    said = ("mean", "sd", "median", "low", "high", "r_hat", "effective_draws")
+    rows = zip(posterior.names, *(column.tolist() for column in columns), strict=True)
+    return {
+        "chains": len(posterior.draws),
+        "draws": int(posterior.draws.shape[1]),
+        "prior": posterior.prior,
+        "interval": "95 %, equal tails",
+        "numbers": [{"name": name, **dict(zip(said, values, strict=True))} for name, *values in rows],
     }
 
 

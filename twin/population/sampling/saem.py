@@ -207,14 +207,8 @@ class _Run:
         self.vector, self.moments = after, None
 
     def _sample(self, vector: Floats) -> tuple[Sample, Proposals]:
-        """Draws that cover what is known of everybody at a vector (K,)."""
-        cohort = self.density.cohort
-        names = [subject.id for subject in cohort.subjects]
         around = believed(self.objective, self.means, vector, self.believed.eta).around
-        draws = even_draws(names, self.seed, EXACT, cohort.effects)
-        found = Sample(self.density, vector, around, draws).likelihood(vector)
-        proposals = adapted(found, cohort.theta.unpack(vector).prior(cohort.occasions)[0])
-        return Sample(self.density, vector, proposals, draws), proposals
+        return covering(self.density, vector, around, self.seed)
 
     def ended(self, vector: Floats, steps: int, trending: bool) -> Settled:
         """What the likelihood itself says of where it ended."""
@@ -227,6 +221,16 @@ class _Run:
         elif trending:
             why = f"not converged: numbers still had a trend after {MOST} steps"
         return Settled(vector, steps, sample, proposals, still, why, self.accepted)
+
+
+def covering(density: Density, vector: Floats, around: Proposals, seed: int) -> tuple[Sample, Proposals]:
+    """Draws that cover what is known of everybody at a vector (K,), and around what they were made; the first ones are
+    made ``around`` the modes there."""
+    cohort = density.cohort
+    draws = even_draws([subject.id for subject in cohort.subjects], seed, EXACT, cohort.effects)
+    found = Sample(density, vector, around, draws).likelihood(vector)
+    proposals = adapted(found, cohort.theta.unpack(vector).prior(cohort.occasions)[0])
+    return Sample(density, vector, proposals, draws), proposals
 
 
 def widened(theta: Theta, vector: Floats) -> Floats:

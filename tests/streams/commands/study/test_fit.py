@@ -90,6 +90,27 @@ def test_the_likelihood_itself_is_fitted_by_draws_and_told_of_every_method(tmp_p
     assert found["likelihood"]["minus_2_log"] < other["minus_2_log"] + 3 * other["standard_error"]
 
 
+def test_a_posterior_is_drawn_and_written_with_its_prior(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import streams.batch.population.fit as of
+
+    monkeypatch.setattr(of, "WARMED", 60)
+    monkeypatch.setattr(of, "KEPT", 120)
+    (tmp_path / "prior.toml").write_text('source = "elsewhere"\n[numbers]\nV = { value = 10.5, se = 0.1 }\n')
+    result = fit(tmp_path, "--method", "bayes", "--prior", str(tmp_path / "prior.toml"))
+    assert result.exit_code in (0, 1), result.output
+    found = json.loads((tmp_path / "out" / "fit.json").read_text())["posterior"]
+    assert found["prior"].startswith("elsewhere; of what it does not name: flat")
+    numbers = {one["name"]: one for one in found["numbers"]}
+    assert abs(numbers["V"]["median"] - 10.5) < 0.4
+    assert numbers["k"]["low"] < 0.2 < numbers["k"]["high"]
+    lines = (tmp_path / "out" / "posterior.csv").read_text().splitlines()
+    assert lines[0] == "chain,draw,k,V,omega.k,omega.V,error.plasma.proportional"
+    assert len(lines) == 1 + 4 * 30
+    made = parse_model((tmp_path / "out" / "made_fit.toml").read_text(), "made_fit.toml")
+    assert made.parameters[1].value == pytest.approx(numbers["V"]["mean"])
+    assert "Bayes, means of the posterior" in (made.parameters[1].source or "")
+
+
 def test_a_bootstrap_says_how_certain_the_numbers_are_on_any_number_of_processes(tmp_path: Path) -> None:
     made = []
     for jobs in ("1", "2"):

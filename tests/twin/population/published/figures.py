@@ -2,12 +2,13 @@
 
 Of each set the objective by modes (FOCE-I, of other than normal values Laplace's) and what it took, and the maximum of
 the likelihood by importance sampling, -2 log likelihood with its standard error at either, and what that took. Times
-are processor seconds of this process, with everything compiled; standard errors of estimates are not in them.
+are processor seconds of this process, with everything compiled; standard errors of estimates are not in them. With
+``--saem SEEDS`` the ends of SAEM by so many seeds instead, with ``--bayes`` the posterior.
 """
 
 from __future__ import annotations
 
-import sys
+import argparse
 import time
 
 import numpy as np
@@ -16,6 +17,8 @@ from tests.twin.population.published.sets import SETS
 from twin.population.importance.climbing import climb, exact_likelihood, proposals_at
 from twin.population.importance.density import Density
 from twin.population.laplace.methods import usual_objective
+from twin.population.sampling.gibbs import sampled
+from twin.population.sampling.saem import settle
 from twin.population.search import State, search
 
 
@@ -42,6 +45,44 @@ def figures(name: str) -> str:
     )
 
 
+def by_chains(name: str, seeds: range) -> str:
+    """SAEM from the published start, with several seeds: -2 log likelihood, and how far the ends lie apart."""
+    cohort = SETS[name].cohort()
+    theta, density, ends, lines = cohort.theta, Density(cohort), [], []
+    for seed in seeds:
+        begun = time.process_time()
+        found = settle(density, theta.pack(theta.start), seed)
+        took = time.process_time() - begun
+        there = exact_likelihood(density, found.vector, found.proposals)
+        lines.append(f"{there.minus_2_log:.2f} +- {there.error:.2f} in {found.steps} steps, {took:.1f} s, {found.why}")
+        ends.append(found.vector)
+    score = found.sample.likelihood(found.vector).score
+    errors = np.sqrt(np.diag(np.linalg.inv(score.T @ score)))
+    apart = (np.std(ends, axis=0, ddof=1) / errors).max() if len(ends) > 1 else 0.0
+    return f"{name:24} " + "; ".join(lines) + f"; ends at most {apart:.2f} standard errors apart"
+
+
+def posterior(name: str) -> str:
+    """Means and standard deviations of the posterior, from the published start."""
+    cohort = SETS[name].cohort()
+    begun = time.process_time()
+    found = sampled(Density(cohort), cohort.theta.pack(cohort.theta.start))
+    lines = [f"{name}: {time.process_time() - begun:.1f} s; {found.problem or 'converged'}"]
+    columns = (found.names, found.mean, found.sd, found.r_hat, found.effective)
+    lines += [f"  {n:28} {m:10.5g} {s:9.3g} R-hat {r:.3f}, {e:5.0f}" for n, m, s, r, e in zip(*columns, strict=True)]
+    return "\n".join(lines)
+
+
 if __name__ == "__main__":
-    for one in sys.argv[1:] or SETS:
-        print(figures(one) if SETS[one].here else f"{one}: the data are not here", flush=True)
+    asked = argparse.ArgumentParser()
+    asked.add_argument("sets", nargs="*", default=list(SETS))
+    asked.add_argument("--saem", type=int, default=0, help="seeds")
+    asked.add_argument("--bayes", action="store_true")
+    given = asked.parse_args()
+    for one in given.sets:
+        if not SETS[one].here:
+            print(f"{one}: the data are not here", flush=True)
+        elif given.saem:
+            print(by_chains(one, range(1, given.saem + 1)), flush=True)
+        else:
+            print(posterior(one) if given.bayes else figures(one), flush=True)

@@ -1,0 +1,314 @@
+"""The posterior of a population's numbers, by Metropolis within Gibbs.
+
+A step of each chain draws, one given the others,
+
+    effects                    as `twin.population.sampling.chains` does,
+    typical values and
+    coefficients in means      theta ~ N(regression of individuals, (sum A' P A)^-1), individuals held,
+    blocks of Omega            Omega ~ IW(nu Omega0 + sum eta eta', nu + n),
+    all other numbers          by a random walk each, tuned while the chains warm up.
+
+Chains have populations of their own; their effects are solved side by side. Without a prior of the analyst's, numbers
+other than Omega have a flat one on the scale they move on (`twin.kernel.free.scale_of`; errors on their logarithm), and
+a block of Omega with d effects the weak inverse-Wishart with nu = d around the model's own values. A prior that is
+given (`twin.population.prior`) stands in its place: conjugate where it is of Omega, else by accepting or not what the
+flat one proposes. A number that moves predictions takes everybody's effects along, as far as their modes move with it:
+if they stayed, it would creep.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from twin.arrays import Floats
+from twin.kernel.free import scale_of, slope
+from twin.population.cohort import Cohort
+from twin.population.importance.climbing import by_modes
+from twin.population.importance.density import Density, Read
+from twin.population.laplace.methods import usual_objective
+from twin.population.prior import Prior
+from twin.population.sampling.chains import Chains, believed, target_log
+from twin.population.sampling.maximised import normal_equations
+from twin.population.sampling.means import Means
+from twin.population.sampling.posterior import Posterior
+from twin.population.sampling.target import Target
+from twin.population.search import scores_curvature
+from twin.population.theta import FitError, Level, Theta
+from twin.randomness import generator
+
+CHAINS, TRIES = 4, 5
+
+WARMED, KEPT = 500, 2000
+"""Steps of each chain while it warms up, and afterwards."""
+
+DISPERSED = 1.5
+"""Standard errors that chains begin apart."""
+
+WANTED = 0.44
+"""Share of steps of a single number's walk that should be taken."""
+
+BENT = 1.0
+"""Length of a walk of numbers that means bend with, in conditional standard errors."""
+
+AGAIN = 100
+"""Steps of warming up after which modes are found anew, at the mean of the chains."""
+
+Progress = Callable[[int, float, Floats], None]
+"""Told after each step: its number, -2 log p(values, effects), and the vector (K,), means over the chains."""
+
+
+@dataclass(frozen=True)
+class Inverse:
+    """The inverse-Wishart of a block: ``rows`` of a level, ``scale`` nu Omega0, and ``degrees`` nu."""
+
+    level: Level
+    rows: tuple[int, ...]
+    scale: Floats
+    degrees: float
+
+
+def sampled(
+    density: Density,
+    start: Floats,
+    seed: int = 1,
+    told: Progress = lambda *_: None,
+    warm: int = WARMED,
+    kept: int = KEPT,
+) -> Posterior:
+    """Draw from the posterior, from where a search by modes ends that begins at a vector (K,).
+
+    Raises:
+        FitError: a block of Omega has zeros within it.
+    """
+    run = _Run(density, start, seed)
+    theta = density.cohort.theta
+    draws = np.empty((CHAINS, kept, theta.size))
+    for step in range(1, warm + kept + 1):
+        if step <= warm and step % AGAIN == 0:
+            run.look_again()
+        log = run.step(tune=step <= warm)
+        told(step, -2.0 * log, run.vectors.mean(axis=0))
+        if step > warm:
+            draws[:, step - warm - 1] = [theta.natural(vector) for vector in run.vectors]
+    return Posterior(theta.names, draws, stated(theta))
+
+
+def stated(theta: Theta) -> str:
+    """The prior, in words."""
+    weak = (
+        "flat on the scale that numbers move on (logarithm, logit or as they are; errors on their logarithm); blocks of"
+        " Omega inverse-Wishart around the model's values, with as many degrees of freedom as they have effects"
+    )
+    return weak if theta.prior is None else f"{theta.prior.source}; of what it does not name: {weak}"
+
+
+def inverses(theta: Theta) -> list[Inverse]:
+    """The prior of every free block of Omega.
+
+    Raises:
+        FitError: a block has zeros within it.
+    """
+    given = _given(theta)
+    known = {} if given is None else {(block.level, block.rows): block for block in given.blocks(theta)}
+    found = []
+    levels: tuple[tuple[Level, Floats], ...] = (("omega", theta.start.omega), ("iov", theta.start.omega_iov))
+    for level, start in levels:
+        pattern = theta.pattern if level == "omega" else theta.pattern_iov
+        for rows in theta.blocks(level):
+            if not pattern[np.ix_(rows, rows)].all():
+                raise FitError(
+                    "method bayes: a block of Omega has pairs that are not listed; list them, or fit by saem or imp"
+                )
+            prior = known.get((level, rows))
+            matrix, degrees = (start[np.ix_(rows, rows)], float(len(rows))) if prior is None else prior[2:]
+            found.append(Inverse(level, rows, degrees * matrix, degrees))
+    return found
+
+
+class _Run:
+    """Chains with their populations."""
+
+    def __init__(self, density: Density, start: Floats, seed: int) -> None:
+        cohort = density.cohort
+        self.density, self.theta = density, cohort.theta
+        self.inverses = inverses(cohort.theta)
+        self.means = Means(cohort)
+        self.objective = usual_objective(cohort)
+        vector, _ = by_modes(density, start)
+        self.rng = [generator("population", seed, chain) for chain in range(CHAINS)]
+        here = self.objective(vector)
+        self._along, curvature = here.moves, scores_curvature(here)
+        spread = np.linalg.cholesky(2.0 * np.linalg.inv(curvature))
+        away = [np.clip(spread @ rng.standard_normal(len(vector)), -0.5, 0.5) for rng in self.rng]
+        self.vectors = vector + DISPERSED * np.array(away)
+        self.believed = believed(self.objective, self.means, vector)
+        eta = np.repeat(self.believed.eta[:, None], CHAINS, axis=1)
+        self.chains = Chains(cohort, self.means, eta, TRIES, seed)
+        walking = [at for at, e in enumerate(cohort.theta.elements) if e.kind == "error"]
+        self._walking = [*self.means.apart, *walking]
+        self._length = {at: 0.5 * float(spread[at] @ spread[at]) ** 0.5 for at in self._walking}
+        self._steps = 0
+        self._with_prior = _with_prior(cohort.theta)
+
+    def look_again(self) -> None:
+        """Find modes anew where the chains are."""
+        centre = self.vectors.mean(axis=0)
+        self.believed = believed(self.objective, self.means, centre, self.believed.eta)
+        self._along = self.objective(centre).moves
+
+    def step(self, *, tune: bool) -> float:
+        """One step of all chains; their mean log p(values, effects)."""
+        self._steps += 1
+        sweep = self.chains.sweep(Target(self.density, self.vectors), self.believed, tune=tune)
+        log = sweep.log_values + sweep.log_prior
+        self._draw_means()
+        self._draw_omega()
+        self._walk(tune)
+        return float(np.where(sweep.share > 0.0, sweep.share * log, 0.0).sum())
+
+    def _draw_means(self) -> None:
+        if not self.means.moved:
+            return
+        moved, after = list(self.means.moved), self.vectors.copy()
+        occasions = self.density.cohort.occasions
+        for c, vector in enumerate(self.vectors):
+            after[c] = mean_drawn(self.means, self.theta, vector, self.chains.eta[:, c], occasions, self.rng[c])
+            if self._with_prior & set(moved):
+                change = self._log_prior(after[c], moved) - self._log_prior(vector, moved)
+                if not np.log(self.rng[c].random()) < change:
+                    after[c] = vector
+        self.chains.hold(self.vectors, after)
+        self.vectors = after
+
+    def _draw_omega(self) -> None:
+        for c, vector in enumerate(self.vectors):
+            self.vectors[c] = omega_drawn(
+                self.inverses, self.means, self.theta, vector, self.chains.eta[:, c], self.rng[c]
+            )
+
+    def _walk(self, tune: bool) -> None:
+        """A step of each number that moves predictions or errors, of all chains at once."""
+        if not self._walking:
+            return
+        for at in self._walking:
+            steps = self._length[at] * np.array([rng.standard_normal() for rng in self.rng])
+            moved = self.vectors.copy()
+            moved[:, at] += steps
+            if at in self.means.apart:
+                eta = self.chains.eta + steps[:, None] * np.nan_to_num(self._along[:, None, :, at])
+                change = (target_log(Target(self.density, moved), eta) - self._log_here()).sum(axis=0)
+            else:
+                eta, read = self.chains.eta, self._read_here()
+                now, then = (Target(self.density, one).log_values(read) for one in (self.vectors, moved))
+                change = (then - now).sum(axis=0)
+            if at in self._with_prior:
+                pairs = zip(moved, self.vectors, strict=True)
+                change += [self._log_prior(new, [at]) - self._log_prior(old, [at]) for new, old in pairs]
+            with np.errstate(invalid="ignore"):
+                taken = np.log([rng.random() for rng in self.rng]) < change
+            self.vectors = np.where(taken[:, None], moved, self.vectors)
+            self.chains.eta = np.where(taken[:, None], eta, self.chains.eta)
+            if tune:
+                self._length[at] *= float(np.exp(self._steps**-0.5 * (taken.mean() - WANTED)))
+
+    def _log_here(self) -> Floats:
+        return target_log(Target(self.density, self.vectors), self.chains.eta)
+
+    def _read_here(self) -> Read:
+        return Target(self.density, self.vectors).read(self.chains.eta)
+
+    def _log_prior(self, vector: Floats, moved: list[int]) -> float:
+        """Log density of the analyst's prior, of numbers ``moved`` on the scale that they move on."""
+        penalty = self.theta.penalty(vector)
+        assert penalty is not None, "only where there is a prior"
+        scale = sum(log_slope(self.theta, vector, at) for at in moved if at in self._with_prior)
+        return -0.5 * penalty.value + scale
+
+
+def mean_drawn(
+    means: Means, theta: Theta, vector: Floats, eta: Floats, occasions: int, rng: np.random.Generator
+) -> Floats:
+    """A vector (K,) with what moves means drawn anew, of individuals that effects (N, D) make with it."""
+    moved, found = list(means.moved), vector.copy()
+    psi = eta + means.at(vector)
+    precision = theta.unpack(vector).prior(occasions)[1]
+    # Where means bend, slopes at a place that stays make a walk that is as likely to go back.
+    design = means.design(vector if means.straight else theta.pack(theta.start))
+    left, right = normal_equations(design, precision, psi - means.at(vector), means)
+    step = np.linalg.solve(np.linalg.cholesky(left).T, rng.standard_normal(len(moved)))
+    if means.straight:
+        found[moved] += np.linalg.solve(left, right) + step
+        return found
+    found[moved] += BENT * step
+    ends = [_misfit(psi - means.at(one), precision, means) for one in (vector, found)]
+    return found if np.log(rng.random()) < 0.5 * (ends[0] - ends[1]) else vector.copy()
+
+
+def _misfit(away: Floats, precision: Floats, means: Means) -> float:
+    """Squared distance of individuals from means."""
+    met = np.where(means.active, away, 0.0)
+    return float(np.einsum("ni,ij,nj->", met, precision, met))
+
+
+def omega_drawn(
+    inverses: list[Inverse], means: Means, theta: Theta, vector: Floats, eta: Floats, rng: np.random.Generator
+) -> Floats:
+    """A vector (K,) with blocks of Omega drawn anew, of effects (N, D)."""
+    population = theta.unpack(vector)
+    own = len(population.omega)
+    omega, iov = population.omega.copy(), population.omega_iov.copy()
+    for one in inverses:
+        if one.level == "omega":
+            of = eta[:, list(one.rows)]
+            omega[np.ix_(one.rows, one.rows)] = inverse_wishart(one.scale + of.T @ of, one.degrees + len(of), rng)
+            continue
+        width = len(iov)
+        parts = [eta[means.active[:, b], b : b + width] for b in range(own, eta.shape[1], width)]
+        of = np.concatenate(parts)[:, list(one.rows)]
+        iov[np.ix_(one.rows, one.rows)] = inverse_wishart(one.scale + of.T @ of, one.degrees + len(of), rng)
+    return theta.pack(replace(population, omega=omega, omega_iov=iov))
+
+
+def inverse_wishart(scale: Floats, degrees: float, rng: np.random.Generator) -> Floats:
+    """A draw (d, d) of density |X|^(-(nu + d + 1)/2) exp(-tr(scale X^-1)/2), by Bartlett's decomposition."""
+    d = len(scale)
+    lower = np.tril(rng.standard_normal((d, d)), -1)
+    lower[np.diag_indices(d)] = np.sqrt(rng.chisquare(degrees - np.arange(d)))
+    # X^-1 is Wishart with the inverse of the scale: X = F F' with F = chol(scale) A'^-1.
+    factor = np.linalg.cholesky(scale) @ np.linalg.inv(lower).T
+    found = factor @ factor.T
+    return np.asarray(0.5 * (found + found.T))
+
+
+def log_slope(theta: Theta, vector: Floats, at: int) -> float:
+    """log d x / d vector of the x that a prior of a number is a density of: its value, of an error its variance."""
+    element = theta.elements[at]
+    if element.kind == "error":
+        return 2.0 * float(vector[at])
+    parameter = theta.model.parameters[element.i]
+    return float(np.log(slope(scale_of(parameter), float(theta.natural(vector)[at]))))
+
+
+def _given(theta: Theta) -> Prior | None:
+    return theta.prior if isinstance(theta.prior, Prior) else None
+
+
+def _with_prior(theta: Theta) -> set[int]:
+    """Places in the vector of typical values and errors with a prior."""
+    given = _given(theta)
+    names = set() if given is None else {one.name for one in given.known}
+    return {
+        at for at, name in enumerate(theta.names) if name in names and theta.elements[at].kind in ("place", "error")
+    }
+
+
+def refuse(cohort: Cohort) -> None:
+    """Refuse what cannot be drawn.
+
+    Raises:
+        FitError: what, and the mend.
+    """
+    inverses(cohort.theta)
