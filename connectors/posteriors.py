@@ -22,7 +22,10 @@ from connectors.privacy.patient_keys import PatientKeys
 from connectors.settings import Settings
 from twin.events import Posterior, event_id
 from twin.events.outputs.posterior import MOST_SEALED
-from twin.learning.message import BadMessage, Message, arrays_of, from_arrays
+from twin.learning.message import BadMessage, Message, arrays_of, from_arrays, thinned
+
+ROOM = 0.98
+"""How much of a record particles may fill."""
 
 
 def packed(message: Message) -> bytes:
@@ -46,17 +49,18 @@ def unpacked(raw: bytes) -> Message:
     return from_arrays(found)
 
 
-def sealed(message: Message, time: datetime, keys: PatientKeys) -> Posterior | None:
-    """A message as an event of the value at ``time``; None where it has more particles than a record holds.
+def sealed(message: Message, time: datetime, keys: PatientKeys) -> Posterior:
+    """A message as an event of the value at ``time``, with no more particles than a record holds.
 
     Raises:
         KeyDestroyed: the patient was erased.
         KeysUnusable: the store cannot be used.
     """
-    hidden = keys.cipher_for(message.patient_id).encrypted(_purpose(message.patient_id), packed(message))
-    text = base64.b64encode(hidden).decode()
-    if len(text) > MOST_SEALED:
-        return None
+    text = _text(message, keys)
+    while len(text) > MOST_SEALED:
+        # What stands beside the particles is small, so that this is met once, or twice.
+        message = thinned(message, int(len(message.eta) * MOST_SEALED / len(text) * ROOM))
+        text = _text(message, keys)
     return Posterior(
         event_id=event_id("posterior", message.patient_id, message.model_hash, time.isoformat(), message.observations),
         patient_id=message.patient_id,
@@ -68,6 +72,11 @@ def sealed(message: Message, time: datetime, keys: PatientKeys) -> Posterior | N
         particles=len(message.eta),
         sealed_base64=text,
     )
+
+
+def _text(message: Message, keys: PatientKeys) -> str:
+    hidden = keys.cipher_for(message.patient_id).encrypted(_purpose(message.patient_id), packed(message))
+    return base64.b64encode(hidden).decode()
 
 
 def opened(event: Posterior, keys: PatientKeys) -> Message:

@@ -319,6 +319,9 @@ class PartitionDispatcher:
         for ess in outcome.ess:
             self._metrics.ess.observe(ess)
         self._metrics.refolds.inc(outcome.refolds)
+        if outcome.thinned:
+            self._metrics.thinned.inc(outcome.thinned)
+            _log.warning("messages of twins thinned: more particles than a record holds", messages=outcome.thinned)
         return sent
 
     async def _send_rejected(self, letter: Rejected) -> Awaitable[object]:

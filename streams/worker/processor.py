@@ -76,7 +76,8 @@ class Outcome:
 
     Alerts are not among ``outputs``: they wait in the state's outbox. Here are rule and state of each. ``waited`` are
     late arrivals that were told together after they had waited, ``refolds`` how often late ones were told, together or
-    each by itself, of which a twin may have to fold again.
+    each by itself, of which a twin may have to fold again, ``thinned`` messages of twins that had more particles than a
+    record holds.
     """
 
     outputs: list[Outgoing] = field(default_factory=list)
@@ -85,6 +86,7 @@ class Outcome:
     alerts: list[tuple[str, str]] = field(default_factory=list)
     waited: list[ReceivedEvent] = field(default_factory=list)
     refolds: int = 0
+    thinned: int = 0
 
 
 class EventProcessor:
@@ -317,9 +319,10 @@ class EventProcessor:
         state.latest = max([state.latest, *(to_millis(event.time) for event in events)])
         self._collect(state, run, update, letters, outcome)
         if self._posteriors is not None:
-            posterior = posterior_of(state.twin, update.outputs, self._posteriors)
-            if posterior is not None:
-                outcome.outputs.append(Outgoing(topic_of(posterior), encode(posterior)))
+            said = posterior_of(state.twin, update.outputs, self._posteriors)
+            if said is not None:
+                outcome.outputs.append(Outgoing(topic_of(said.posterior), encode(said.posterior)))
+                outcome.thinned += said.left_out > 0
 
     @staticmethod
     def _letters(update: TwinUpdate) -> Steps[list[tuple[OutputEvent, bytes]]]:

@@ -17,6 +17,7 @@ from connectors.posteriors import opened, packed, sealed, unpacked
 from connectors.privacy.patient_keys import KeyDestroyed, PatientKeys, create_store
 from tests.twin.learning.known import OMEGA, message
 from twin.events import Posterior, encode
+from twin.events.outputs.posterior import MOST_SEALED
 from twin.learning.message import BadMessage, Message, arrays_of
 
 
@@ -77,7 +78,6 @@ def keys(tmp_path: Path) -> PatientKeys:
 
 def test_a_message_travels_under_the_patients_key_and_is_gone_with_it(keys: PatientKeys) -> None:
     event = sealed(said(), TIME, keys)
-    assert event is not None
     assert event == sealed(said(), TIME, keys), "said twice it is the same"
     again = decode_record(POSTERIORS, encode(event))
     assert isinstance(again, Posterior)
@@ -90,7 +90,6 @@ def test_a_message_travels_under_the_patients_key_and_is_gone_with_it(keys: Pati
 
 def test_a_message_of_another_patient_or_altered_does_not_open(keys: PatientKeys) -> None:
     event = sealed(said(), TIME, keys)
-    assert event is not None
     keys.cipher_for("P2")
     with pytest.raises(BadMessage, match="patient P2: the message does not open"):
         opened(event.model_copy(update={"patient_id": "P2"}), keys)
@@ -98,6 +97,12 @@ def test_a_message_of_another_patient_or_altered_does_not_open(keys: PatientKeys
         opened(event.model_copy(update={"sealed_base64": "AAAA" + event.sealed_base64[4:]}), keys)
 
 
-def test_more_particles_than_a_record_holds_are_not_sent(keys: PatientKeys) -> None:
-    many = message("P1", np.zeros(2), np.full(2, 0.1), 250_000, (np.zeros(2), OMEGA), 1)
-    assert sealed(many, TIME, keys) is None
+def test_of_more_particles_than_a_record_holds_as_many_are_sent_as_fit(keys: PatientKeys) -> None:
+    many = message("P1", np.array([0.1, -0.1]), np.array([0.02, 0.1]), 250_000, (np.zeros(2), OMEGA), 1)
+    event = sealed(many, TIME, keys)
+    assert event == sealed(many, TIME, keys)
+    assert len(event.sealed_base64) <= MOST_SEALED
+    again = opened(event, keys)
+    assert 100_000 < len(again.eta) == event.particles < 250_000
+    mean, spread = (np.exp(one.log_weight) @ one.eta for one in (many, again))
+    assert mean == pytest.approx(spread, abs=0.002)

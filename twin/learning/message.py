@@ -12,7 +12,7 @@ Particles of one patient are personal data: they stay where the patient is, and 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,7 @@ from twin.filter.belief import normalised
 from twin.learning.structure import Centres, centres_of, structure_of
 from twin.model.spec import Model
 from twin.patient.twin import InitialEffects
+from twin.randomness import generator
 
 FORMAT = 1
 
@@ -95,6 +96,20 @@ def message_of(patient_id: str, model: Model, believed: InitialEffects | None) -
         believed.log_evidence,
         believed.observations,
     )
+
+
+def thinned(message: Message, particles: int) -> Message:
+    """The same belief with at most so many particles, drawn evenly by weight; itself where it has no more.
+
+    Chance is keyed by the patient and what was measured, so that the same message gives the same one.
+    """
+    if len(message.eta) <= particles:
+        return message
+    rng = generator(message.patient_id, "a message of fewer particles", message.observations)
+    places = (np.arange(particles) + rng.random()) / particles
+    drawn = np.minimum(np.searchsorted(np.cumsum(np.exp(message.log_weight)), places), len(message.eta) - 1)
+    index, times = np.unique(drawn, return_counts=True)
+    return replace(message, eta=message.eta[index], log_weight=np.log(times / particles))
 
 
 def arrays_of(message: Message) -> dict[str, Any]:

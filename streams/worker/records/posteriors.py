@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import NamedTuple
 
 from connectors.posteriors import sealed
 from connectors.privacy.patient_keys import KeyDestroyed, PatientKeys
@@ -11,7 +12,14 @@ from twin.events import OutputEvent, Posterior, Prediction
 from twin.learning.message import NoMessage, message_of
 
 
-def posterior_of(twin: object, outputs: Iterable[OutputEvent], keys: PatientKeys) -> Posterior | None:
+class Said(NamedTuple):
+    """What a twin says, and how many particles it has that did not find room in the message."""
+
+    posterior: Posterior
+    left_out: int
+
+
+def posterior_of(twin: object, outputs: Iterable[OutputEvent], keys: PatientKeys) -> Said | None:
     """What a twin says after an update with these outputs; None where no value was met, and of what has no message.
 
     Raises:
@@ -21,6 +29,8 @@ def posterior_of(twin: object, outputs: Iterable[OutputEvent], keys: PatientKeys
     if met is None or not isinstance(twin, PatientTwin):
         return None
     try:
-        return sealed(message_of(twin.patient_id, twin.model, twin.initial_effects()), met, keys)
+        message = message_of(twin.patient_id, twin.model, twin.initial_effects())
+        posterior = sealed(message, met, keys)
     except (NoMessage, KeyDestroyed):
         return None
+    return Said(posterior, len(message.eta) - posterior.particles)

@@ -71,3 +71,13 @@ def test_rival_models_say_nothing(keys: PatientKeys) -> None:
 def test_particles_never_leave_in_clear() -> None:
     with pytest.raises(ValueError, match=r"DOSETWIN_POSTERIORS: .*encrypted alone.*DOSETWIN_KEYS_STORE"):
         EventProcessor(LibraryTwins(particles=100), posteriors=True)
+
+
+def test_a_message_without_room_for_all_particles_is_counted(
+    keys: PatientKeys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("connectors.posteriors.MOST_SEALED", 6000)
+    _, outcomes = told(EventProcessor(LibraryTwins(particles=100), keys=keys, posteriors=True))
+    (last,) = posteriors(outcomes[-1])
+    assert 0 < last.particles < 100
+    assert [outcome.thinned for outcome in outcomes] == [0, 1, 1]
