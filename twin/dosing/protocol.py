@@ -26,6 +26,12 @@ A protocol file is TOML, checked as strictly as a model file:
     [target]
     name = "..."            # which of the model's targets of the drug; without, one of a whole course, or the first
 
+    [window]                # or an output that is to stay in a window, which model predictive control sees to
+    output = "inr"
+    low = 2.0               # in the output's unit
+    high = 3.0
+    ahead = "10 d"          # how far it is looked
+
     [limits]
     neutropenia_g4 = 0.25   # the most that a toxicity of the model may be likely
 
@@ -48,7 +54,7 @@ from pathlib import Path
 from typing import Literal
 
 from twin.clock import HOUR_MS
-from twin.model.spec import Model, ModelError, TargetSpec, ToxicitySpec
+from twin.model.spec import Model, ModelError, TargetSpec, ToxicitySpec, output_index
 from twin.model.table import Table
 from twin.units import UnitError, convert
 
@@ -71,10 +77,21 @@ class ProtocolError(ModelError):
 
 
 @dataclass(frozen=True)
+class Window:
+    """An ``output`` that is to stay between ``low`` and ``high``, in its unit, for ``ahead`` (ms) from now on."""
+
+    output: str
+    low: float
+    high: float
+    ahead: int
+
+
+@dataclass(frozen=True)
 class Protocol:
     """See the module docstring. Amounts are mg, rates mg/h, times ms.
 
     Attributes:
+        window: an output that is to stay in one.
         limits: by toxicity of the model, the most that it may be likely.
         live: what lets a worker advise; ``differs``: from the plan, the part of it that an alert tells of.
         hash: of the file's text; of what is assumed where there is no file.
@@ -93,6 +110,7 @@ class Protocol:
     most_rate: float | None = None
     delays: tuple[int, ...] = ()
     target: str | None = None
+    window: Window | None = None
     limits: dict[str, float] = field(default_factory=dict)
     samples: tuple[int, ...] = ()
     earliest: int | None = None
@@ -119,12 +137,38 @@ class Protocol:
         return tuple(toxicity for toxicity in model.toxicities if toxicity.name in self.limits)
 
     def checked(self, model: Model) -> Protocol:
-        """The protocol itself, if it fits a model.
+        """The protocol itself, if it fits a model and says what an exposure or toxicity of a dose is to be.
 
         Raises:
             ProtocolError: the model does not have the drug, a target or a toxicity, or nothing that a dose could be
                 chosen for.
         """
+        known = self._known(model)
+        if not known and not self.limits:
+            raise self._wrong(
+                "limits",
+                f"{model.id} has no target of {self.drug}, and no toxicity is limited: there is nothing that a dose "
+                "could be chosen for; use a model with a target, or limit one of its toxicities"
+                + (" (a [window] is for the arms of a study)" if self.window else ""),
+            )
+        return self
+
+    def window_of(self, model: Model) -> Window:
+        """The window that an output of a model is to stay in.
+
+        Raises:
+            ProtocolError: there is none, or the model does not have what the protocol names.
+        """
+        self._known(model)
+        if self.window is None:
+            raise self._wrong("window", "is missing; write the output that is to stay in one")
+        if output_index(model, self.window.output) is None:
+            has = ", ".join(output.name for output in model.outputs)
+            raise self._wrong("window.output", f"'{self.window.output}' is no output of {model.id}; it has {has}")
+        return self.window
+
+    def _known(self, model: Model) -> list[str]:
+        """Targets of the drug."""
         if self.drug not in model.drugs:
             raise self._wrong("drug", f"'{self.drug}' is no drug of {model.id}; it has {', '.join(model.drugs)}")
         known = [target.name for target in model.targets if target.drug == self.drug]
@@ -135,13 +179,7 @@ class Protocol:
             if all(toxicity.name != name for toxicity in model.toxicities):
                 has = ", ".join(toxicity.name for toxicity in model.toxicities) or "none"
                 raise self._wrong(f"limits.{name}", f"is no toxicity of {model.id}; it has {has}")
-        if not known and not self.limits:
-            raise self._wrong(
-                "limits",
-                f"{model.id} has no target of {self.drug}, and no toxicity is limited: there is nothing that a dose "
-                "could be chosen for; use a model with a target, or limit one of its toxicities",
-            )
-        return self
+        return known
 
     def _wrong(self, key: str, problem: str) -> ProtocolError:
         return ProtocolError(self.id, key, problem)
@@ -233,6 +271,7 @@ def _read(top: Table, digest: str) -> Protocol:
         most_rate=_rate(pump, "most_rate", strength),
         delays=_times(delay, "allowed"),
         target=target.name("name") if target.has("name") else None,
+        window=_window(top.table("window")) if top.has("window") else None,
         limits=limits,
         samples=samples,
         earliest=next(iter(_time(sampling, "earliest")), None),
@@ -243,6 +282,17 @@ def _read(top: Table, digest: str) -> Protocol:
     )
     for table in (dose, pump, delay, target, sampling, live):
         table.close()
+    return found
+
+
+def _window(table: Table) -> Window:
+    low, high = table.number("low"), table.number("high")
+    if not low < high:
+        raise table.wrong("high", f"is {high:g}; it must be greater than low, {low:g}")
+    found = Window(
+        table.text("output"), low, high, round(_converted(table, "ahead", table.text("ahead"), "h") * HOUR_MS)
+    )
+    table.close()
     return found
 
 

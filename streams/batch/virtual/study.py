@@ -27,6 +27,9 @@ Row = TypeVar("Row")
 PARTICLES = 300
 """Of the twin in an arm that is advised."""
 
+KEEPING = ("horizon", "mode")
+"""Ways of choosing that keep an output in a window."""
+
 UNCERTAIN = 23
 """Purpose of the random numbers that say what a trial's typical values are."""
 
@@ -96,7 +99,7 @@ def load_study(path: Path) -> Study:
     plan.checked(model)
     people = _rows(path.parent, plan.people_file, lambda rows, file: read_people(rows, model, file))
     draws = _rows(path.parent, plan.draws_file, lambda rows, file: given_factors(rows, model, file))
-    protocols = {arm.name: _protocol(path.parent / arm.protocol, model) for arm in plan.arms if arm.protocol}
+    protocols = {arm.name: _protocol(path.parent / arm.protocol, model, arm) for arm in plan.arms if arm.protocol}
     found = Study(plan, model.text, model.id, people, draws, protocols)
     for arm in plan.arms:
         _treatable(true_model(found, arm), plan, arm)
@@ -136,8 +139,15 @@ def _of_arm(
     return replace(shifted, regimens=model.regimens)
 
 
-def _protocol(path: Path, model: Model) -> Protocol:
-    found = load_protocol(path).checked(model)
+def _protocol(path: Path, model: Model, arm: Arm) -> Protocol:
+    found = load_protocol(path)
+    if found.window is not None:
+        found.window_of(model)
+        if arm.by not in KEEPING:
+            problem = f"'{arm.by}' chooses by an exposure; an output is kept in a window by one of {', '.join(KEEPING)}"
+            raise StudyError(path.name, "window", problem)
+        return found
+    found.checked(model)
     target = found.target_of(model)
     if target is not None and target.measure != "course":
         problem = f"{target.name} is no exposure of a whole course; name one, or limit a toxicity of a model without"

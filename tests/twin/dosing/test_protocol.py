@@ -6,7 +6,7 @@ import pytest
 
 from twin import load_model
 from twin.clock import DAY_MS
-from twin.dosing.protocol import ProtocolError, parse_protocol, usual_protocol
+from twin.dosing.protocol import ProtocolError, Window, parse_protocol, usual_protocol
 
 WHOLE = """
 id = "ward_docetaxel"
@@ -38,6 +38,14 @@ def test_quantities_are_converted_once() -> None:
     assert found.checked(load_model("docetaxel_ozawa2007")) is found
 
 
+WINDOW = '[window]\noutput = "neutrophils"\nlow = 2.0\nhigh = 3.0\nahead = "10 d"\n'
+
+
+def test_a_window_of_an_output_is_read() -> None:
+    read = parse_protocol(WHOLE.replace("[limits]", WINDOW + "[limits]"), "ward.toml")
+    assert read.window == Window("neutrophils", 2.0, 3.0, 10 * DAY_MS)
+
+
 @pytest.mark.parametrize(
     ("was", "is_now", "said"),
     [
@@ -50,6 +58,8 @@ def test_quantities_are_converted_once() -> None:
         ("neutropenia_g4 = 0.3", "neutropenia_g4 = 30", "limits.neutropenia_g4: is 30; a probability"),
         ('assumed = "made up for a test"', "", "source: is missing"),
         ('drug = "docetaxel"', "drug =", "is no TOML"),
+        ("[limits]", WINDOW.replace("3.0", "2.0") + "[limits]", "window.high: is 2; it must be greater than low, 2"),
+        ("[limits]", WINDOW.replace("10 d", "ten days") + "[limits]", "window.ahead: 'ten days' is no quantity"),
     ],
 )
 def test_what_is_wrong_is_named_with_its_mend(was: str, is_now: str, said: str) -> None:

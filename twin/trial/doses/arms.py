@@ -5,8 +5,10 @@
 - ``mode``: what brings the exposure at the posterior mode into the middle of its window, at most so much that at the
   mode no limited toxicity comes: what mode-guided (maximum a posteriori) dosing does;
 - ``twin``: what is advised on the whole posterior (`twin.dosing.advice`);
-- ``horizon``: the firm dose of a plan over the courses that are left, by the posterior as it will be after the samples
-  in between (`twin.dosing.horizon.plan`), made anew at each dose; where none can be made, of the last dose, as advised;
+- ``horizon``: model predictive control. The firm dose of a plan over the courses that are left, by the posterior as it
+  will be after the samples in between (`twin.dosing.horizon.plan`), made anew at each dose; where none can be made, of
+  the last dose, as advised. Where the protocol has a window of an output, the dose that keeps it there
+  (`twin.dosing.horizon.window`), and ``mode`` is the same at the posterior mode;
 - ``known``: what would be advised on who the patient really is, but for the occasions to come. Nobody can do that: it
   is the ceiling of what any way of choosing reaches.
 
@@ -22,6 +24,7 @@ from twin.dosing.advice import advise_on
 from twin.dosing.decision import Decision, NoAdvice, decision
 from twin.dosing.futures import Future, Upcoming, changed
 from twin.dosing.horizon.plan import plan_on
+from twin.dosing.horizon.window import keep_in_window
 from twin.dosing.outlook import Outlook, outlook
 from twin.dosing.protocol import Protocol
 from twin.dosing.published import range_by_rule
@@ -60,7 +63,9 @@ def by_advice(components: Sequence[Component], protocol: Protocol) -> Foreseen:
 
 
 def by_horizon(components: Sequence[Component], protocol: Protocol) -> Foreseen:
-    """As planned over the courses that are left."""
+    """As planned over the courses that are left, or to keep an output in its window."""
+    if protocol.window is not None:
+        return Foreseen(keep_in_window(components, protocol).doses, None, {})
     try:
         plan = plan_on(components, protocol)
     except NoAdvice:
@@ -86,6 +91,8 @@ def by_mode(component: Component, protocol: Protocol) -> Doses:
     decided, (planned,) = decision([component], component.millis, protocol)
     until = planned.timeline.latest + 1
     point = at_mode(component, planned.timeline.segments, until)
+    if protocol.window is not None:
+        return keep_in_window((point,), protocol).doses
     lowest, highest = protocol.lowest, protocol.highest_of(decided.aims)
 
     def seen(factor: float) -> Outlook:

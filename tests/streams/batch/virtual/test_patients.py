@@ -10,6 +10,7 @@ import pytest
 from streams.batch.virtual.patients import follow_patient
 from streams.batch.virtual.study import Study, load_study
 from tests.twin.virtual.test_plan import STUDY
+from twin.virtual.plan import StudyError
 
 NADIR = '[[endpoints]]\nname = "nadir"\noutput = "neutrophils"\nmeasure = "lowest"\n'
 
@@ -73,3 +74,29 @@ def test_the_estimator_of_the_ward_treats_an_arm(tmp_path: Path) -> None:
     found = follow_patient(study_of(tmp_path, STUDY.replace("[[endpoints]]", arm, 1) + NADIR), 0, 0)
     assert 0.5 <= found.doses[2] <= 1.5
     assert found.doses[2] != found.doses[0]
+
+
+WINDOW = """id = "w"
+title = "w"
+drug = "docetaxel"
+assumed = "an example"
+dose = { lowest = 0.2, highest = 1.5 }
+window = { output = "neutrophils", low = 1.0, high = 4.0, ahead = "20 d" }
+"""
+
+
+@pytest.mark.parametrize("by", ["horizon", "mode"])
+def test_an_arm_keeps_an_output_in_its_window(tmp_path: Path, by: str) -> None:
+    (tmp_path / "window.toml").write_text(WINDOW)
+    arm = f'[[arms]]\nname = "kept"\nby = "{by}"\nprotocol = "window.toml"\n[[endpoints]]'
+    within = '[[endpoints]]\nname = "low"\noutput = "neutrophils"\nmeasure = "lowest"\n'
+    found = follow_patient(study_of(tmp_path, STUDY.replace("[[endpoints]]", arm, 1) + within), 0, 0)
+    assert found.doses[2] < found.doses[0]
+    assert found.endpoints[2, -1] > found.endpoints[0, -1]
+
+
+def test_an_arm_that_chooses_by_an_exposure_cannot_keep_a_window(tmp_path: Path) -> None:
+    (tmp_path / "window.toml").write_text(WINDOW)
+    arm = '[[arms]]\nname = "kept"\nby = "twin"\nprotocol = "window.toml"\n[[endpoints]]'
+    with pytest.raises(StudyError, match=r"window\.toml: window: 'twin' chooses by an exposure; .* horizon, mode"):
+        study_of(tmp_path, STUDY.replace("[[endpoints]]", arm, 1))
