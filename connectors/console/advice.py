@@ -15,6 +15,7 @@ from twin.events import (
     WindowOdds,
     to_millis,
 )
+from twin.wording import Wording
 
 
 class Within(msgspec.Struct, frozen=True):
@@ -110,6 +111,7 @@ class AdviceCard(msgspec.Struct, frozen=True):
     model: str
     decision: str | None
     reason: str
+    said: Wording | None
     note: str | None
     ess: float | None
     ways: tuple[Way, ...]
@@ -136,6 +138,7 @@ def advice_card(event: Advice) -> AdviceCard:
         model=event.model,
         decision=event.decision,
         reason=event.reason,
+        said=event.said,
         note=event.note,
         ess=None if event.ess is None else _brief(event.ess),
         ways=tuple(map(_way, event.alternatives)),

@@ -29,6 +29,7 @@ from twin.events import (
     Subject,
     to_millis,
 )
+from twin.wording import Wording
 
 Quantiles = tuple[float, float, float, float, float]
 
@@ -111,6 +112,7 @@ class AlertStep(msgspec.Struct, frozen=True):
     horizon_hours: float | None
     freshness_hours: float | None
     text: str
+    said: Wording | None
     advice: str | None
     shelved_until: int | None
     inhibited_by: str | None
@@ -295,6 +297,7 @@ def alert_card(steps: Sequence[Alert]) -> AlertCard:
                 horizon_hours=step.horizon_hours,
                 freshness_hours=step.freshness_hours,
                 text=step.text,
+                said=step.said,
                 advice=step.advice,
                 shelved_until=None if step.shelved_until is None else to_millis(step.shelved_until),
                 inhibited_by=None if step.inhibited_by is None else step.inhibited_by.rule,

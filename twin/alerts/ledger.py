@@ -32,6 +32,7 @@ from twin.alerts.lifecycle import AlertBook, Transition
 from twin.alerts.settings import RETIRED, RuleSettings, Severity
 from twin.clock import DAY_MS
 from twin.events import LIVE, AlertEvidence, AlertState, Deciding, Subject, event_id, from_millis
+from twin.wording import say
 
 REMEMBERED_MS = 126 * DAY_MS
 """How long a finished alert stays correctable: six three-week cycles. Older ones are history as published."""
@@ -172,6 +173,7 @@ def digest(transition: Transition, *, of_silence: bool = False) -> bytes:
 
 
 def _withdrawal(entry: Published, now: int, because: str, decided_by: tuple[Deciding, ...]) -> Transition:
+    text = say("alert.withdrawn", "Withdrawn: {because} removed the reason.", because=because)
     return Transition(
         alert_id=entry.fold_id,
         rule=entry.rule,
@@ -181,7 +183,8 @@ def _withdrawal(entry: Published, now: int, because: str, decided_by: tuple[Deci
         severity=entry.severity,
         onset_ms=entry.onset_ms,
         time_ms=now,
-        text=f"Withdrawn: {because} removed the reason.",
+        text=str(text),
+        said=text.wording,
         evidence=AlertEvidence(judged=from_millis(now), decided_by=decided_by),
     )
 

@@ -54,6 +54,7 @@ from twin.events import (
     from_millis,
 )
 from twin.record.origins import OriginsOf, unknown
+from twin.wording import Said, Wording, say, wording_of
 
 MATERIAL = 0.1
 """A probability that moved by this much since it was last published is worth an update."""
@@ -78,6 +79,7 @@ class Transition(msgspec.Struct, frozen=True, array_like=True):
         inhibited_by: the alert that stands as its cause.
         shelved_until_ms, handled: what people did about it.
         evidence: on what it rests, as it was judged last.
+        said: what ``text`` was made from, where it can be told in another language.
     """
 
     alert_id: str
@@ -101,6 +103,7 @@ class Transition(msgspec.Struct, frozen=True, array_like=True):
     shelved_until_ms: int | None = None
     handled: Handled | None = None
     evidence: AlertEvidence | None = None
+    said: Wording | None = None
 
     @property
     def live(self) -> bool:
@@ -118,8 +121,8 @@ class Transition(msgspec.Struct, frozen=True, array_like=True):
 class Condition(msgspec.Struct, frozen=True, array_like=True):
     """One rule's condition for one subject: its phase, since when, and the last transition of its latest alert.
 
-    ``stage`` is the one the alert was last told at; ``episode_ms``, ``outcome`` and ``about`` are those of the newest
-    finding.
+    ``stage`` is the one the alert was last told at; ``episode_ms``, ``outcome``, the ``ending`` it was made from, and
+    ``about`` are those of the newest finding.
     """
 
     rule: str
@@ -131,6 +134,7 @@ class Condition(msgspec.Struct, frozen=True, array_like=True):
     episode_ms: int | None = None
     outcome: str = ""
     about: tuple[Subject, ...] | None = None
+    ending: Wording | None = None
 
 
 class AlertBook(msgspec.Struct, frozen=True, array_like=True):
@@ -199,7 +203,8 @@ def _superseded(last: Transition | None, now: Transition) -> list[Transition]:
     if last is None or last.state != "latched" or last.alert_id == now.alert_id:
         return []
     ended = last.again("end", now.time_ms)
-    return [msgspec.structs.replace(ended, state="resolved", text="It holds again, and another alert tells of that.")]
+    text = say("alert.again", "It holds again, and another alert tells of that.")
+    return [msgspec.structs.replace(ended, state="resolved", text=str(text), said=text.wording)]
 
 
 def _inhibited(
@@ -258,6 +263,7 @@ def to_alert(
         shelved_until=None if transition.shelved_until_ms is None else from_millis(transition.shelved_until_ms),
         handled=None if done is None else _handling(done),
         evidence=transition.evidence,
+        said=transition.said,
     )
 
 
@@ -267,7 +273,9 @@ def _handling(done: Handled) -> AlertHandling:
 
 def _nothing_left(condition: Condition, settings: RuleSettings) -> Finding:
     """What is found of a subject that there is nothing left to judge of."""
-    text = condition.outcome or "No longer under observation."
+    text: str = say("alert.left", "No longer under observation.")
+    if condition.outcome:
+        text = condition.outcome if condition.ending is None else Said(condition.outcome, condition.ending)
     return Finding(
         condition.rule, condition.subject, -math.inf, settings.severity, text, episode_ms=condition.episode_ms
     )
@@ -311,7 +319,9 @@ def _judged(
         return _toward_clear(condition, finding, settings, snapshot)
     else:
         moved = _stay(condition, finding, settings, snapshot)
-    return msgspec.structs.replace(moved[0], episode_ms=finding.episode_ms, outcome=finding.outcome), moved[1]
+    outcome = finding.outcome
+    ends = {"outcome": str(outcome), "ending": wording_of(outcome)}
+    return msgspec.structs.replace(moved[0], episode_ms=finding.episode_ms, **ends), moved[1]
 
 
 def _toward_raise(
@@ -322,7 +332,7 @@ def _toward_raise(
     onset = condition.since_ms if condition.phase == "pending" else began
     if not finding.urgent and now - onset < settings.raise_after_ms:
         return msgspec.structs.replace(condition, phase="pending", since_ms=onset), None
-    about = finding.subject
+    about, text = finding.subject, finding.text
     started = Transition(
         alert_id=event_id(snapshot.patient_id, finding.rule, about.kind, about.name, onset, model_hash),
         rule=finding.rule,
@@ -335,7 +345,8 @@ def _toward_raise(
         probability=finding.level if finding.probabilistic else None,
         horizon_hours=finding.horizon_hours,
         freshness_hours=snapshot.hours_since(finding.newest_ms),
-        text=finding.text,
+        text=str(text),
+        said=wording_of(text),
         advice=finding.advice,
         started_ms=now,
         band=_band(finding, settings, snapshot),
@@ -407,6 +418,7 @@ def _published(
     """The alert with what is found now; while it lives its severity only rises, so that it cannot chatter."""
     alert = condition.alert
     assert alert is not None, "only a raised alert is published again"
+    text = finding.text
     return msgspec.structs.replace(
         alert,
         state=state,
@@ -416,7 +428,8 @@ def _published(
         probability=finding.level if finding.probabilistic else None,
         horizon_hours=finding.horizon_hours,
         freshness_hours=snapshot.hours_since(finding.newest_ms),
-        text=finding.text,
+        text=str(text),
+        said=wording_of(text),
         advice=finding.advice,
     )
 

@@ -25,6 +25,7 @@ from twin.patient.accounts.component import Component
 from twin.patient.accounts.thinned import affordable
 from twin.patient.averaged import AveragedTwin
 from twin.patient.twin import PatientTwin
+from twin.wording import Said, amount, say, share
 
 SHOWN = {"planned": 1.0, "-20 %": 0.8, "-10 %": 0.9, "+10 %": 1.1, "+20 %": 1.2}
 """Doses whose odds are always told, of the planned one."""
@@ -108,7 +109,7 @@ class Advice:
     protocol: Protocol
     decision: Decision
     alternatives: tuple[Alternative, ...]
-    reason: str
+    reason: Said
     ess: float
 
     @property
@@ -243,14 +244,20 @@ class _Search:
             ),
         )
 
-    def best(self) -> tuple[Choice, str]:
+    def best(self) -> tuple[Choice, Said]:
         """The choice, and why."""
         tried = self._tried()
         if not tried:
             largest = self._decided.largest.step.amount
             raise NoAdvice(
-                f"{self._decided.drug}: no dose is allowed by protocol '{self._protocol.id}', not the planned "
-                f"{largest:.4g} mg either; compare its caps and steps with the plan"
+                say(
+                    "dose.none_allowed",
+                    "{drug}: no dose is allowed by protocol '{protocol}', not the planned {planned} either; compare "
+                    "its caps and steps with the plan",
+                    drug=self._decided.drug,
+                    protocol=self._protocol.id,
+                    planned=amount(f"{largest:.4g}", "mg"),
+                )
             )
         delays = (0, *(() if self._decided.begun else sorted(self._protocol.delays)))
         for delay in delays:
@@ -258,13 +265,18 @@ class _Search:
             if chosen is not None:
                 return (chosen, delay), self._reason(delay)
         stopped = tuple(0.0 for _ in self._decided.doses)
-        least = min(tried, key=self.total)
+        least, limits = min(tried, key=self.total), self._limits()
         if self._keeps(self.outlook(stopped, 0)):
-            how = "to stop it" if self._decided.begun else "to leave it out"
-            return (stopped, 0), f"No allowed dose keeps {self._limits()}; {how} does."
-        return (least, 0), (
-            f"No allowed dose keeps {self._limits()}, nor does none at all: what was given decides. "
-            "This is the smallest one that is allowed."
+            if self._decided.begun:
+                return (stopped, 0), say("dose.stop", "No allowed dose keeps {limits}; to stop it does.", limits=limits)
+            return (stopped, 0), say(
+                "dose.leave_out", "No allowed dose keeps {limits}; to leave it out does.", limits=limits
+            )
+        return (least, 0), say(
+            "dose.smallest",
+            "No allowed dose keeps {limits}, nor does none at all: what was given decides. This is the smallest one "
+            "that is allowed.",
+            limits=limits,
         )
 
     def _tried(self) -> list[tuple[float, ...]]:
@@ -326,17 +338,26 @@ class _Search:
         )
 
     def _limits(self) -> str:
-        named = [f"P({one.name}) within {self._protocol.limits[one.name]:.0%}"
-                 for one in self._protocol.toxicities_of(self._model)]  # fmt: skip
-        return " and ".join(named)
+        said: str = ""
+        for one in self._protocol.toxicities_of(self._model):
+            p = share(self._protocol.limits[one.name])
+            limit = say("dose.limit", "P({toxicity}) within {p}", toxicity=one.name, p=p)
+            said = say("dose.and", "{one} and {other}", one=said, other=limit) if said else limit
+        return said
 
-    def _reason(self, delay: int) -> str:
+    def _reason(self, delay: int) -> Said:
         limits = self._limits()
-        keeps = f" that keeps {limits}" if limits else ""
-        later = ", later than planned because no dose at its time does" if delay else ""
+        keeps: str = say("dose.keeps", " that keeps {limits}", limits=limits) if limits else ""
+        later: str = say("dose.later", ", later than planned because no dose at its time does") if delay else ""
         if self._target is None:
-            return f"The largest allowed dose{keeps}{later}."
-        return f"The dose most likely to bring {self._target.name} into its window, of those allowed{keeps}{later}."
+            return say("dose.largest", "The largest allowed dose{keeps}{later}.", keeps=keeps, later=later)
+        return say(
+            "dose.window",
+            "The dose most likely to bring {target} into its window, of those allowed{keeps}{later}.",
+            target=self._target.name,
+            keeps=keeps,
+            later=later,
+        )
 
 
 def _between(nodes: Mapping[float, Outlook], value: Callable[[Outlook], Floats]) -> Callable[[float], Floats]:

@@ -21,6 +21,7 @@ from twin.record.limits import amount_of
 from twin.record.orders import PlanStep
 from twin.timeline.delivery import Delivered
 from twin.timeline.timeline import Timeline
+from twin.wording import say
 
 What = Literal["rate now", "rest of the course", "next dose"]
 
@@ -151,7 +152,12 @@ def decision(components: Sequence[Component], now: int, protocol: Protocol) -> t
         doses = tuple(up for up in course if up.step.end_ms - up.step.start_ms > SHORT_MS)
         if not doses:
             raise NoAdvice(
-                f"{drug}: the course has no infusion, and the protocol '{protocol.id}' adjusts no other dose"
+                say(
+                    "dose.no_infusion",
+                    "{drug}: the course has no infusion, and the protocol '{protocol}' adjusts no other dose",
+                    drug=drug,
+                    protocol=protocol.id,
+                )
             )
     what: What = "next dose"
     if begun:
@@ -194,7 +200,14 @@ def _usual(component: Component, now: int, drug: str) -> tuple[tuple[PlanStep, .
     model = component.trunk.kernel.model
     regimens = [regimen for regimen in model.regimens if regimen.drug == drug]
     if not regimens:
-        raise NoAdvice(f"{drug}: nothing runs and nothing is planned, and {model.id} has no regimen; send a plan")
+        raise NoAdvice(
+            say(
+                "dose.nothing",
+                "{drug}: nothing runs and nothing is planned, and {model} has no regimen; send a plan",
+                drug=drug,
+                model=model.id,
+            )
+        )
     unit = UNIT_MS[model.time_unit]
     last = _last(component.timeline, now, drug)
     every = round(regimens[0].interval * unit)

@@ -26,6 +26,7 @@ from twin.names import shown
 from twin.patient.accounts.component import Component
 from twin.patient.advising.causes import Cause
 from twin.patient.advising.desk import Answer, Believed
+from twin.wording import say, wording_of
 
 NOTHING_KNOWN: Mapping[str, str] = MappingProxyType({})
 """No genotype."""
@@ -77,7 +78,9 @@ class LiveAdviser:
                 protocol = self._requested(cause, drug, model, ordered)
                 answer = _answer(believed(), protocol, before, dict(cause.genotypes))
             except ValueError as error:
-                return [Answer(drug, "", {"outcome": "none", "reason": str(error), **beside}, None)]
+                why = error.args[0] if error.args else ""
+                said = {"outcome": "none", "reason": str(error), "said": wording_of(why), **beside}
+                return [Answer(drug, "", said, None)]
             return [replace(answer, said={**(answer.said or {}), **beside})]
         drugs = model.drugs if cause.drug is None else (cause.drug,)
         chosen = [self._chosen(drug, ordered) for drug in drugs]
@@ -102,11 +105,26 @@ class LiveAdviser:
         if cause.protocol is not None:
             if cause.protocol not in known:
                 has = ", ".join(known) or "none"
-                raise ValueError(f"field 'protocol': {shown(cause.protocol)} is no protocol of {drug}; there is {has}")
+                raise ValueError(
+                    say(
+                        "dose.unknown_protocol",
+                        "field 'protocol': {protocol} is no protocol of {drug}; there is {known}",
+                        protocol=shown(cause.protocol),
+                        drug=drug,
+                        known=has,
+                    )
+                )
             return known[cause.protocol]
         chosen = self._chosen(drug, ordered)
         if chosen is None and known:
-            raise ValueError(f"field 'protocol': there are several of {drug}; name one of {', '.join(known)}")
+            raise ValueError(
+                say(
+                    "dose.several_protocols",
+                    "field 'protocol': there are several of {drug}; name one of {known}",
+                    drug=drug,
+                    known=", ".join(known),
+                )
+            )
         return usual_protocol(model, drug) if chosen is None else chosen
 
 
@@ -120,8 +138,9 @@ def _fits(protocol: Protocol, model: Model) -> bool:
 
 def _foreseen(cause: Cause, components: Sequence[Component]) -> dict[str, Any]:
     """What is said where what-ifs alone were asked for."""
-    reason = "What-ifs alone were asked for: no dose is advised."
-    return {"outcome": "foreseen", "reason": reason, **branches_said(components, cause.branches)}
+    reason = say("dose.foreseen", "What-ifs alone were asked for: no dose is advised.")
+    told = {"reason": str(reason), "said": reason.wording}
+    return {"outcome": "foreseen", **told, **branches_said(components, cause.branches)}
 
 
 def _asked(cause: Cause, drug: str, components: Sequence[Component]) -> dict[str, Any]:
@@ -150,7 +169,8 @@ def _answer(
         "outcome": "advised",
         "protocol_hash": protocol.hash,
         "decision": advice.decision.what,
-        "reason": advice.reason,
+        "reason": str(advice.reason),
+        "said": advice.reason.wording,
         "note": advice.decision.note,
         "ess": advice.ess,
         "alternatives": tuple(map(way_said, advice.alternatives)),

@@ -26,7 +26,7 @@ def advice_lines(advice: Advice) -> list[str]:
         f"{advice.patient_id}, {from_millis(advice.millis).isoformat()}: {decided.drug}, {decided.what} "
         f"({advice.model}, protocol {advice.protocol.id} {advice.protocol.hash}, ess {advice.ess:.0f})",
         f"advised: {_dose(advised)}",
-        advice.reason,
+        str(advice.reason),
         *([f"note: {decided.note}"] if decided.note else []),
         "",
     ]
@@ -70,7 +70,7 @@ def advice_values(advice: Advice) -> dict[str, Any]:
         "protocol_hash": advice.protocol.hash,
         "drug": advice.decision.drug,
         "decision": advice.decision.what,
-        "reason": advice.reason,
+        "reason": str(advice.reason),
         "note": advice.decision.note,
         "ess": advice.ess,
         "alternatives": [_values(one) for one in advice.alternatives],

@@ -50,6 +50,7 @@ from twin.record.orders import Orders
 from twin.record.origins import deciding, unknown
 from twin.steps import Steps
 from twin.timeline.timeline import Timeline
+from twin.wording import Said, say
 
 PARTICLES = 1000
 """Default size of a cloud."""
@@ -65,7 +66,7 @@ class Because(NamedTuple):
     decided_by: tuple[Deciding, ...] = ()
 
 
-NO_EVENT = Because("late, corrected or retracted data")
+NO_EVENT = Because(say("because.late", "late, corrected or retracted data"))
 """Why a fold goes back, where no event is named."""
 
 BEFORE_ALL = -(2**62)
@@ -312,10 +313,11 @@ class Fold:
         back = [event for event in events if self.reaches_back(event)]
         if not back:
             return NO_EVENT
-        named = ", ".join(_named(event) for event in back[:NAMED])
-        more = f" and {len(back) - NAMED} more" if len(back) > NAMED else ""
+        named = _joined([_named(event) for event in back[:NAMED]])
+        if len(back) > NAMED:
+            named = say("because.more", "{named} and {n} more", named=named, n=len(back) - NAMED)
         clinical = [event for event in back if isinstance(event, ClinicalEnvelope)]
-        return Because(named + more, tuple(deciding(event) for event in clinical[:MOST_DECIDING]))
+        return Because(named, tuple(deciding(event) for event in clinical[:MOST_DECIDING]))
 
     def unmet(self, actions: Iterable[AlertAction]) -> list[Rejected]:
         """What is said of actions that came just now and are about no alert that stands."""
@@ -359,11 +361,27 @@ class Fold:
         ]
 
 
-def _named(event: InputEvent) -> str:
+def _named(event: InputEvent) -> Said:
     """An event that lets a fold go back, in words."""
     replaces = event.replaces if isinstance(event, ClinicalEnvelope) else None
-    about = "which came late" if replaces is None else f"which replaces '{replaces}'"
-    return f"{event.kind} '{event.event_id}' of {event.time.isoformat()}, {about},"
+    kind, name, time = event.kind, str(event.event_id), event.time.isoformat()
+    if replaces is None:
+        return say("because.came", "{kind} '{id}' of {time}, which came late,", kind=kind, id=name, time=time)
+    return say(
+        "because.replaced",
+        "{kind} '{id}' of {time}, which replaces '{replaced}',",
+        kind=kind,
+        id=name,
+        time=time,
+        replaced=str(replaces),
+    )
+
+
+def _joined(names: Sequence[Said]) -> Said:
+    first, *others = names
+    for other in others:
+        first = say("because.and", "{one} {other}", one=first, other=other)
+    return first
 
 
 def earliest(times: Iterable[int | None]) -> int | None:

@@ -33,6 +33,7 @@ from twin.events import (
 from twin.record.held.far import AHEAD, BEFORE, Stretch
 from twin.record.history import History
 from twin.record.origins import deciding
+from twin.wording import Said, say
 
 RULE = "record.held"
 
@@ -51,7 +52,7 @@ class HeldPart(NamedTuple):
     way: str
     severity: Severity
     millis: int
-    text: str
+    text: Said
     facts: Sequence[ClinicalEnvelope] = ()
 
 
@@ -70,7 +71,8 @@ def standing(history: History, patient_id: str, model_hash: str) -> dict[str, Tr
             onset_ms=part.millis,
             time_ms=part.millis,
             started_ms=part.millis,
-            text=part.text,
+            text=str(part.text),
+            said=part.text.wording,
             evidence=AlertEvidence(
                 judged=from_millis(part.millis), decided_by=tuple(map(deciding, part.facts[:MOST_DECIDING]))
             ),
@@ -99,7 +101,7 @@ def judged(
 
 
 def _cleared(entry: Published, now: int) -> Transition:
-    text = "Nothing of it is held any more: it counts, or was corrected or retracted."
+    text = say("held.over", "Nothing of it is held any more: it counts, or was corrected or retracted.")
     return Transition(
         alert_id=entry.fold_id,
         rule=entry.rule,
@@ -109,7 +111,8 @@ def _cleared(entry: Published, now: int) -> Transition:
         severity=entry.severity,
         onset_ms=entry.onset_ms,
         time_ms=max(entry.time_ms, now),
-        text=text,
+        text=str(text),
+        said=text.wording,
     )
 
 
@@ -127,18 +130,37 @@ def _far(history: History, patient_id: str) -> Iterator[HeldPart]:
         devices = {d for d, heard in history.contact.items() if any(heard.speaks_within(*s) for s in stretches)}
         for device in sorted(devices | {fact.device_id for fact in facts if isinstance(fact, OfDevice)}):
             own = [fact for fact in facts if isinstance(fact, OfDevice) and fact.device_id == device]
-            said = (
-                f"What {device} says of {days} is held and not counted: it lies {where}. Set its clock and correct it"
+            said = say(
+                "held.device",
+                "What {device} says of {days} is held and not counted: it lies {where}. Set its clock and correct it; "
+                "{release}",
+                device=device,
+                days=days,
+                where=_where(where),
+                release=_release(own),
             )
-            yield HeldPart(Subject("device", device), where, "medium", begin, f"{said}; {_release(own)}", own)
+            yield HeldPart(Subject("device", device), where, "medium", begin, said, own)
         others = [fact for fact in facts if not isinstance(fact, OfDevice)]
         if others:
             kinds = ", ".join(sorted({fact.kind for fact in others}))
-            said = f"{kinds} of {days}, {len(others)} in all, held and not counted: they lie {where}. Correct the time"
+            said = say(
+                "held.facts",
+                "{kinds} of {days}, {n} in all, held and not counted: they lie {where}. Correct the time; {release}",
+                kinds=kinds,
+                days=days,
+                n=len(others),
+                where=_where(where),
+                release=_release(others),
+            )
             severity: Severity = "medium" if any(isinstance(fact, DoseGiven) for fact in others) else "low"
-            yield HeldPart(patient, where, severity, begin, f"{said}; {_release(others)}", others)
+            yield HeldPart(patient, where, severity, begin, said, others)
         if not devices and not facts:
-            said = f"That it is {days} is not believed: it lies {where}. Set the clock of who says so."
+            said = say(
+                "held.time",
+                "That it is {days} is not believed: it lies {where}. Set the clock of who says so.",
+                days=days,
+                where=_where(where),
+            )
             yield HeldPart(patient, f"time {where}", "low", begin, said)
 
 
@@ -146,18 +168,32 @@ def _asked(history: History) -> Iterator[HeldPart]:
     """What is held for what it says."""
     for fact in history.holding.held_facts():
         if fact.event_id in history.holding.now.asked and isinstance(fact, DoseGiven | RegimenPlanned | PumpTotals):
-            said = f"{fact.kind}: {history.holding.asked[fact.event_id]}; held and not counted. Correct it"
-            text = f"{said}; {_release([fact])}"
+            text = say(
+                "held.asked",
+                "{kind}: {why}; held and not counted. Correct it; {release}",
+                kind=fact.kind,
+                why=history.holding.asked[fact.event_id],
+                release=_release([fact]),
+            )
             yield HeldPart(Subject("drug", fact.drug), fact.event_id, "medium", to_millis(fact.time), text, [fact])
 
 
-def _release(facts: Sequence[ClinicalEnvelope]) -> str:
+def _where(where: str) -> Said:
+    if where == BEFORE:
+        return say("held.before", "more than half a year before the rest of the record")
+    return say("held.ahead", "more than two years after the rest of the record")
+
+
+def _release(facts: Sequence[ClinicalEnvelope]) -> Said:
     """How to let facts count; without any, what a device repeats."""
-    times = "a 'release' with 'begins' and 'ends' around it"
     if not facts:
-        return f"if it is right, send {times}."
-    ids = ", ".join(fact.event_id for fact in facts[:NAMED]) + (" and more" if len(facts) > NAMED else "")
-    return f"if it is right, send a 'release' with 'events' ({ids}), or {times}."
+        return say("held.release", "if it is right, send a 'release' with 'begins' and 'ends' around it.")
+    return say(
+        "held.release_of",
+        "if it is right, send a 'release' with 'events' ({ids}{more}), or one with 'begins' and 'ends' around it.",
+        ids=", ".join(fact.event_id for fact in facts[:NAMED]),
+        more=say("held.more", " and more") if len(facts) > NAMED else "",
+    )
 
 
 def _holds(stretch: Stretch, fact: ClinicalEnvelope) -> bool:
@@ -167,4 +203,4 @@ def _holds(stretch: Stretch, fact: ClinicalEnvelope) -> bool:
 def _days(stretches: Sequence[Stretch]) -> str:
     """The days from the first to the last of these stretches."""
     first, last = (from_millis(millis).date().isoformat() for millis in (stretches[0].first, stretches[-1].last))
-    return first if first == last else f"{first} to {last}"
+    return first if first == last else say("held.days", "{first} to {last}", first=first, last=last)

@@ -5,6 +5,7 @@ import { Ask } from "./ask.js";
 import { branches, chance, harm, head, problem, table } from "./branches.js";
 import { figure, oddsPlot } from "./plots.js";
 import { $, make, show, write } from "./dom.js";
+import { inWords } from "./said.js";
 import { AS_TOLD, text, textOr } from "./text.js";
 import { WhatIf } from "./whatif.js";
 
@@ -60,11 +61,13 @@ function movedSince(card, since, now) {
   ].filter(Boolean);
 }
 
+const reason = (card) => inWords({ said: card.said, text: card.reason });
+
 const advised = (card) => card.ways.at(-1);
 
 function summary(card) {
   if (card.outcome === "withdrawn") return text("advice.withdrawn_why");
-  if (card.outcome === "none") return text("advice.none_why", { why: card.reason });
+  if (card.outcome === "none") return text("advice.none_why", { why: reason(card).text });
   return text("advice.dose_advised", { dose: dose(advised(card)) });
 }
 
@@ -88,7 +91,7 @@ function article(card, moved, now) {
   const held = withheld(card);
   return make("article", { className: `advised ${card.outcome}`, attributes: { "data-outcome": card.outcome, "data-drug": card.drug } },
     heading,
-    make("p", { text: card.reason, attributes: { lang: AS_TOLD } }),
+    make("p", reason(card)),
     card.note === null ? null : make("p", { text: card.note, attributes: { lang: AS_TOLD } }),
     make("p", { className: "soft", text: facts.join(" · ") }),
     moved.length === 0 ? null : make("p", { className: "moved", text: text("advice.moved", { what: moved.join(", ") }) }),

@@ -4,6 +4,7 @@ import { Act, isShelved } from "./act.js";
 import { alertName, clock, percent, span } from "./format.js";
 import { Grounds } from "./grounds.js";
 import { $, make, severityMark, show, write } from "./dom.js";
+import { inWords } from "./said.js";
 import { AS_TOLD, language, text, textOr } from "./text.js";
 
 const HOUR = 3_600_000;
@@ -67,7 +68,7 @@ export class Item {
     Object.assign(this.element.dataset, { rule: card.rule, subject: card.subject.name, state: step.state });
     this.said.replaceChildren(...said(card, step, now));
     write(this.count, text("alerts.history", { n: card.steps.length }));
-    this.steps.replaceChildren(...card.steps.map((each) => make("li", {}, told(each), make("span", { text: each.text, attributes: { lang: AS_TOLD } }))));
+    this.steps.replaceChildren(...card.steps.map((each) => make("li", {}, told(each), make("span", inWords(each)))));
     this.grounds.draw(card.grounds, step.revision);
     this.act.draw(step, now, rights.acts && card.active, rights.who);
     return this.element;
@@ -88,7 +89,7 @@ function said(card, step, now) {
   ].filter(Boolean);
   return [
     make("p", { className: "what" }, severityMark(step.severity), make("strong", { text: alertName(card) }), make("span", { className: "state", text: card.active ? `${text(`severity.${step.severity}`)}, ${text(`state.${step.state}`)}` : text(`state.${step.state}`) })),
-    make("p", { text: step.text, attributes: { lang: AS_TOLD } }),
+    make("p", inWords(step)),
     step.advice && check(card.rule, step.advice),
     step.handled && make("p", { className: "handled", text: `${handled(step.handled)} (${clock(step.handled.time)})` }),
     make("p", { className: "soft", text: facts.join(" · ") }),

@@ -4,6 +4,7 @@ import { alertName, amount, clock, day, number, percent, quantity, relative, spa
 import { intervalBar, make, severityMark } from "./dom.js";
 import { behind, troubles } from "./needs.js";
 import { trendLine } from "./trend.js";
+import { inWords } from "./said.js";
 import { text } from "./text.js";
 
 const small = (said) => make("small", { text: said });
@@ -18,7 +19,7 @@ function alertChip(card) {
   const step = card.steps.at(-1);
   const p = step.probability === null ? "" : ` ${percent(step.probability)}`;
   const seen = step.state === "acknowledged" ? make("span", { className: "unseen", text: ` (${text("state.acknowledged")})` }) : null;
-  return make("span", { className: `chip ${step.severity}${seen ? " seen" : ""}`, attributes: { title: step.text } }, severityMark(step.severity), `${alertName(card)}${p}`, seen);
+  return make("span", { className: `chip ${step.severity}${seen ? " seen" : ""}`, attributes: { title: inWords(step).text } }, severityMark(step.severity), `${alertName(card)}${p}`, seen);
 }
 
 const trouble = ({ severity, said, detail }) =>

@@ -68,6 +68,7 @@ export function unit(ucum) {
     .replaceAll(/u(?=g|mol|L)/g, "µ")
     .replaceAll("[degF]", "°F")
     .replaceAll("Cel", "°C")
+    .replaceAll("mm[Hg]", "mmHg")
     .replaceAll(/(?<=[a-z])\./gi, "·")
     .replaceAll("m2", "m²");
 }

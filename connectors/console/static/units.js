@@ -4,7 +4,7 @@
 import { lines, preferences } from "./preferences.js";
 
 /** How values of a name convert from a unit: {unit, of: value => value}. */
-function conversion(name, unit) {
+export function conversion(name, unit) {
   const known = lines[name]?.[unit];
   const chosen = preferences.units[known?.kind];
   const line = known?.to[chosen];

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 from functools import cache
@@ -10,6 +11,7 @@ from typing import get_args, get_type_hints
 
 import pytest
 
+import twin
 from connectors.access.roles import MAY, Deed
 from connectors.console.server import STATIC
 from tests.connectors.console.literals import Page, literals
@@ -94,6 +96,25 @@ def test_every_rule_has_its_title_and_what_to_check_in_every_language() -> None:
             assert messages(language)[f"rule.{rule.RULE}.check"]
     known = {f"rule.{rule.RULE}.{part}" for rule in rules().offers for part in ("title", "check")}
     assert {key for key in messages("en") if key.startswith("rule.")} == known
+
+
+def patterns_of_twins() -> dict[str, str]:
+    """Every pattern that twins say something by (`twin.wording.say`), by its key."""
+    found: dict[str, str] = {}
+    for path in sorted(Path(twin.__path__[0]).rglob("*.py")):
+        for call in ast.walk(ast.parse(path.read_text())):
+            if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id == "say":
+                key, pattern = map(ast.literal_eval, call.args)
+                assert found.setdefault(key, pattern) == pattern, f"{path}: {key} has two patterns"
+    return found
+
+
+def test_what_twins_say_is_in_the_message_file_as_they_say_it() -> None:
+    patterns = patterns_of_twins()
+    assert len(patterns) > 100
+    ours = {"share", "change"}
+    said = {key.removeprefix("said."): text for key, text in messages("en").items() if key.startswith("said.")}
+    assert {key: text for key, text in said.items() if key not in ours} == patterns
 
 
 def test_whatever_an_event_may_say_in_one_word_has_a_text() -> None:

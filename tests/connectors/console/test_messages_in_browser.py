@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterator
 
+import msgspec
 import pytest
 from selenium import webdriver
 from selenium.webdriver.common.by import By
@@ -15,7 +16,11 @@ from connectors.console.server import STATIC
 from tests import factories as make
 from tests.connectors.console.in_browser import Console, eventually, text_of, visible, ward_order
 from tests.connectors.console.test_browser import course
+from tests.connectors.console.test_messages import patterns_of_twins
+from tests.twin.alerts.rules.views import nadir, told
+from twin.alerts.lifecycle import to_alert
 from twin.events import Advice, Alert
+from twin.wording import amount, bare, capital, change, say, share
 
 SHOWN = """
     const found = [];
@@ -39,6 +44,28 @@ READ_ALL = """
       done(Object.entries(patterns).map(([key, pattern]) => [key, worded(read(pattern), arguments[1], arguments[0])]));
     }).catch((error) => done(String(error)));
 """
+
+
+SAY_ALL = """
+    const done = arguments[arguments.length - 1];
+    import(new URL("static/said.js", location.href)).then(({inWords}) => {
+      done(arguments[0].map((said) => inWords({said, text: "?"}).text));
+    }).catch((error) => done(String(error)));
+"""
+
+TERMS: dict[str, str | float] = {
+    "drug": "docetaxel",
+    "output": "neutrophils",
+    "name": "neutropenia",
+    "target": "docetaxel_auc",
+    "n": 3.0,
+    "toxicity": "neutropenia_g4",
+    "device": "pump_1",
+    "p": share(0.62),
+    "kind": "lab_result",
+    "grade": "4",
+}
+"""What is put into patterns by its name; for all else stands a quantity."""
 
 
 def words(text: str) -> set[str]:
@@ -93,6 +120,49 @@ def test_the_german_page_has_no_english_word_of_the_messages_left(german: webdri
     assert "Blutbild vor dem Nadir wiederholen" in text_of(german, "#alerts .advice"), "what to check, by the rule"
     said = german.find_element(By.CSS_SELECTOR, "#alerts li.high p[lang=en]")
     assert said.text == "In grade 4 now", "what the twin says stays as it was said, and screen readers are told so"
+
+
+def test_alerts_and_reasons_are_told_in_the_language_of_the_page(german: webdriver.Chrome, console: Console) -> None:
+    (raised,) = [one for one in told([nadir(0, 0.9)]) if one.rule == "tox.neutropenia_g4"]
+    names = {"model": make.MODEL, "model_hash": make.MODEL_HASH, "rules_hash": "0" * 16}
+    alert = to_alert(raised, 0, patient_id="P-1", **names)
+    advice = Advice.example().model_copy(update={"patient_id": "P-1", "time": make.at(40)})
+    console.publish(*course(hours=2), alert, advice)
+    german.get(f"{console.address}/#patient/P-1")
+    eventually(lambda: visible(german, "#advised article") and visible(german, "#alerts li.high, #alerts li.medium"))
+    said = german.find_element(By.CSS_SELECTOR, "#alerts li p:nth-child(2)")
+    assert alert.text.startswith("Grade 4 neutropenia with probability 90% within"), "as subscribers get it"
+    assert said.text.startswith("Neutropenie Grad 4 mit einer Wahrscheinlichkeit von 90 % innerhalb von")
+    assert not said.get_attribute("lang")
+    reason = text_of(german, "#advised article p")
+    assert reason == "Die größte erlaubte Dosis, die P(Neutropenie g4) höchstens 25 % einhält."
+
+
+@pytest.mark.usefixtures("console")
+def test_every_text_of_a_twin_is_the_same_on_the_english_page_and_has_its_german_words(page: webdriver.Chrome) -> None:
+    units = ("10*9/L", "mm[Hg]", "mg.h/L", "Cel", "d", "1", "ug/L", "umol/L", "mg/h", "ms")
+    numbers = [amount(figure, unit) for unit in units for figure in ("0.45", "1234", "0.00123", "-2.5", "7")]
+    samples = [
+        *numbers,
+        *map(share, (0.0, 0.618, 1.0)),
+        *map(change, (0.25, -0.1)),
+        capital("grade 4"),
+        bare("2.5", "h"),
+    ]
+    for key, pattern in patterns_of_twins().items():
+        terms = {name: TERMS.get(name, amount("2.5", "mg/L")) for name in re.findall(r"{(\w+)}", pattern)}
+        samples.append(say(key, pattern, **terms))
+    sent = [msgspec.to_builtins(one.wording) for one in samples]
+    assert page.execute_async_script(SAY_ALL, sent) == [str(one) for one in samples]
+    choose(page, language="de")
+    eventually(lambda: text_of(page, "#ward-title") == "Station")
+    try:
+        in_german = page.execute_async_script(SAY_ALL, sent)
+    finally:
+        page.execute_script("localStorage.clear()")
+    assert "?" not in in_german
+    assert in_german[: len(numbers)] == [str(one).replace(".", ",") for one in numbers]
+    assert len(in_german) == len(samples)
 
 
 def test_the_page_begins_in_the_language_of_the_browser_and_keeps_what_was_chosen(

@@ -13,9 +13,7 @@ from twin.alerts.finding import Finding
 from twin.alerts.settings import SettingsFor
 from twin.alerts.snapshot import ExposureView, Snapshot
 from twin.events import Subject, Watched
-from twin.writing import unit as written
-
-_MEASURES = {"course": "exposure", "day": "exposure of a day", "trough": "trough", "time_above": "time above the level"}
+from twin.wording import Said, amount, bare, say, share
 
 
 def beyond(
@@ -52,33 +50,89 @@ def beyond(
 
 def _watched(view: ExposureView, side: Literal["below", "above"], limit: float) -> Watched:
     q05, q95 = view.at_end_range or (None, None)
-    what = f"{view.drug}, {_MEASURES[view.measure]}"
+    what = f"{view.drug}, {_measure(view)}"
     return Watched(what, view.unit, side, limit, q05=q05, median=view.at_end_median, q95=q95)
 
 
-def _text(view: ExposureView, side: str, limit: float, p: float) -> str:
-    what = f"{view.drug}: {_MEASURES[view.measure]} {'expected' if view.running else 'of the course'} {side}"
-    return f"{what} {limit:.4g} {written(view.unit)} with probability {p:.0%} ({_median(view)}target {_target(view)})."
+def _text(view: ExposureView, side: str, limit: float, p: float) -> Said:
+    terms = {
+        "drug": view.drug,
+        "measure": _measure(view),
+        "limit": amount(f"{limit:.4g}", view.unit),
+        "p": share(p),
+        "median": _median(view),
+        "target": _target(view),
+    }
+    match view.running, side:
+        case True, "below":
+            return say(
+                "exposure.expected_below",
+                "{drug}: {measure} expected below {limit} with probability {p} ({median}target {target}).",
+                **terms,
+            )
+        case True, _:
+            return say(
+                "exposure.expected_above",
+                "{drug}: {measure} expected above {limit} with probability {p} ({median}target {target}).",
+                **terms,
+            )
+        case _, "below":
+            return say(
+                "exposure.course_below",
+                "{drug}: {measure} of the course below {limit} with probability {p} ({median}target {target}).",
+                **terms,
+            )
+        case _:
+            return say(
+                "exposure.course_above",
+                "{drug}: {measure} of the course above {limit} with probability {p} ({median}target {target}).",
+                **terms,
+            )
 
 
-def _unsaid(view: ExposureView) -> str:
-    return f"{view.drug}: nothing is planned from which the {_MEASURES[view.measure]} in the end could be told."
+def _measure(view: ExposureView) -> Said:
+    match view.measure:
+        case "day":
+            return say("exposure.day", "exposure of a day")
+        case "trough":
+            return say("exposure.trough", "trough")
+        case "time_above":
+            return say("exposure.time_above", "time above the level")
+        case _:
+            return say("exposure.course", "exposure")
 
 
-def _outcome(view: ExposureView) -> str:
+def _unsaid(view: ExposureView) -> Said:
+    return say(
+        "exposure.unsaid",
+        "{drug}: nothing is planned from which the {measure} in the end could be told.",
+        drug=view.drug, measure=_measure(view),
+    )  # fmt: skip
+
+
+def _outcome(view: ExposureView) -> Said:
     if view.at_end_median is None:
-        return f"{view.drug}: the course is over."
-    median = f"{view.at_end_median:.3g} {written(view.unit)} (median)"
-    return f"{view.drug}: {_MEASURES[view.measure]} of the course was {median}, target {_target(view)}."
+        return say("exposure.over", "{drug}: the course is over.", drug=view.drug)
+    return say(
+        "exposure.was",
+        "{drug}: {measure} of the course was {median} (median), target {target}.",
+        drug=view.drug, measure=_measure(view), median=amount(f"{view.at_end_median:.3g}", view.unit),
+        target=_target(view),
+    )  # fmt: skip
 
 
-def _median(view: ExposureView) -> str:
-    return "of what was given so far; " if view.at_end_median is None else f"median {view.at_end_median:.3g}, "
+def _median(view: ExposureView) -> Said:
+    if view.at_end_median is None:
+        return say("exposure.so_far", "of what was given so far; ")
+    return say("exposure.median", "median {value}, ", value=bare(f"{view.at_end_median:.3g}", view.unit))
 
 
-def _target(view: ExposureView) -> str:
+def _target(view: ExposureView) -> Said:
+    low, high = (
+        "" if limit is None else bare(f"{limit:.4g}", view.unit) for limit in (view.target_low, view.target_high)
+    )
     if view.target_low is None:
-        return f"at most {view.target_high:.4g}"
+        return say("exposure.at_most", "at most {high}", high=high)
     if view.target_high is None:
-        return f"at least {view.target_low:.4g}"
-    return f"{view.target_low:.4g} to {view.target_high:.4g}"
+        return say("exposure.at_least", "at least {low}", low=low)
+    return say("exposure.between", "{low} to {high}", low=low, high=high)

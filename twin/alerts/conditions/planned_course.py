@@ -16,7 +16,7 @@ from functools import cached_property, lru_cache
 from twin.alerts.snapshot import DeliveryView
 from twin.clock import HOUR_MS
 from twin.record.orders import PlanStep
-from twin.writing import unit as written
+from twin.wording import Said, amount, bare, say, share
 
 COURSE_GAP_MS = 72 * HOUR_MS
 """Planned doses further apart than this belong to different courses (assumed: between a two-day infusion with its
@@ -112,30 +112,38 @@ class PlannedCourse:
         return tuple(near)
 
 
-def outcome(drug: str, course: PlannedCourse, unit: str) -> str:
+def outcome(drug: str, course: PlannedCourse, unit: str) -> Said:
     """What was delivered of a course in the end, beside what was planned.
 
     >>> outcome("paclitaxel", PlannedCourse((PlanStep(0, 0, 117.0),), 234.0, 0.0, started=True), "mg")
     'paclitaxel: 234 of 117 mg delivered, twice the plan.'
     """
-    return f"{drug}: {given(course, unit)}, {_against_plan(course.delivered / course.total)}."
+    return say(
+        "course.outcome", "{drug}: {given}, {against}.",
+        drug=drug, given=given(course, unit), against=against_plan(course),
+    )  # fmt: skip
 
 
-def given(course: PlannedCourse, unit: str) -> str:
+def given(course: PlannedCourse, unit: str) -> Said:
     """The amount delivered so far beside the planned one."""
-    return f"{_amount(course.delivered)} of {_amount(course.total)} {written(unit)} delivered"
+    so_far, total = _figure(course.delivered), _figure(course.total)
+    return say("course.given", "{given} of {total} delivered", given=bare(so_far, unit), total=amount(total, unit))
 
 
-def _amount(value: float) -> str:
+def _figure(value: float) -> str:
     return f"{value:.0f}" if value >= 1000 else f"{value:.4g}"
 
 
-def _against_plan(ratio: float) -> str:
+def against_plan(course: PlannedCourse) -> Said:
+    """What was delivered, as a part or a multiple of the plan."""
+    ratio = course.delivered / course.total
     if abs(ratio - 1.0) <= BOUNDARY:
-        return "as planned"
+        return say("course.as_planned", "as planned")
     if abs(ratio - 2.0) <= BOUNDARY:
-        return "twice the plan"
-    return f"{ratio:.2g} times the plan" if ratio > 2.0 else f"{ratio:.0%} of the plan"
+        return say("course.twice", "twice the plan")
+    if ratio > 2.0:
+        return say("course.times", "{times} times the plan", times=float(f"{ratio:.2g}"))
+    return say("course.share", "{p} of the plan", p=share(ratio))
 
 
 @lru_cache(maxsize=32)  # the rules on delivery ask of the same moments in turn

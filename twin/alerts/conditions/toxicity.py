@@ -16,7 +16,7 @@ from twin.alerts.settings import RuleSettings, severity_of
 from twin.alerts.snapshot import Snapshot, ToxicityView
 from twin.clock import DAY_MS
 from twin.events import Subject, Watched
-from twin.writing import unit as written
+from twin.wording import Said, amount, capital, say, share
 
 NEAR = 0.25
 """Days: a worst value nearer than this is now, for a count hardly moves in six hours (assumed)."""
@@ -78,7 +78,7 @@ def named(view: ToxicityView) -> str:
     return " ".join(["prolonged", *words[:-1]] if words[-1] == "prolonged" else words)
 
 
-def _words(view: ToxicityView, level: float, its: RuleSettings, snapshot: Snapshot, *, present: bool) -> str:
+def _words(view: ToxicityView, level: float, its: RuleSettings, snapshot: Snapshot, *, present: bool) -> Said:
     over = level < its.clear_below - threshold_margin(its.clear_below, its, snapshot.ess)
     return _over(view, level, snapshot.time_ms) if over else _text(view, snapshot.time_ms, present)
 
@@ -89,50 +89,88 @@ def _watched(view: ToxicityView) -> Watched:
     return Watched(worst, view.unit, view.side, view.limit, q05=q05, median=view.median, q95=q95)
 
 
-def _text(view: ToxicityView, now: int, present: bool) -> str:
-    worst = f"{_extreme(view)} {_amount(view, view.median)} (median) {_when(view.day)}"
-    within = f"within {view.horizon_hours / 24:.3g} d"
+def _text(view: ToxicityView, now: int, present: bool) -> Said:
+    worst, within = _worst(view), amount(f"{view.horizon_hours / 24:.3g}", "d")
+    p = share(view.probability)
     if view.lasting_hours:
-        so_far = "" if view.since_ms is None else f", so far for {(now - view.since_ms) / DAY_MS:.2g} d"
-        beyond = f"{view.side} {_amount(view, view.limit)} for {view.lasting_hours / 24:.3g} d in a row{so_far}"
-        return f"{_sentence(view)} with probability {view.probability:.0%} {within}: {beyond}; {worst}."
+        so_far: str = ""
+        if view.since_ms is not None:
+            so_far = say("toxicity.so_far", ", so far for {time}", time=_days(now - view.since_ms))
+        lasting = amount(f"{view.lasting_hours / 24:.3g}", "d")
+        if view.side == "below":
+            return say(
+                "toxicity.lasting_below",
+                "{what} with probability {p} within {time}: below {limit} for {lasting} in a row{so_far}; {worst}.",
+                what=_sentence(view), p=p, time=within, limit=_amount(view, view.limit), lasting=lasting, so_far=so_far,
+                worst=worst,
+            )  # fmt: skip
+        return say(
+            "toxicity.lasting_above",
+            "{what} with probability {p} within {time}: above {limit} for {lasting} in a row{so_far}; {worst}.",
+            what=_sentence(view), p=p, time=within, limit=_amount(view, view.limit), lasting=lasting, so_far=so_far,
+            worst=worst,
+        )  # fmt: skip
     if present:
-        at = f"{_amount(view, view.now)} (median)"
-        return f"In {_graded(view)} now with probability {view.p_now:.0%}: {at}; {worst}."
-    return f"{_sentence(view)} with probability {view.probability:.0%} {within}; {worst}."
+        return say(
+            "toxicity.now",
+            "In {what} now with probability {p}: {value} (median); {worst}.",
+            what=_graded(view), p=share(view.p_now), value=_amount(view, view.now), worst=worst,
+        )  # fmt: skip
+    return say(
+        "toxicity.ahead",
+        "{what} with probability {p} within {time}; {worst}.",
+        what=_sentence(view), p=p, time=within, worst=worst,
+    )  # fmt: skip
 
 
-def _over(view: ToxicityView, level: float, now: int) -> str:
+def _over(view: ToxicityView, level: float, now: int) -> Said:
     """What came of it, once it is no longer to be expected."""
-    measured = ""
+    measured: str = ""
     if view.measured is not None:
         value, when = view.measured
-        worst = "lowest" if view.side == "below" else "highest"
-        measured = f"; the {worst} measured was {_amount(view, value)}, {(now - when) / DAY_MS:.2g} d ago"
-    left = f"probability {level:.0%} within {view.horizon_hours / 24:.3g} d"
-    at = f"{_amount(view, view.now)} (median)"
-    return f"{_sentence(view)} is no longer expected ({left}): now {at}{measured}."
+        seen, ago = _amount(view, value), _days(now - when)
+        if view.side == "below":
+            measured = say("toxicity.lowest", "; the lowest measured was {value}, {time} ago", value=seen, time=ago)
+        else:
+            measured = say("toxicity.highest", "; the highest measured was {value}, {time} ago", value=seen, time=ago)
+    return say(
+        "toxicity.over",
+        "{what} is no longer expected (probability {p} within {time}): now {value} (median){measured}.",
+        what=_sentence(view), p=share(level), time=amount(f"{view.horizon_hours / 24:.3g}", "d"),
+        value=_amount(view, view.now), measured=measured,
+    )  # fmt: skip
 
 
-def _sentence(view: ToxicityView) -> str:
-    graded = _graded(view)
-    return f"{graded[0].upper()}{graded[1:]}"
+def _sentence(view: ToxicityView) -> Said:
+    return capital(_graded(view))
 
 
 def _graded(view: ToxicityView) -> str:
     if view.grade is None or view.lasting_hours:
         return named(view)
-    version = "" if view.ctcae == "5.0" else f" (CTCAE v{view.ctcae})"
-    return f"grade {view.grade} {named(view)}{version}"
+    grade = f"{view.grade}"
+    if view.ctcae == "5.0":
+        return say("toxicity.graded", "grade {grade} {name}", grade=grade, name=named(view))
+    return say(
+        "toxicity.graded_by",
+        "grade {grade} {name} (CTCAE v{version})",
+        grade=grade, name=named(view), version=view.ctcae or "",
+    )  # fmt: skip
 
 
-def _extreme(view: ToxicityView) -> str:
-    return "nadir" if view.side == "below" else "peak"
+def _worst(view: ToxicityView) -> Said:
+    value = _amount(view, view.median)
+    when = say("toxicity.about_now", "about now")
+    if view.day >= NEAR:
+        when = say("toxicity.in", "in {time}", time=amount(f"{view.day:.2g}", "d"))
+    if view.side == "below":
+        return say("toxicity.nadir", "nadir {value} (median) {when}", value=value, when=when)
+    return say("toxicity.peak", "peak {value} (median) {when}", value=value, when=when)
 
 
-def _amount(view: ToxicityView, value: float) -> str:
-    return f"{value:.2g} {written(view.unit)}" if view.side == "below" else f"{value:.3g} {written(view.unit)}"
+def _amount(view: ToxicityView, value: float) -> Said:
+    return amount(f"{value:.2g}" if view.side == "below" else f"{value:.3g}", view.unit, view.output)
 
 
-def _when(day: float) -> str:
-    return f"in {day:.2g} d" if day >= NEAR else "about now"
+def _days(millis: int) -> Said:
+    return amount(f"{millis / DAY_MS:.2g}", "d")

@@ -11,6 +11,7 @@ from twin.events.channels import ADVICE, Channel
 from twin.events.envelope import EventId, Frozen, OutputEvent
 from twin.events.event_time import EventTime
 from twin.events.story import at, published, story_id
+from twin.wording import Wording, say, share
 
 AdviceCause = Literal["request", "plan", "level"]
 """Why advice is given: somebody asked, the drug was ordered, or a level or count was measured."""
@@ -115,7 +116,9 @@ class Advice(OutputEvent):
     is *advised*, *foreseen* (what-ifs alone were asked for), *none* (the ``reason`` says why there is nothing to advise
     on) or *withdrawn*, as late, corrected or retracted data removed the cause. ``alternatives`` begin with the planned
     dose and end with the advised one. ``branches`` are the what-ifs of a request, the plan first, along the times
-    ``ahead``. Data that come late give another ``event_id`` under the same ``advice_id``; the newest record counts. The
+    ``ahead``. ``said`` is what ``reason`` was made from, by which it is told in other languages.
+
+    Data that come late give another ``event_id`` under the same ``advice_id``; the newest record counts. The
     same facts give the same bytes, in whatever order they came.
     """
 
@@ -132,6 +135,7 @@ class Advice(OutputEvent):
     protocol_hash: Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")] | None = None
     decision: Literal["rate now", "rest of the course", "next dose"] | None = None
     reason: Text
+    said: Wording | None = None
     note: Text | None = None
     ess: Size | None = None
     alternatives: tuple[Alternative, ...] = ()
@@ -175,6 +179,9 @@ class Advice(OutputEvent):
             harm = HarmOdds(toxicity="neutropenia_g4", p=p, se=0.015)
             return WhatIf(words=words, ess=612.0, outputs=(band,), toxicities=(harm,))
 
+        limit = say("dose.limit", "P({toxicity}) within {p}", toxicity="neutropenia_g4", p=share(0.25))
+        keeps = say("dose.keeps", " that keeps {limits}", limits=limit)
+        reason = say("dose.largest", "The largest allowed dose{keeps}{later}.", keeps=keeps, later="")
         return cls(
             **published("advice", 121.25),
             advice_id=story_id("advice", "id"),
@@ -185,7 +192,8 @@ class Advice(OutputEvent):
             protocol="docetaxel_q3w",
             protocol_hash="0" * 16,
             decision="next dose",
-            reason="The largest allowed dose that keeps P(neutropenia_g4) within 25%.",
+            reason=str(reason),
+            said=reason.wording,
             ess=612.0,
             alternatives=(way("planned", 1.0, 0.41), way("advised", 0.75, 0.22)),
             next_sample=NextSample(output="neutrophils", time=at(192), gain_bits=0.8, gain_se=0.05, kept=0.6),

@@ -14,6 +14,7 @@ from twin.events.envelope import EventId, ModelName, OutputEvent, StaffId
 from twin.events.event_time import EventTime
 from twin.events.outputs.evidence import AlertEvidence, AlertThreshold, Deciding, Freshness, Watched
 from twin.events.story import at, published, story_id
+from twin.wording import Wording, amount, say, share
 
 AlertState = Literal["active", "acknowledged", "latched", "resolved", "withdrawn"]
 """How an alert stands: *active*; *acknowledged*, seen by somebody; *latched*, its condition is gone and nobody has seen
@@ -86,7 +87,8 @@ class Alert(OutputEvent):
     which the condition began to hold. ``state`` is how the alert stands now, ``phase`` what this transition tells.
     ``advice`` says what to check or do. Until ``shelved_until``, and while ``inhibited_by`` names an alert as its
     cause, nobody need be called for it. ``handled`` is what somebody did about it last. ``rules_hash`` names the
-    thresholds that it was judged by, ``evidence`` on what the alert rests.
+    thresholds that it was judged by, ``evidence`` on what the alert rests. ``said`` is what ``text`` was made from, by
+    which it is told in other languages.
     """
 
     sent_on: ClassVar[Channel] = ALERTS
@@ -111,6 +113,7 @@ class Alert(OutputEvent):
     handled: AlertHandling | None = None
     rules_hash: Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")] | None = None
     evidence: AlertEvidence | None = None
+    said: Wording | None = None
 
     @property
     def live(self) -> bool:
@@ -126,6 +129,14 @@ class Alert(OutputEvent):
 
     @classmethod
     def example(cls) -> Self:
+        text = say(
+            "toxicity.ahead",
+            "{what} with probability {p} within {time}; {worst}.",
+            what="Grade 4 neutropenia",
+            p=share(0.62),
+            time=amount("21", "d"),
+            worst="nadir 0.45 ×10⁹/L (median) in 2.5 d",
+        )
         return cls(
             **published("alert", 121),
             alert_id=story_id("alert", "id"),
@@ -139,7 +150,8 @@ class Alert(OutputEvent):
             probability=0.62,
             horizon_hours=504.0,
             freshness_hours=1.0,
-            text="Grade 4 neutropenia with probability 62% within 21 d; nadir 0.45 ×10⁹/L (median) in 2.5 d.",
+            text=str(text),
+            said=text.wording,
             advice="Take a full blood count.",
             rules_hash="0" * 16,
             evidence=AlertEvidence(

@@ -25,6 +25,7 @@ from twin.patient.advising.causes import Cause, causes
 from twin.record.history import History
 from twin.record.orders import Orders
 from twin.timeline.timeline import Timeline
+from twin.wording import say
 
 BEFORE_ALL = -(2**62)
 """Before any cause (ms)."""
@@ -231,8 +232,8 @@ class Desk:
             self._said.append(self._event(given, answer.said))
 
     def _withdrawal(self, one: Advised) -> Advice:
-        reason = "Withdrawn: late, corrected or retracted data removed the cause."
-        return self._event(one, {"outcome": "withdrawn", "reason": reason})
+        reason = say("advice.withdrawn", "Withdrawn: late, corrected or retracted data removed the cause.")
+        return self._event(one, {"outcome": "withdrawn", "reason": str(reason), "said": reason.wording})
 
     def _event(self, given: Advised, said: Mapping[str, Any]) -> Advice:
         """The answer as it goes on the wire; what says something else has another id."""

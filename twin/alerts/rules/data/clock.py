@@ -13,6 +13,7 @@ from twin.alerts.settings import SettingsFor, Threshold, severity_of, stated
 from twin.alerts.snapshot import Snapshot
 from twin.clock import HOUR_MS, MINUTE_MS
 from twin.events import Subject
+from twin.wording import Said, amount, say
 
 RULE = "data.clock"
 TITLE = "Clock of a device is wrong"
@@ -48,7 +49,7 @@ def find(snapshot: Snapshot, settings_for: SettingsFor) -> tuple[Finding, ...]:
                 words=partial(_text, view.device, view.behind, its.clear_below),
                 newest_ms=view.since_ms,
                 began_ms=view.since_ms,
-                stage=_span(view.behind),
+                stage=str(_span(view.behind)),
                 advice=f"{set_it}; check times that were read off it.",
                 settings=its,
             )
@@ -56,13 +57,22 @@ def find(snapshot: Snapshot, settings_for: SettingsFor) -> tuple[Finding, ...]:
     return tuple(found)
 
 
-def _text(device: str, behind: float, little: float) -> str:
+def _text(device: str, behind: float, little: float) -> Said:
     if abs(behind) < 60 * little:
-        return f"The clock of {device} is right."
-    side = "behind" if behind > 0 else "ahead"
-    return f"The clock of {device} is {_span(behind)} {side}; what it says is placed by a right clock."
+        return say("clock.right", "The clock of {device} is right.", device=device)
+    if behind > 0:
+        return say(
+            "clock.behind", "The clock of {device} is {time} behind; what it says is placed by a right clock.",
+            device=device, time=_span(behind),
+        )  # fmt: skip
+    return say(
+        "clock.ahead", "The clock of {device} is {time} ahead; what it says is placed by a right clock.",
+        device=device, time=_span(behind),
+    )  # fmt: skip
 
 
-def _span(seconds: float) -> str:
+def _span(seconds: float) -> Said:
     millis = 1000 * abs(seconds)
-    return f"{millis / MINUTE_MS:.3g} min" if millis < 2 * HOUR_MS else f"{millis / HOUR_MS:.3g} h"
+    if millis < 2 * HOUR_MS:
+        return amount(f"{millis / MINUTE_MS:.3g}", "min")
+    return amount(f"{millis / HOUR_MS:.3g}", "h")

@@ -17,6 +17,7 @@ from twin.clock import HOUR_MS, MINUTE_MS
 from twin.events import Subject, Watched
 from twin.record.contact import SPELL_MS
 from twin.record.orders import DeviceView
+from twin.wording import Said, amount, say
 
 RULE = "data.dropout"
 TITLE = "No data"
@@ -46,8 +47,10 @@ def find(snapshot: Snapshot, settings_for: SettingsFor) -> tuple[Finding, ...]:
         every = device.expected_every_ms
         about = Subject("device", device.device_id)
         if not device.associated or every is None:
-            text = "is released" if not device.associated else "may be silent"
-            found.append(Finding(RULE, about, 0.0, its.severity, f"Device {device.device_id} {text}."))
+            text = say("dropout.maybe", "Device {device} may be silent.", device=device.device_id)
+            if not device.associated:
+                text = say("dropout.released", "Device {device} is released.", device=device.device_id)
+            found.append(Finding(RULE, about, 0.0, its.severity, text))
             continue
         allowed = max(round(missed * every), least)
         silent = max(0, snapshot.time_ms - device.last_seen_ms)
@@ -60,7 +63,7 @@ def find(snapshot: Snapshot, settings_for: SettingsFor) -> tuple[Finding, ...]:
                 words=partial(_text, device, silent, allowed),
                 newest_ms=device.last_seen_ms if silent > allowed else None,
                 began_ms=device.last_seen_ms + allowed,
-                stage=_span(_step_below(silent, allowed)) if silent > allowed else "",
+                stage=str(_span(_step_below(silent, allowed))) if silent > allowed else "",
                 advice=ADVICE,
                 settings=its,
                 quantity=partial(Watched, "silence", "min", "above", allowed / MINUTE_MS, silent / MINUTE_MS),
@@ -69,11 +72,17 @@ def find(snapshot: Snapshot, settings_for: SettingsFor) -> tuple[Finding, ...]:
     return tuple(found)
 
 
-def _text(device: DeviceView, silent: int, allowed: int) -> str:
-    every = "" if device.expected_every_ms is None else f"; expected every {_span(device.expected_every_ms)}"
+def _text(device: DeviceView, silent: int, allowed: int) -> Said:
+    every: str = ""
+    if device.expected_every_ms is not None:
+        every = say("dropout.every", "; expected every {time}", time=_span(device.expected_every_ms))
     # Of a device that reports no time is given: when exactly it last did is no part of the judgement.
-    said = f"silent for more than {_span(_step_below(silent, allowed))}" if silent > allowed else "is heard"
-    return f"Device {device.device_id} {said}{every}."
+    if silent > allowed:
+        return say(
+            "dropout.silent", "Device {device} silent for more than {time}{every}.",
+            device=device.device_id, time=_span(_step_below(silent, allowed)), every=every,
+        )  # fmt: skip
+    return say("dropout.heard", "Device {device} is heard{every}.", device=device.device_id, every=every)
 
 
 def _step_below(silent: int, allowed: int) -> int:
@@ -84,5 +93,7 @@ def _step_below(silent: int, allowed: int) -> int:
     return step
 
 
-def _span(millis: int) -> str:
-    return f"{millis / MINUTE_MS:.3g} min" if millis < 2 * HOUR_MS else f"{millis / HOUR_MS:.3g} h"
+def _span(millis: int) -> Said:
+    if millis < 2 * HOUR_MS:
+        return amount(f"{millis / MINUTE_MS:.3g}", "min")
+    return amount(f"{millis / HOUR_MS:.3g}", "h")

@@ -15,8 +15,8 @@ from twin.alerts.settings import SettingsFor, Threshold, severity_of, stated
 from twin.alerts.snapshot import ReportView, Snapshot
 from twin.clock import HOUR_MS
 from twin.events import Subject, Watched
+from twin.wording import Said, amount, say
 from twin.writing import number
-from twin.writing import unit as written
 
 RULE = "data.late"
 TITLE = "Result came late"
@@ -59,7 +59,7 @@ def find(snapshot: Snapshot, settings_for: SettingsFor) -> tuple[Finding, ...]:
                 newest_ms=view.drawn_ms,
                 began_ms=view.reported_ms if level >= its.raise_above else None,
                 episode_ms=view.drawn_ms if level >= its.raise_above else None,
-                ending="Another result has been reported since.",
+                ending=say("late.another", "Another result has been reported since."),
                 advice=_advice(without),
                 settings=its,
                 quantity=partial(Watched, "delay", "h", "above", allowed, hours),
@@ -73,14 +73,29 @@ def _decided_without(view: ReportView, own: int) -> tuple[tuple[int, str, str], 
     return tuple(one for one in view.decided if one[0] > view.drawn_ms + own)
 
 
-def _text(view: ReportView, hours: float, without: tuple[tuple[int, str, str], ...]) -> str:
-    value = f"{view.output}: {number(view.value)} {written(view.unit)}".rstrip()
-    said = f"{value} was reported {number(hours)} h after it was drawn"
+def _text(view: ReportView, hours: float, without: tuple[tuple[int, str, str], ...]) -> Said:
+    value, delay = amount(number(view.value), view.unit, view.output), amount(number(hours), "h")
     if not without:
-        return f"{said}."
+        return say(
+            "late.reported", "{output}: {value} was reported {time} after it was drawn.",
+            output=view.output, value=value, time=delay,
+        )  # fmt: skip
     when, what, drug = without[0]
-    more = f", and {len(without) - 1} more" if len(without) > 1 else ""
-    return f"{said}; without it {drug} was {what} {number((when - view.drawn_ms) / HOUR_MS)} h after the drawing{more}."
+    more: str = say("late.more", ", and {n} more", n=len(without) - 1) if len(without) > 1 else ""
+    after = amount(number((when - view.drawn_ms) / HOUR_MS), "h")
+    if what == "planned":
+        return say(
+            "late.planned",
+            "{output}: {value} was reported {time} after it was drawn; without it {drug} was planned {after} after the "
+            "drawing{more}.",
+            output=view.output, value=value, time=delay, drug=drug, after=after, more=more,
+        )  # fmt: skip
+    return say(
+        "late.given",
+        "{output}: {value} was reported {time} after it was drawn; without it {drug} was given {after} after the "
+        "drawing{more}.",
+        output=view.output, value=value, time=delay, drug=drug, after=after, more=more,
+    )  # fmt: skip
 
 
 def _advice(without: tuple[tuple[int, str, str], ...]) -> str:

@@ -11,7 +11,7 @@ from twin.alerts.finding import Finding
 from twin.alerts.settings import SettingsFor, Threshold, stated
 from twin.alerts.snapshot import Snapshot, ValueView
 from twin.events import Subject, Watched
-from twin.writing import unit as written
+from twin.wording import Said, amount, bare, say
 
 RULE = "data.suspect"
 TITLE = "Value in another unit?"
@@ -33,16 +33,16 @@ changed by then stays so, and so it latches."""
 ADVICE = "Look at the value, its unit, the tube and the patient's name; correct or retract it where it is wrong."
 
 RATIOS = {
-    10.0: "the decimal point is one place off",
-    100.0: "the decimal point is two places off",
-    1000.0: "it is in a unit a thousand times as large, or as small",
-    24.0: "a day stands for an hour",
-    60.0: "an hour stands for a minute",
-    88.4: "mg/dL and umol/L of creatinine were mistaken",
-    18.0: "mg/dL and mmol/L of glucose were mistaken",
-    17.1: "mg/dL and umol/L of bilirubin were mistaken",
-    2.2005: "mg/L and umol/L of methotrexate were mistaken",
-    4.06: "mg/L and umol/L of busulfan were mistaken",
+    10.0: say("suspect.ten", "the decimal point is one place off"),
+    100.0: say("suspect.hundred", "the decimal point is two places off"),
+    1000.0: say("suspect.thousand", "it is in a unit a thousand times as large, or as small"),
+    24.0: say("suspect.day", "a day stands for an hour"),
+    60.0: say("suspect.hour", "an hour stands for a minute"),
+    88.4: say("suspect.creatinine", "mg/dL and umol/L of creatinine were mistaken"),
+    18.0: say("suspect.glucose", "mg/dL and mmol/L of glucose were mistaken"),
+    17.1: say("suspect.bilirubin", "mg/dL and umol/L of bilirubin were mistaken"),
+    2.2005: say("suspect.methotrexate", "mg/L and umol/L of methotrexate were mistaken"),
+    4.06: say("suspect.busulfan", "mg/L and umol/L of busulfan were mistaken"),
 }
 """How units that are mistaken for one another differ, the plainest mistake first; molar masses as in the literature."""
 
@@ -56,15 +56,12 @@ def find(snapshot: Snapshot, settings_for: SettingsFor) -> tuple[Finding, ...]:
     model = () if snapshot.surprise is None else (Subject("model", snapshot.surprise.model),)
     for view in snapshot.values:
         meant = mistaken(view, its.number("far"))
-        value = f"{view.output}: {view.value:.3g} {written(view.unit)}"
-        predicted = f"{view.median:.3g} ({view.q05:.3g} to {view.q95:.3g}) was expected"
-        fits = "" if meant is None else f" would fit if {meant}"
         found[view.output] = Finding(
             rule=RULE,
             subject=(about := Subject("output", view.output)),
             level=0.0 if meant is None else 1.0,
             severity=its.severity,
-            words=f"{value}{fits}; {predicted}.",
+            words=_text(view, meant),
             newest_ms=snapshot.last_observation_ms,
             advice=ADVICE,
             settings=its,
@@ -74,7 +71,21 @@ def find(snapshot: Snapshot, settings_for: SettingsFor) -> tuple[Finding, ...]:
     return tuple(found.values())
 
 
-def mistaken(view: ValueView, far: float) -> str | None:
+def _text(view: ValueView, meant: Said | None) -> Said:
+    value = amount(f"{view.value:.3g}", view.unit, view.output)
+    median, low, high = (bare(f"{x:.3g}", view.unit, view.output) for x in (view.median, view.q05, view.q95))
+    if meant is None:
+        return say(
+            "suspect.value", "{output}: {value}; {median} ({low} to {high}) was expected.",
+            output=view.output, value=value, median=median, low=low, high=high,
+        )  # fmt: skip
+    return say(
+        "suspect.fits", "{output}: {value} would fit if {mistake}; {median} ({low} to {high}) was expected.",
+        output=view.output, value=value, mistake=meant, median=median, low=low, high=high,
+    )  # fmt: skip
+
+
+def mistaken(view: ValueView, far: float) -> Said | None:
     """The mistake that would explain a value ``far`` from its prediction; None where it is near, or none does."""
     if abs(view.score) < far:
         return None

@@ -12,7 +12,7 @@ from twin.alerts.snapshot import Snapshot
 from twin.clock import HOUR_MS
 from twin.events import Subject, Watched
 from twin.units import AMOUNT_UNIT
-from twin.writing import unit as written
+from twin.wording import amount, say
 
 RULE = "delivery.mismatch"
 TITLE = "Counter and rate disagree"
@@ -38,20 +38,24 @@ def find(snapshot: Snapshot, settings_for: SettingsFor) -> tuple[Finding, ...]:
         return ()
     its = settings_for(view.drug)
     level = abs(view.counted - view.said) / max(view.counted, view.said)
-    hours, unit = (view.until_ms - view.since_ms) / HOUR_MS, written(AMOUNT_UNIT)
     return (
         Finding(
             rule=RULE,
             subject=Subject("device", view.device),
             level=level,
             severity=severity_of("reversible", "prompt") if level >= its.number("gross") else its.severity,
-            words=(
-                f"{view.drug}: the counter of {view.device} rose by {view.counted:.4g} {unit} in {hours:.3g} h, in "
-                f"which its rates come to {view.said:.4g} {unit}."
+            words=say(
+                "mismatch.counted",
+                "{drug}: the counter of {device} rose by {counted} in {time}, in which its rates come to {said}.",
+                drug=view.drug,
+                device=view.device,
+                counted=amount(f"{view.counted:.4g}", AMOUNT_UNIT),
+                time=amount(f"{(view.until_ms - view.since_ms) / HOUR_MS:.3g}", "h"),
+                said=amount(f"{view.said:.4g}", AMOUNT_UNIT),
             ),
             newest_ms=view.until_ms,
             episode_ms=view.since_ms,
-            ending=f"{view.drug}: when it went in does not matter any more.",
+            ending=say("mismatch.over", "{drug}: when it went in does not matter any more.", drug=view.drug),
             advice=ADVICE,
             settings=its,
             quantity=Watched(f"{view.drug}, by the counter", AMOUNT_UNIT, None, view.said, view.counted),

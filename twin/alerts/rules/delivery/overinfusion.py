@@ -10,12 +10,12 @@ from __future__ import annotations
 
 from functools import partial
 
-from twin.alerts.conditions.planned_course import GRACE_MS, PlannedCourse, current_course, given, outcome
+from twin.alerts.conditions.planned_course import GRACE_MS, PlannedCourse, against_plan, current_course, given, outcome
 from twin.alerts.finding import Finding
 from twin.alerts.settings import SettingsFor, Threshold, severity_of, stated
 from twin.alerts.snapshot import DeliveryView, Snapshot
 from twin.events import Subject, Watched
-from twin.writing import unit as written
+from twin.wording import Said, amount, bare, change, say, share
 
 RULE = "delivery.overinfusion"
 TITLE = "Over-infusion"
@@ -101,21 +101,40 @@ def _watched(
     return Watched(f"{view.drug}, amount so far", view.amount_unit, "above", limit, course.delivered)
 
 
-def _text(view: DeliveryView, course: PlannedCourse, fast: float, ahead: float, beyond: float, little: float) -> str:
-    largest = max(fast, ahead, beyond)
+def _text(view: DeliveryView, course: PlannedCourse, fast: float, ahead: float, beyond: float, little: float) -> Said:
+    largest, drug, so_far = max(fast, ahead, beyond), view.drug, given(course, view.amount_unit)
     if course.stage == "ended":
-        early = f"; ahead of the plan by {ahead:.0%} of the course" if beyond <= little < ahead else ""
-        return outcome(view.drug, course, view.amount_unit).removesuffix(".") + f"{early}; it has ended."
-    amount = given(course, view.amount_unit)
+        early: str = ""
+        if beyond <= little < ahead:
+            early = say("overinfusion.early", "; ahead of the plan by {p} of the course", p=share(ahead))
+        return say(
+            "overinfusion.ended",
+            "{drug}: {given}, {against}{early}; it has ended.",
+            drug=drug, given=so_far, against=against_plan(course), early=early,
+        )  # fmt: skip
     if largest <= little:
-        return f"{view.drug}: delivery as planned; {amount}."
+        return say("delivery.as_planned", "{drug}: delivery as planned; {given}.", drug=drug, given=so_far)
     if largest == fast:
-        due = course.rate / (1.0 + fast)
-        charted = f" ({view.charted:.4g} of it charted as given, not told by a pump)" if view.charted > 0 else ""
-        unit = written(view.rate_unit)
-        rates = f"running at {course.rate:.4g} {unit}{charted} where {due:.4g} {unit} is planned"
-        return f"{view.drug}: {rates} ({fast:+.0%}); {amount}."
+        charted: str = ""
+        if view.charted > 0:
+            charted = say(
+                "overinfusion.charted",
+                " ({rate} of it charted as given, not told by a pump)",
+                rate=bare(f"{view.charted:.4g}", view.rate_unit),
+            )
+        return say(
+            "overinfusion.fast",
+            "{drug}: running at {rate}{charted} where {due} is planned ({change}); {given}.",
+            drug=drug, rate=amount(f"{course.rate:.4g}", view.rate_unit), charted=charted,
+            due=amount(f"{course.rate / (1.0 + fast):.4g}", view.rate_unit), change=change(fast), given=so_far,
+        )  # fmt: skip
     if beyond > little:
-        return f"{view.drug}: {beyond:.0%} more than the planned course; {amount}."
-    running = "" if course.rate > 0 else "; not running"
-    return f"{view.drug}: ahead of the plan by {ahead:.0%} of the course; {amount}{running}."
+        return say(
+            "overinfusion.beyond", "{drug}: {p} more than the planned course; {given}.",
+            drug=drug, p=share(beyond), given=so_far,
+        )  # fmt: skip
+    running: str = "" if course.rate > 0 else say("overinfusion.not_running", "; not running")
+    return say(
+        "overinfusion.ahead", "{drug}: ahead of the plan by {p} of the course; {given}{running}.",
+        drug=drug, p=share(ahead), given=so_far, running=running,
+    )  # fmt: skip

@@ -16,7 +16,7 @@ from twin.alerts.finding import Finding
 from twin.alerts.settings import SettingsFor, Threshold, stated
 from twin.alerts.snapshot import DeliveryView, Snapshot
 from twin.events import Subject, Watched
-from twin.writing import unit as written
+from twin.wording import Said, amount, say, share
 
 RULE = "delivery.underinfusion"
 TITLE = "Under-infusion"
@@ -102,17 +102,26 @@ def _due(course: PlannedCourse) -> float:
     return due if due is not None and math.isfinite(due) else 0.0
 
 
-def _text(view: DeliveryView, course: PlannedCourse, slow: float, behind: float, little: float) -> str:
+def _text(view: DeliveryView, course: PlannedCourse, slow: float, behind: float, little: float) -> Said:
+    drug, so_far = view.drug, given(course, view.amount_unit)
     if course.stage == "ended":
-        return outcome(view.drug, course, view.amount_unit)
-    amount = given(course, view.amount_unit)
+        return outcome(drug, course, view.amount_unit)
     if max(slow, behind) <= little:
-        return f"{view.drug}: delivery as planned; {amount}."
+        return say("delivery.as_planned", "{drug}: delivery as planned; {given}.", drug=drug, given=so_far)
     if not course.started:
-        return f"{view.drug}: planned course has not started; behind the plan by {behind:.0%} of it."
+        return say(
+            "underinfusion.not_started",
+            "{drug}: planned course has not started; behind the plan by {p} of it.",
+            drug=drug, p=share(behind),
+        )  # fmt: skip
     if behind >= slow:
-        return f"{view.drug}: behind the plan by {behind:.0%} of the course; {amount}."
+        return say(
+            "underinfusion.behind", "{drug}: behind the plan by {p} of the course; {given}.",
+            drug=drug, p=share(behind), given=so_far,
+        )  # fmt: skip
     if course.rate == 0:
-        return f"{view.drug}: not running in mid-course; {amount}."
-    rate = f"{course.rate:.4g} {written(view.rate_unit)}"
-    return f"{view.drug}: running at {rate}, {slow:.0%} below the planned rate; {amount}."
+        return say("underinfusion.stopped", "{drug}: not running in mid-course; {given}.", drug=drug, given=so_far)
+    return say(
+        "underinfusion.slow", "{drug}: running at {rate}, {p} below the planned rate; {given}.",
+        drug=drug, rate=amount(f"{course.rate:.4g}", view.rate_unit), p=share(slow), given=so_far,
+    )  # fmt: skip

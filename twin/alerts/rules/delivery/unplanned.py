@@ -14,7 +14,7 @@ from twin.alerts.settings import SettingsFor, Threshold, stated
 from twin.alerts.snapshot import DeliveryView, RunningView, Snapshot
 from twin.clock import HOUR_MS
 from twin.events import Subject
-from twin.writing import unit as written
+from twin.wording import Said, amount, say
 
 RULE = "delivery.unplanned"
 TITLE = "Not ordered"
@@ -70,10 +70,20 @@ def _ordered(view: DeliveryView, now: int, early: float, late: float) -> bool:
 
 def _text(
     drug: str, view: DeliveryView | None, pumps: list[RunningView], released: list[RunningView], *, unordered: bool
-) -> str:
-    rate = "" if view is None else f" at {view.rate:.4g} {written(view.rate_unit)}"
+) -> Said:
+    rate: str = ""
+    if view is not None:
+        rate = say("unplanned.at", " at {rate}", rate=amount(f"{view.rate:.4g}", view.rate_unit))
     if released:
-        return f"{drug}: {released[0].device} delivers{rate}, though it is not bound to this patient any more."
+        return say(
+            "unplanned.released",
+            "{drug}: {device} delivers{rate}, though it is not bound to this patient any more.",
+            drug=drug, device=released[0].device, rate=rate,
+        )  # fmt: skip
     if unordered:
-        return f"{drug}: {pumps[0].device} delivers{rate}, though no dose of it is planned near this time."
-    return f"{drug}: delivered as ordered."
+        return say(
+            "unplanned.unordered",
+            "{drug}: {device} delivers{rate}, though no dose of it is planned near this time.",
+            drug=drug, device=pumps[0].device, rate=rate,
+        )  # fmt: skip
+    return say("unplanned.ordered", "{drug}: delivered as ordered.", drug=drug)

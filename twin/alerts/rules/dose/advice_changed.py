@@ -16,6 +16,7 @@ from twin.alerts.settings import SettingsFor, Threshold, stated
 from twin.alerts.snapshot import AdviceView, DeliveryView, Snapshot
 from twin.clock import DAY_MS, HOUR_MS
 from twin.events import Subject, Watched
+from twin.wording import Said, amount, change, say
 from twin.writing import number
 
 RULE = "dose.advice_changed"
@@ -67,7 +68,9 @@ def find(snapshot: Snapshot, settings_for: SettingsFor) -> tuple[Finding, ...]:
                 horizon_hours=seen.hours,
                 newest_ms=advice.millis,
                 stage=f"{advice.told:.3f} {advice.delay_ms}",
-                ending=f"{advice.drug}: what was advised on is no longer to come.",
+                ending=say(
+                    "advice_changed.over", "{drug}: what was advised on is no longer to come.", drug=advice.drug
+                ),
                 advice=ADVICE,
                 settings=its,
                 quantity=Watched(f"{advice.drug}, as it is to come", seen.unit, None, seen.advised, seen.planned),
@@ -105,10 +108,32 @@ def _planned(given: DeliveryView, first: int, last: int) -> float:
     return sum(step.amount for step in given.plan if first <= step.start_ms <= last)
 
 
-def _text(advice: AdviceView, seen: Difference) -> str:
-    later = f", {advice.delay_ms / DAY_MS:.3g} d later" if advice.delay_ms else ""
-    change = f" ({seen.advised / seen.planned - 1.0:+.0%})" if seen.planned > 0.0 < seen.advised else ""
-    runs = "that run" if seen.unit == "mg/h" else "planned"
-    what = f"{number(seen.advised, 4)} {seen.unit}" if seen.advised > 0.0 else "nothing"
-    instead = f"instead of the {number(seen.planned, 4)} {seen.unit} {runs}"
-    return f"{advice.drug}: {what}{change}{later} is advised {instead}; {advice.odds}."
+def _text(advice: AdviceView, seen: Difference) -> Said:
+    what = say("advice_changed.nothing", "nothing")
+    if seen.advised > 0.0:
+        what = amount(number(seen.advised, 4), seen.unit)
+    terms: dict[str, str | float] = {
+        "drug": advice.drug,
+        "what": what,
+        "change": "",
+        "later": "",
+        "planned": amount(number(seen.planned, 4), seen.unit),
+        "odds": advice.odds,
+    }
+    if seen.planned > 0.0 < seen.advised:
+        terms["change"] = say("advice_changed.by", " ({change})", change=change(seen.advised / seen.planned - 1.0))
+    if advice.delay_ms:
+        terms["later"] = say(
+            "advice_changed.later", ", {time} later", time=amount(f"{advice.delay_ms / DAY_MS:.3g}", "d")
+        )
+    if seen.unit == "mg/h":
+        return say(
+            "advice_changed.rate",
+            "{drug}: {what}{change}{later} is advised instead of the {planned} that run; {odds}.",
+            **terms,
+        )
+    return say(
+        "advice_changed.dose",
+        "{drug}: {what}{change}{later} is advised instead of the {planned} planned; {odds}.",
+        **terms,
+    )

@@ -11,7 +11,7 @@ from twin.alerts.settings import SettingsFor, Threshold, stated
 from twin.alerts.snapshot import Snapshot
 from twin.clock import HOUR_MS
 from twin.events import Subject
-from twin.writing import unit as written
+from twin.wording import amount, say, share
 
 RULE = "mtx.delayed_clearance"
 TITLE = "Methotrexate leaves too slowly"
@@ -39,24 +39,28 @@ def find(snapshot: Snapshot, settings_for: SettingsFor) -> tuple[Finding, ...]:
     if found is None:
         return ()
     view, left = found.view, found.view.hours - (snapshot.time_ms - found.view.begun_ms) / HOUR_MS
-    when = f"at {view.hours:.0f} h, in {left:.2g} h" if left > 0 else f"at {view.hours:.0f} h"
+    ahead: str = say("mtx.ahead", ", in {time}", time=amount(f"{left:.2g}", "h")) if left > 0 else ""
     median = view.quantiles[len(view.quantiles) // 2]
-    unit = written(UNIT)
     return (
         Finding(
             rule=RULE,
             subject=Subject("drug", DRUG),
             level=found.probability,
             severity=its.severity,
-            words=(
-                f"Methotrexate above {found.limit:g} {unit} {when}, with probability {found.probability:.0%} "
-                f"(median {median:.2g} {unit})."
+            words=say(
+                "mtx.above",
+                "Methotrexate above {limit} at {hours}{ahead}, with probability {p} (median {median}).",
+                limit=amount(f"{found.limit:g}", UNIT),
+                hours=amount(f"{view.hours:.0f}", "h"),
+                ahead=ahead,
+                p=share(found.probability),
+                median=amount(f"{median:.2g}", UNIT),
             ),
             probabilistic=True,
             horizon_hours=max(left, 0.0),
             newest_ms=snapshot.last_observation_ms,
             episode_ms=view.begun_ms,
-            ending="Methotrexate: the hours at which a line is drawn are over.",
+            ending=say("mtx.over", "Methotrexate: the hours at which a line is drawn are over."),
             advice=ADVICE,
             settings=its,
             quantity=found.watched,

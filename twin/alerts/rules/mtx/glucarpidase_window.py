@@ -13,7 +13,7 @@ from twin.alerts.settings import SettingsFor, Threshold, stated
 from twin.alerts.snapshot import Snapshot
 from twin.clock import HOUR_MS
 from twin.events import Subject
-from twin.writing import unit as written
+from twin.wording import amount, say, share
 
 RULE = "mtx.glucarpidase_window"
 TITLE = "Glucarpidase: hours left"
@@ -43,10 +43,13 @@ def find(snapshot: Snapshot, settings_for: SettingsFor) -> tuple[Finding, ...]:
     ratio = kidney.now / kidney.before
     left = its.number("best_until") - (snapshot.time_ms - found.view.begun_ms) / HOUR_MS
     level = found.probability if ratio >= its.number("risen") else 0.0
-    text = (
-        f"Methotrexate above {found.limit:g} {written(UNIT)} at {found.view.hours:.0f} h with probability "
-        f"{found.probability:.0%}, creatinine {ratio:.2g} times the former: {left:.2g} h left for glucarpidase."
-    )
+    text = say(
+        "mtx.window",
+        "Methotrexate above {limit} at {hours} with probability {p}, creatinine {times} times the former: {left} left "
+        "for glucarpidase.",
+        limit=amount(f"{found.limit:g}", UNIT), hours=amount(f"{found.view.hours:.0f}", "h"),
+        p=share(found.probability), times=float(f"{ratio:.2g}"), left=amount(f"{left:.2g}", "h"),
+    )  # fmt: skip
     return (
         Finding(
             rule=RULE,
@@ -58,7 +61,7 @@ def find(snapshot: Snapshot, settings_for: SettingsFor) -> tuple[Finding, ...]:
             horizon_hours=max(left, 0.0),
             newest_ms=snapshot.last_observation_ms,
             episode_ms=found.view.begun_ms,
-            ending="Methotrexate: the hours at which a line is drawn are over.",
+            ending=say("mtx.over", "Methotrexate: the hours at which a line is drawn are over."),
             advice=ADVICE,
             settings=its,
             quantity=found.watched,

@@ -10,7 +10,7 @@ from twin.alerts.finding import Finding
 from twin.alerts.settings import SettingsFor, Threshold, severity_of, stated
 from twin.alerts.snapshot import Snapshot
 from twin.events import Subject, Watched
-from twin.writing import unit as written
+from twin.wording import amount, bare, say
 
 RULE = "renal.decline"
 TITLE = "Kidney function falls"
@@ -35,7 +35,7 @@ def find(snapshot: Snapshot, settings_for: SettingsFor) -> tuple[Finding, ...]:
     kidney, its = snapshot.kidney, settings_for("")
     if kidney is None:
         return ()
-    ratio, unit = kidney.now / kidney.before, written(kidney.unit)
+    ratio = kidney.now / kidney.before
     severe = ratio >= its.number("severe")
     return (
         Finding(
@@ -43,9 +43,12 @@ def find(snapshot: Snapshot, settings_for: SettingsFor) -> tuple[Finding, ...]:
             subject=Subject("patient", snapshot.patient_id),
             level=ratio,
             severity=severity_of("irreversible", "prompt") if severe else its.severity,
-            words=(
-                f"Creatinine {kidney.now:.3g} {unit}, {ratio:.2g} times the lowest of the week before "
-                f"({kidney.before:.3g})."
+            words=say(
+                "decline.risen",
+                "Creatinine {now}, {times} times the lowest of the week before ({before}).",
+                now=amount(f"{kidney.now:.3g}", kidney.unit, "creatinine"),
+                times=float(f"{ratio:.2g}"),
+                before=bare(f"{kidney.before:.3g}", kidney.unit, "creatinine"),
             ),
             newest_ms=kidney.reported_ms,
             advice=ADVICE,

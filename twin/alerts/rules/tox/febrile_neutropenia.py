@@ -15,7 +15,7 @@ from twin.alerts.settings import SettingsFor, Threshold, stated
 from twin.alerts.snapshot import Snapshot
 from twin.clock import HOUR_MS
 from twin.events import Subject, Watched
-from twin.writing import unit as written
+from twin.wording import amount, bare, say, share
 
 RULE = "tox.febrile_neutropenia"
 TITLE = "Febrile neutropenia"
@@ -65,20 +65,31 @@ def find(snapshot: Snapshot, settings_for: SettingsFor) -> tuple[Finding, ...]:
     )
     newest = max((millis for millis, _ in read), default=snapshot.temperatures[-1][0])
     highest = max((value for _, value in read), default=0.0)
-    unit = written(UNIT)
-    said = f"Fever of up to {highest:.1f} {written('Cel')}, last read {(snapshot.time_ms - newest) / HOUR_MS:.2g} h ago"
-    counts = f"neutrophils under {limit:.2g} {unit} with probability {low:.0%}, under {severe:.2g} with {very_low:.0%}"
+    counts = say(
+        "febrile.counts",
+        "neutrophils under {limit} with probability {p}, under {severe} with {p_severe}",
+        limit=amount(f"{limit:.2g}", UNIT, count.output), p=share(low),
+        severe=bare(f"{severe:.2g}", UNIT, count.output), p_severe=share(very_low),
+    )  # fmt: skip
+    said = say("febrile.none", "No fever for {time}; {counts}.",
+               time=amount(f"{its.number('counts_for'):.3g}", "h"), counts=counts)  # fmt: skip
+    if fever:
+        said = say(
+            "febrile.fever", "Fever of up to {temperature}, last read {time} ago; {counts}.",
+            temperature=amount(f"{highest:.3g}", "Cel"),
+            time=amount(f"{(snapshot.time_ms - newest) / HOUR_MS:.2g}", "h"), counts=counts,
+        )  # fmt: skip
     return (
         Finding(
             rule=RULE,
             subject=Subject("output", count.output),
             level=low if fever else 0.0,
             severity=its.severity,
-            words=f"{said}; {counts}." if fever else f"No fever for {its.number('counts_for'):.3g} h; {counts}.",
+            words=said,
             probabilistic=True,
             newest_ms=newest,
             stage="severe" if fever and very_low > 0.5 else "",
-            ending="No fever for a day.",
+            ending=say("febrile.over", "No fever for a day."),
             advice=ADVICE,
             settings=its,
             quantity=Watched(

@@ -11,6 +11,7 @@ from twin.alerts.finding import Finding
 from twin.alerts.settings import SettingsFor, Threshold, stated
 from twin.alerts.snapshot import Snapshot
 from twin.events import Subject
+from twin.wording import Said, say
 
 RULE = "twin.degenerate"
 TITLE = "Too few particles"
@@ -51,5 +52,8 @@ def find(snapshot: Snapshot, settings_for: SettingsFor) -> tuple[Finding, ...]:
     )
 
 
-def _text(particles: int, ess: float) -> str:
-    return f"Of {particles} particles {ess:.2g} count: probabilities are hardly known."
+def _text(particles: int, ess: float) -> Said:
+    return say(
+        "degenerate.few", "Of {n} particles {ess} count: probabilities are hardly known.",
+        n=particles, ess=float(f"{ess:.2g}"),
+    )  # fmt: skip

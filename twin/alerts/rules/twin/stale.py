@@ -10,6 +10,7 @@ from twin.alerts.settings import SettingsFor, Threshold, stated
 from twin.alerts.snapshot import Snapshot
 from twin.clock import DAY_MS
 from twin.events import Subject, Watched
+from twin.wording import Said, amount, say
 
 RULE = "twin.stale"
 TITLE = "Nothing measured since"
@@ -39,14 +40,13 @@ def find(snapshot: Snapshot, settings_for: SettingsFor) -> tuple[Finding, ...]:
         silent = snapshot.time_ms - view.since_ms
         if silent > its.number("forgotten") * DAY_MS:
             continue
-        since = "ever" if seen is None else f"for {(snapshot.time_ms - seen) / DAY_MS:.3g} d"
         found.append(
             Finding(
                 rule=RULE,
                 subject=Subject("drug", view.drug),
                 level=silent / (its.number("allowed") * DAY_MS),
                 severity=its.severity,
-                words=f"{view.drug}: its course began {silent / DAY_MS:.3g} d ago; nothing measured {since}.",
+                words=_text(view.drug, silent, None if seen is None else snapshot.time_ms - seen),
                 newest_ms=seen,
                 began_ms=view.since_ms + round(its.number("allowed") * DAY_MS),
                 advice=ADVICE,
@@ -55,3 +55,14 @@ def find(snapshot: Snapshot, settings_for: SettingsFor) -> tuple[Finding, ...]:
             )
         )
     return tuple(found)
+
+
+def _text(drug: str, silent: int, unseen: int | None) -> Said:
+    """Since when (ms) the course runs, and for how long nothing was measured."""
+    began = amount(f"{silent / DAY_MS:.3g}", "d")
+    if unseen is None:
+        return say("stale.ever", "{drug}: its course began {time} ago; nothing measured ever.", drug=drug, time=began)
+    return say(
+        "stale.since", "{drug}: its course began {time} ago; nothing measured for {unseen}.",
+        drug=drug, time=began, unseen=amount(f"{unseen / DAY_MS:.3g}", "d"),
+    )  # fmt: skip

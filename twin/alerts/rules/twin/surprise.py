@@ -14,6 +14,7 @@ from twin.alerts.misfit import ALARM, FALSE_ALARM
 from twin.alerts.settings import SettingsFor, Threshold, stated
 from twin.alerts.snapshot import Snapshot, SurpriseView
 from twin.events import Subject
+from twin.wording import Said, say
 
 RULE = "twin.surprise"
 TITLE = "Model does not fit"
@@ -58,10 +59,24 @@ def find(snapshot: Snapshot, settings_for: SettingsFor) -> tuple[Finding, ...]:
     )
 
 
-def _text(view: SurpriseView) -> str:
-    missed = "above" if view.innovation > 0 else "below"
-    return (
-        f"The model may not describe this patient: {view.evidence:.3g} to 1 after {view.count} values (by chance for 1 "
-        f"patient in {1 / FALSE_ALARM:.0f}); the last, {view.output}, was {abs(view.innovation):.2g} SD {missed} its "
-        "prediction."
+def _text(view: SurpriseView) -> Said:
+    terms: dict[str, str | float] = {
+        "evidence": float(f"{view.evidence:.3g}"),
+        "n": view.count,
+        "alarm": round(1 / FALSE_ALARM),
+        "output": view.output,
+        "sd": float(f"{abs(view.innovation):.2g}"),
+    }
+    if view.innovation > 0:
+        return say(
+            "surprise.above",
+            "The model may not describe this patient: {evidence} to 1 after {n} values (by chance for 1 patient in "
+            "{alarm}); the last, {output}, was {sd} SD above its prediction.",
+            **terms,
+        )
+    return say(
+        "surprise.below",
+        "The model may not describe this patient: {evidence} to 1 after {n} values (by chance for 1 patient in "
+        "{alarm}); the last, {output}, was {sd} SD below its prediction.",
+        **terms,
     )

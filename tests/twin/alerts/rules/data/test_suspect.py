@@ -25,7 +25,7 @@ def test_a_value_a_thousand_times_too_high_says_so_and_the_next_that_fits_clears
     ]
     (alert,) = told([measured(1, wrong)])
     assert alert.text == (
-        "docetaxel_plasma: 1.1e+03 mg/L would fit if it is in a unit a thousand times as large, or as small; 1 (0.6 to "
+        "docetaxel_plasma: 1100 mg/L would fit if it is in a unit a thousand times as large, or as small; 1 (0.6 to "
         "1.7) was expected."
     )
 
