@@ -13,11 +13,11 @@ from connectors.reports.pages import page
 from connectors.reports.uniform import uniform_drawing
 from twin.arrays import Floats
 from twin.model.spec import Model
+from twin.population.diagnostics.vpc import PredictiveCheck, predictive_check
 from twin.study.calibration import FALSE_ALARM, Uniform
 from twin.study.examination import Examined
 from twin.study.measures import Description, describe
 from twin.study.uniformity import p_value
-from twin.study.vpc import PredictiveCheck, predictive_check
 
 MOST_FITS = 60
 """Patients whose fits are drawn, evenly chosen; the figures are of all."""

@@ -15,8 +15,8 @@ from twin.figure.axes import axis_time, labelled, log_ticks, title
 from twin.figure.style import BLUE, INK, ORANGE, PINK, SOFT, WIDE
 from twin.model.spec import Model
 from twin.observation.observation import Observation
+from twin.population.diagnostics.vpc import PredictiveCheck
 from twin.study.examination import Examined
-from twin.study.vpc import PredictiveCheck
 
 DECADES = 10.0
 """Positive values that span more than this factor are drawn on logarithmic axes."""

@@ -20,7 +20,7 @@ nor the number of threads changes a bit.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple, Protocol
 
@@ -107,6 +107,14 @@ class Cohort:
         found = copy.copy(self)
         found.subjects = tuple(self.subjects[i] for i in which)
         found.first = np.concatenate([[0], np.cumsum([len(s.observations) for s in found.subjects])]).astype(np.int64)
+        return found
+
+    def seen_at(self, instants: Sequence[Integers]) -> Cohort:
+        """The same patients, whose solutions (`rows`) have rows at further ms besides, (G,) of each and from the start
+        of the record to its last value."""
+        found = copy.copy(self)
+        each = zip(self.subjects, instants, strict=True)
+        found.subjects = tuple(prepared(s.id, self.kernel, self.step_sizes, s.timeline, also) for s, also in each)
         return found
 
     def _moved(self) -> tuple[Integers, Floats]:

@@ -56,7 +56,7 @@ def terms(error: ErrorSpec, y: Floats, f: Floats, f0: Floats | None = None) -> T
 def iwres(error: ErrorSpec, y: Floats, f: Floats) -> Floats:
     """Residuals (n,) in units of their standard deviation."""
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-        return np.asarray((y - f) / np.sqrt(_variance(error, f)[0]))
+        return np.asarray((y - f) / np.sqrt(variance(error, f)))
 
 
 def _terms(error: ErrorSpec, y: Floats, f: Floats, f0: Floats | None) -> Terms:
@@ -73,6 +73,11 @@ def _terms(error: ErrorSpec, y: Floats, f: Floats, f0: Floats | None) -> Terms:
     u_f = -e * a + 0.5 * e * e * a1 + 0.5 * ratio
     u_ff = a - 2.0 * e * a1 + 0.5 * e * e * a2 + 0.5 * ratio1
     return Terms(u, u_f, u_ff, a + 0.5 * ratio**2, a1 + ratio * ratio1, nothing, nothing, nothing, f)
+
+
+def variance(error: ErrorSpec, f: Floats) -> Floats:
+    """Residual variance R (n,) around predictions f on the error's scale, of a normal error of its sizes."""
+    return _variance(error, f)[0]
 
 
 def log_density(error: ErrorSpec, y: Floats, f: Floats) -> Floats:

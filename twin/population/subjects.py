@@ -77,11 +77,13 @@ class Subject:
         return self.occasions.index(segment.occasion) if segment.occasion in self.occasions else WITHOUT
 
 
-def prepared(name: str, kernel: Kernel, step_sizes: StepSizes, timeline: Timeline) -> Subject:
-    """A patient with this timeline."""
+def prepared(
+    name: str, kernel: Kernel, step_sizes: StepSizes, timeline: Timeline, also: Integers = _NO_STOPS
+) -> Subject:
+    """A patient with this timeline, whose solution has rows at the ms ``also`` (G,) besides."""
     observations = timeline.observations
     every = [millis for o in observations for millis in (o.millis, *o.moments)]
-    marks = np.unique(np.array(every, dtype=np.int64))
+    marks = np.unique(np.concatenate([np.array(every, dtype=np.int64), also]))
     varying = bool(kernel.model.iov_names) and len(marks) > 0
     occasions = timeline.segments.occasions_before(int(marks[-1])) if varying else ()
     subject = Subject(

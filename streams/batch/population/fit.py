@@ -293,8 +293,8 @@ def written(fit: Fit, data: str, name: str) -> Model:
     return fitted_model(fit.theta, fit.population, errors, provenance(fit, data, f"dosetwin {version()}"), name)
 
 
-def as_json(fit: Fit, data: str, files: Sequence[Path]) -> str:
-    """Everything that was found, with names; numbers that are none are ``null``."""
+def as_json(fit: Fit, data: str, files: Sequence[Path], name: str) -> str:
+    """Everything that was found, with names; numbers that are none are ``null``. The fitted model's id is ``name``."""
     numbers, size = fit.theta.natural(fit.evaluation.vector), fit.theta.size
     errors = {kind: fit.certainty.errors(kind) for kind in ("sandwich", "R", "S")}
     best = next((kind for kind in ("sandwich", "R", "S") if errors[kind] is not None), None)
@@ -302,6 +302,7 @@ def as_json(fit: Fit, data: str, files: Sequence[Path]) -> str:
         "program": f"dosetwin {version()}",
         "method": fit.method,
         "model": {"id": fit.theta.model.id, "hash": fit.theta.model.hash},
+        "fitted": name,
         "data": {"files": [str(file) for file in files], "hash": data},
         "patients": len(fit.evaluation.ofv),
         "values": fit.values,

@@ -149,7 +149,7 @@ def stepwise(
         except (FitError, CovariateError) as error:
             raise CaseError(str(error)) from None
         (out / f"{of.name}.toml").write_text(written(found, of.data, of.name).text)
-        (out / "fit.json").write_text(fit_as_json(found, of.data, files))
+        (out / "fit.json").write_text(fit_as_json(found, of.data, files, of.name))
         (out / "steps.json").write_text(as_json(steps, candidates, levels, files))
     for problem in (*found.problems, *problems_of(ended, of.described)):
         typer.echo(f"note: {problem}", err=True)
@@ -240,7 +240,7 @@ def frem(
             raise CaseError(str(error)) from None
         effects = effects_of(found, full)
         (out / f"{of.name}.toml").write_text(written(found, of.data, of.name).text)
-        (out / "fit.json").write_text(fit_as_json(found, of.data, files))
+        (out / "fit.json").write_text(fit_as_json(found, of.data, files, of.name))
         (out / "frem.json").write_text(as_json(effects, found, of, files))
         search.unlink(missing_ok=True)
     for line in lines_of(effects, full.model):
@@ -334,7 +334,7 @@ def trees(
         except (FitError, CovariateError) as error:
             raise CaseError(str(error)) from None
         (out / f"{of.name}.toml").write_text(written(ended.fit, of.data, of.name).text)
-        (out / "fit.json").write_text(fit_as_json(ended.fit, of.data, files))
+        (out / "fit.json").write_text(fit_as_json(ended.fit, of.data, files, of.name))
         (out / "trees.json").write_text(as_json(found, decisions, ended, of, files))
         search.unlink(missing_ok=True)
     for problem in ended.fit.problems:

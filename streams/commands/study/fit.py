@@ -3,10 +3,11 @@
 Everything that the model file has as a number of its own is estimated, from the values there: typical values and
 coefficients (parameters), Omega with the correlations that are listed, the sizes of the errors; but for what ``--fix``
 names. Into the folder ``--out`` go ``fit.json`` (estimates with three standard errors, correlations, condition number,
-shrinkage, trace) and the fitted model as ``NAME.toml``, each number with where it comes from. An interrupted fit goes
-on where it stood when it is called again. What cannot be used is reported on stderr with its line and reason while the
-rest goes on; the exit code is then 3, and 1 where the fit did not converge. Arguments that cannot be used end the
-command with exit code 2 before anything is written. The last line on stderr is JSON.
+shrinkage, trace), the fitted model as ``NAME.toml``, each number with where it comes from, and a page of all that with
+its diagnostics, ``fit.html``, whose tables are in ``tables``. An interrupted fit goes on where it stood when it is
+called again. What cannot be used is reported on stderr with its line and reason while the rest goes on; the exit code
+is then 3, and 1 where the fit did not converge. Arguments that cannot be used end the command with exit code 2 before
+anything is written. The last line on stderr is JSON.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ class MethodOption(StrEnum):
 @app.command(
     epilog=examples(
         "dosetwin fit levels.csv --model busulfan_neroutsos2022 --out fitted",
-        "dosetwin fit levels.csv --model mine.toml --method imp --out fitted",
+        "dosetwin fit levels.csv --model mine.toml --method imp --stratify SEX --out fitted",
         "dosetwin fit levels.csv --model mine.toml --method saem --seed 2 --out fitted_2",
         "dosetwin fit levels.csv --model mine.toml --method bayes --prior published.toml --out fitted",
         "dosetwin fit levels.csv --model mine.toml --bootstrap 1000 --strata SEX --out fitted",
@@ -81,6 +82,10 @@ def fit(
     ] = "",
     sir: Annotated[bool, typer.Option("--sir", help="intervals by sampling importance resampling")] = False,
     seed: Annotated[int, typer.Option(min=0, help="of draws of imp, saem, bayes; another ends near to the same")] = 1,
+    page: Annotated[bool, typer.Option("--page/--no-page", help="write fit.html, the page of the fit")] = True,
+    stratify: Annotated[
+        str | None, typer.Option(help="covariate whose groups of patients get predictive checks of their own")
+    ] = None,
     jobs: Annotated[int | None, typer.Option(min=1, help="processes beside the search; by default one a core")] = None,
 ) -> None:
     """Estimate the population of a data set: values, variability, errors, with their certainty, as a model file."""
@@ -94,8 +99,11 @@ def fit(
     from streams.batch.population.fit import as_json, draws_table, intervals, written
     from streams.batch.population.fit import fit as fit_cohort
     from streams.batch.population.known import read_prior
+    from streams.batch.population.page import PAGE, write_page
     from streams.batch.population.patients import cohort_of, data_hash, timelines_of
     from twin.names import NAME_IN_WORDS, is_name
+    from twin.population.diagnostics.diagnosed import groups_of
+    from twin.population.diagnostics.effects import covariates_of
     from twin.population.prior import PriorError
     from twin.population.starts import End, deepest
     from twin.population.theta import FitError, Theta
@@ -113,6 +121,7 @@ def fit(
             theta = Theta.of(how.model, fixed).with_prior(None if prior is None else read_prior(prior))
             cohort = cohort_of(timelines_of(cases, how.model, left_out), theta)
             asked.check(cohort, method.value)
+            groups_of(covariates_of(cohort), stratify)
         except (FitError, PriorError) as error:
             raise CaseError(str(error)) from None
         out.mkdir(parents=True, exist_ok=True)
@@ -137,11 +146,13 @@ def fit(
             typer.echo(f"dosetwin: {error}", err=True)
             raise typer.Exit(NOT_CONVERGED) from None
         (out / f"{called}.toml").write_text(written(found, data, called).text)
-        (out / "fit.json").write_text(as_json(found, data, files))
+        (out / "fit.json").write_text(as_json(found, data, files, called))
         if found.posterior is not None:
             (out / "posterior.csv").write_text(draws_table(found.posterior))
         search.unlink(missing_ok=True)
         begun.unlink(missing_ok=True)
+        if page:
+            write_page(out, cohort, found.evaluation.vector, stratify=stratify)
     for problem in found.problems:
         typer.echo(f"note: {problem}", err=True)
     for line in intervals(found):
@@ -158,6 +169,7 @@ def fit(
         },
         "left_out": len(left_out),
         "out": str(out),
+        "page": str(out / PAGE) if page else None,
     }
     typer.echo(json.dumps(summary), err=True)
     raise typer.Exit(left_out.exit_code if found.converged else NOT_CONVERGED)

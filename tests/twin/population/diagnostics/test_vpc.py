@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from twin.population.diagnostics.vpc import LEAST_IN_BIN, MOST_BINS, predictive_check, share_check
 from twin.randomness import generator
-from twin.study.vpc import LEAST_IN_BIN, MOST_BINS, predictive_check
 
 
 def test_a_value_is_corrected_by_the_predictions_of_its_bin() -> None:
@@ -58,3 +58,36 @@ def test_every_value_is_in_one_bin_and_bins_follow_one_another(times: list[float
     assert all(a.end < b.start for a, b in zip(found.bins, found.bins[1:], strict=False))
     assert found.times.tolist() == sorted(times)
     assert sorted(found.values) == pytest.approx(sorted(values))
+
+
+def test_without_correction_values_stay_as_they_are() -> None:
+    times, observed, population = np.ones(3), np.array([10.0, 40.0, 90.0]), np.array([10.0, 20.0, 40.0])
+    found = predictive_check(times, observed, population, np.tile(population, (5, 1)), corrected=False)
+    assert found.values.tolist() == [10.0, 40.0, 90.0]
+    assert found.bins[0].expected[1] == 20.0
+
+
+def test_a_share_lies_in_the_interval_of_simulated_ones_when_the_model_is_right() -> None:
+    rng = generator("shares")
+    times = np.repeat(np.arange(5.0), 40)
+    chance = np.repeat([0.1, 0.3, 0.5, 0.7, 0.9], 40)
+    simulated = rng.random((400, 200)) < chance
+    right = share_check(times, rng.random(200) < chance, simulated)
+    assert [one.values for one in right] == [40] * 5
+    assert sum(one.interval[0] <= one.observed <= one.interval[1] for one in right) >= 4
+    wrong = share_check(times, rng.random(200) < 1 - chance, simulated)
+    assert sum(one.interval[0] <= one.observed <= one.interval[1] for one in wrong) <= 2
+
+
+def test_what_lies_beyond_a_limit_is_the_lowest_of_its_bin_however_it_is_corrected() -> None:
+    times, population = np.ones(4), np.array([10.0, 10.0, 10.0, 0.1])
+    low, high = np.full(4, 1.0), np.full(4, np.inf)
+    # The last is known only to lie below 1; its correction is a hundredfold.
+    observed = np.array([5.0, 6.0, 1.0, 1.0])
+    simulated = np.array([[4.0, 6.0, 0.2, 0.3], [5.0, 7.0, 2.0, 0.1]])
+    (one,) = predictive_check(times, observed, population, simulated, limits=(low, high)).bins
+    np.testing.assert_allclose(one.observed, np.percentile([1.0, 1.0, 5.0, 6.0], (5, 50, 95)))
+    np.testing.assert_allclose(
+        one.expected,
+        np.median([np.percentile(s, (5, 50, 95)) for s in ([4.0, 6.0, 1.0, 1.0], [5.0, 7.0, 2.0, 1.0])], axis=0),
+    )

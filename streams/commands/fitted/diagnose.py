@@ -1,0 +1,69 @@
+"""``dosetwin diagnose``: the page of a fit, made again from its folder and its data.
+
+Into the folder go ``fit.html`` and ``tables/*.csv``: what the search did, estimates, residuals, prediction errors,
+predictive checks, individual fits, effects beside covariates, and which patients weigh most. The same arguments make
+the same bytes. What cannot be used of the data is reported on stderr; the exit code is then 3. Arguments that cannot be
+used end the command with exit code 2 before anything is written. The last line on stderr is JSON.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from streams.terminal.options import examples
+
+app = typer.Typer()
+
+
+@app.command(
+    epilog=examples(
+        "dosetwin diagnose fitted levels.csv",
+        "dosetwin diagnose fitted levels.csv --stratify SEX --replicates 3000 --seed 2",
+    )
+)
+def diagnose(
+    fitted: Annotated[Path, typer.Argument(help="folder that dosetwin fit wrote", show_default=False)],
+    files: Annotated[list[Path], typer.Argument(help="the data of the fit", show_default=False)],
+    stratify: Annotated[
+        str | None, typer.Option(help="covariate whose groups of patients get predictive checks of their own")
+    ] = None,
+    replicates: Annotated[int, typer.Option(min=100, max=100_000, help="simulations of every patient")] = 1000,
+    seed: Annotated[int, typer.Option(help="of the simulations")] = 1,
+    columns: Annotated[str, typer.Option(help="names in the CSV, as TIME=TIME_DAYS,AMT=AMT_6MP,DV=ANC")] = "",
+    output: Annotated[str | None, typer.Option(help="what DV is, where the CSV has no DVID")] = None,
+    join: Annotated[bool, typer.Option("--join", help="one id in several files is one patient")] = False,
+    prefix_ids: Annotated[
+        bool, typer.Option("--prefix-ids", help="begin every patient's id with the name of its file")
+    ] = False,
+) -> None:
+    """Make the page of a fit again: residuals, prediction errors, predictive checks, fits, effects, influence."""
+    import json
+
+    from threadpoolctl import threadpool_limits
+
+    from streams.batch.arguments import LeftOut, cases_in, ended_plainly, reading, usable_arguments
+    from streams.batch.cases import CaseError
+    from streams.batch.population.page import fitted_in, require_same, said_in, write_page
+    from streams.batch.population.patients import cohort_of, data_hash, timelines_of
+    from twin.population.diagnostics.diagnosed import groups_of
+    from twin.population.diagnostics.effects import covariates_of
+    from twin.population.theta import FitError
+
+    left_out = LeftOut()
+    with usable_arguments():
+        model, theta = fitted_in(fitted)
+        path = str(fitted / f"{model.id}.toml")
+        how = reading(path, columns, output, files, join=join, prefix_ids=prefix_ids)
+        require_same(said_in(fitted), data_hash(files), files)
+        try:
+            cohort = cohort_of(timelines_of(cases_in(files, how, left_out), model, left_out), theta)
+            groups_of(covariates_of(cohort), stratify)
+        except FitError as error:
+            raise CaseError(str(error)) from None
+    with ended_plainly(), threadpool_limits(1):
+        page = write_page(fitted, cohort, theta.pack(theta.start), stratify=stratify, seed=seed, replicates=replicates)
+    typer.echo(json.dumps({"patients": len(cohort), "left_out": len(left_out), "page": str(page)}), err=True)
+    raise typer.Exit(left_out.exit_code)

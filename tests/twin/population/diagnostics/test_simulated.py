@@ -1,0 +1,37 @@
+"""Simulated values have the moments of the model, and each patient's depend on that patient alone."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tests.twin.population.diagnostics import cohorts
+from twin.population.diagnostics.simulated import simulated
+
+
+def test_means_and_covariances_are_those_of_the_model() -> None:
+    cohort = cohorts.drawn_line(2)
+    found = simulated(cohort, cohort.theta.start, 1, 20_000)
+    t = np.array(cohorts.TIMES)
+    design = np.column_stack([np.ones_like(t), t])
+    expected = design @ cohorts.OMEGA @ design.T + cohorts.SD**2 * np.eye(len(t))
+    np.testing.assert_allclose(found.mean(axis=0), np.tile(10.0 + 1.5 * t, 2), atol=0.1)
+    np.testing.assert_allclose(np.cov(found.T)[:5, :5], expected, rtol=0.06, atol=0.1)
+    np.testing.assert_allclose(np.corrcoef(found.T)[:5, 5:], 0.0, atol=0.04)
+
+
+def test_a_patients_values_do_not_change_with_who_else_is_there_and_do_with_the_seed() -> None:
+    values = [np.full(5, 12.0)] * 3
+    together = cohorts.line_of(values, ["a", "b", "c"])
+    alone = cohorts.line_of(values[:1], ["b"])
+    population = together.theta.start
+    found = simulated(alone, population, 1, 50)
+    np.testing.assert_array_equal(simulated(together, population, 1, 50)[:, 5:10], found)
+    assert not np.array_equal(simulated(alone, population, 2, 50), found)
+
+
+def test_categories_come_as_often_as_the_model_says() -> None:
+    cohort = cohorts.mixed()
+    found = simulated(cohort, cohort.theta.start, 1, 400)
+    graded = np.array([o.output == 1 for subject in cohort.subjects for o in subject.observations])
+    assert set(np.unique(found[:, graded])) == {0.0, 1.0}
+    assert (found[:, ~graded] > 0).mean() > 0.99

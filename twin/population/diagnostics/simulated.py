@@ -1,0 +1,80 @@
+"""Values that the population would have given in place of those that were measured.
+
+Of every patient K others are drawn from the population, with the doses, times, covariates and occasions of that
+patient, and measured with residual error. Each patient has a stream of random numbers of its own, which depends on its
+id and a seed alone: nobody's values change with who else is there.
+
+Replicates of one instant are drawn with errors that are independent of one another, also where the model lets them
+correlate; a look for an event is taken to have been made whether or not the event had happened.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+
+from twin.arrays import Floats, Integers
+from twin.observation.kinds import kind_of
+from twin.observation.observation import Observation, output_of
+from twin.population.cohort import Cohort
+from twin.population.laplace.weighed import Values
+from twin.population.values import Population
+from twin.randomness import generator
+
+AT_ONCE = 2_000_000
+"""Predictions that are held at once, but for those of a single patient."""
+
+
+def simulated(cohort: Cohort, population: Population, seed: int, replicates: int) -> Floats:
+    """Values (K, T) in place of all T of a cohort, in the outputs' units; NaN where a prediction overflowed."""
+    values = Values(cohort)
+    outputs = [replace(o, error=e) for o, e in zip(cohort.kernel.model.outputs, population.errors, strict=True)]
+    covariance = population.prior(cohort.occasions)[0]
+    factor = np.linalg.cholesky(covariance) if cohort.effects else covariance
+    found = np.empty((replicates, int(cohort.first[-1])))
+    for which in _parts(cohort, replicates):
+        rngs = [generator(cohort.subjects[i].id, seed, "simulated values") for i in which]
+        z = np.zeros((len(which), replicates, cohort.size))
+        for n, rng in enumerate(rngs):
+            z[n, :, : cohort.effects] = rng.standard_normal((replicates, cohort.effects)) @ factor.T
+        rows, offsets = values.rows(which, z, population.place), cohort.offsets(which)
+        for n, (i, rng) in enumerate(zip(which.tolist(), rngs, strict=True)):
+            observations = cohort.subjects[i].observations
+            levels = rng.random((len(observations), replicates))
+            own = rows[offsets[n] : offsets[n + 1]]
+            for number, places in _alike(observations):
+                output = output_of(outputs, observations[places[0]])
+                read = np.moveaxis(own[places, : len(cohort.kernel.rows[number])], 1, 0).reshape(
+                    -1, len(places) * replicates
+                )
+                drawn = kind_of(output).at_levels(output, read, levels[places].reshape(-1, 1))
+                found[:, cohort.first[i] + places] = drawn.reshape(len(places), replicates).T
+    return found
+
+
+def _parts(cohort: Cohort, replicates: int) -> Iterator[Integers]:
+    """Patients that are solved together."""
+    part: list[int] = []
+    held = 0
+    for i, subject in enumerate(cohort.subjects):
+        size = max(1, len(subject.marks)) * cohort.kernel.height * replicates
+        if part and held + size > AT_ONCE:
+            yield np.array(part, dtype=np.int64)
+            part, held = [], 0
+        part.append(i)
+        held += size
+    yield np.array(part, dtype=np.int64)
+
+
+def _alike(observations: tuple[Observation, ...]) -> list[tuple[int, Integers]]:
+    """Outputs, each with the places of its values that have its error, and those of others one by one."""
+    by_output: dict[int, list[int]] = {}
+    alone: list[tuple[int, Integers]] = []
+    for place, o in enumerate(observations):
+        if o.error is None:
+            by_output.setdefault(o.output, []).append(place)
+        else:
+            alone.append((o.output, np.array([place], dtype=np.int64)))
+    return [(number, np.array(places, dtype=np.int64)) for number, places in by_output.items()] + alone
