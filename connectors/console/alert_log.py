@@ -129,7 +129,7 @@ class AlertLog:
                     del self._standing[next(iter(self._standing))]
             else:
                 self._standing.pop(alert.alert_id, None)
-            if len(self._entries) > self._most + self._most // 8:
+            if len(self._entries) > self._most + self._most // 64:
                 self._drop(len(self._entries) - self._most)
 
     def standing(self) -> list[_Entry]:
