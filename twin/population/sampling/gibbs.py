@@ -12,8 +12,8 @@ Chains have populations of their own; their effects are solved side by side. Wit
 other than Omega have a flat one on the scale they move on (`twin.kernel.free.scale_of`; errors on their logarithm), and
 a block of Omega with d effects the weak inverse-Wishart with nu = d around the model's own values. A prior that is
 given (`twin.population.prior`) stands in its place: conjugate where it is of Omega, else by accepting or not what the
-flat one proposes. A number that moves predictions takes everybody's effects along, as far as their modes move with it:
-if they stayed, it would creep.
+flat one proposes. A number that moves predictions takes everybody's effects along, as far as their modes move with it,
+and so do all typical values and coefficients together once a step: if effects stayed, they would creep.
 """
 
 from __future__ import annotations
@@ -49,6 +49,9 @@ DISPERSED = 1.5
 
 WANTED = 0.44
 """Share of steps of a single number's walk that should be taken."""
+
+TOGETHER = 0.3
+"""The same of steps of several numbers."""
 
 BENT = 1.0
 """Length of a walk of numbers that means bend with, in conditional standard errors."""
@@ -141,6 +144,9 @@ class _Run:
         self.rng = [generator("population", seed, chain) for chain in range(CHAINS)]
         here = self.objective(vector)
         self._along, curvature = here.moves, scores_curvature(here)
+        moved = [*self.means.moved, *self.means.apart]
+        self._joint = np.linalg.cholesky(2.0 * np.linalg.inv(curvature)[np.ix_(moved, moved)])
+        self._reach = 2.38 / np.sqrt(max(1, len(moved)))
         spread = np.linalg.cholesky(2.0 * np.linalg.inv(curvature))
         away = [np.clip(spread @ rng.standard_normal(len(vector)), -0.5, 0.5) for rng in self.rng]
         self.vectors = vector + DISPERSED * np.array(away)
@@ -165,6 +171,7 @@ class _Run:
         sweep = self.chains.sweep(Target(self.density, self.vectors), self.believed, tune=tune)
         log = sweep.log_values + sweep.log_prior
         self._draw_means()
+        self._move_together(tune)
         self._draw_omega()
         self._walk(tune)
         return float(np.where(sweep.share > 0.0, sweep.share * log, 0.0).sum())
@@ -182,6 +189,26 @@ class _Run:
                     after[c] = vector
         self.chains.hold(self.vectors, after)
         self.vectors = after
+
+    def _move_together(self, tune: bool) -> None:
+        """A step of all but variances, with the effects as their modes move: far where data say little of anybody."""
+        moved = [*self.means.moved, *self.means.apart]
+        if not moved:
+            return
+        steps = self._reach * np.stack([self._joint @ rng.standard_normal(len(moved)) for rng in self.rng])
+        there = self.vectors.copy()
+        there[:, moved] += steps
+        eta = self.chains.eta + np.einsum("ndj,cj->ncd", np.nan_to_num(self._along[:, :, moved]), steps)
+        change = (target_log(Target(self.density, there), eta) - self._log_here()).sum(axis=0)
+        if self._with_prior & set(moved):
+            pairs = zip(there, self.vectors, strict=True)
+            change += [self._log_prior(new, moved) - self._log_prior(old, moved) for new, old in pairs]
+        with np.errstate(invalid="ignore"):
+            taken = np.log([rng.random() for rng in self.rng]) < change
+        self.vectors = np.where(taken[:, None], there, self.vectors)
+        self.chains.eta = np.where(taken[:, None], eta, self.chains.eta)
+        if tune:
+            self._reach *= float(np.exp(self._steps**-0.5 * (taken.mean() - TOGETHER)))
 
     def _draw_omega(self) -> None:
         for c, vector in enumerate(self.vectors):
