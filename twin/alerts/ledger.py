@@ -258,10 +258,13 @@ class _Reconciliation:
         return sequence[-1:] if self.digest(sequence[-1]) != entry.digest else []
 
     def keep_up(self, transition: Transition) -> None:
-        """Note when the folded history tells what is published of an alert, where words that came late moved that."""
+        """Note when the folded history tells what is published of an alert, and since when it has been so, where words
+        that came late moved that."""
         entry = self.entry(transition.alert_id)
         if entry is not None and entry.digest == self.digest(transition) and entry.time_ms <= self.until_ms:
-            self.entries[entry.fold_id] = msgspec.structs.replace(entry, time_ms=transition.time_ms)
+            self.entries[entry.fold_id] = msgspec.structs.replace(
+                entry, onset_ms=transition.onset_ms, time_ms=transition.time_ms
+            )
 
     def publish(self, transition: Transition) -> None:
         entry = self.entry(transition.alert_id)

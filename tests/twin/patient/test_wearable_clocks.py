@@ -32,8 +32,9 @@ def told(*groups: Sequence[InputEvent]) -> tuple[PatientTwin, list[Alert]]:
 
 
 def standing(twin: PatientTwin) -> bytes:
-    """All that stands of the alerts."""
-    return repr([(e.fold_id, e.digest, e.onset_ms, e.rule) for e in twin.ledger.live]).encode()
+    """All that stands of the alerts; ids under which they were published are those of their first onset, which data
+    that come late move."""
+    return repr(sorted((e.fold_id, e.digest, e.onset_ms, e.rule) for e in twin.ledger.live)).encode()
 
 
 DAY: list[InputEvent] = [
@@ -87,6 +88,11 @@ def test_words_that_only_go_on_are_routine_and_a_new_offset_is_not() -> None:
     assert not twin.take(said(5.2, 930.0)), "another offset"
     assert not twin.take(said(4.9, 900.0)), "late"
     assert twin.take(said(5.2, None))
+
+
+def test_a_reading_that_comes_after_the_silence_was_told_leaves_what_it_leaves_when_it_comes_before() -> None:
+    silent, reading = [dose(0.0, 1.0), bind(0.0), clock(8.5)], said(0.25, None)
+    assert standing(told(silent, [reading])[0]) == standing(told([*silent, reading])[0])
 
 
 quarters = st.integers(0, 31).map(lambda quarter: quarter / 4)
