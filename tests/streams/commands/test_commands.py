@@ -65,6 +65,8 @@ def test_every_command_has_an_example_that_it_takes(tmp_path: Path, monkeypatch:
             for words in map(shlex.split, lines):
                 for named in (word for word in words if re.fullmatch(r"[\w-]+\.[a-z]\w+", word)):
                     (tmp_path / named).touch()
+                for named in (word for word in words if re.fullmatch(r"[\w-]+/", word)):
+                    (tmp_path / named).mkdir(exist_ok=True)
                 accept(words[1:])
     assert lacking == []
 
