@@ -100,8 +100,8 @@ class Rosenbrock(Stepper):
                 self._varying(i, rest, found)
 
     def _steady(self, rests: Sequence[ast.expr | None]) -> dict[tuple[int, int], str]:
-        """Coefficients, constants of a particle each, of the equations that are sums of such and the states; what is
-        left of these among the rates are the inputs."""
+        """Coefficients, each a constant of a particle that is kept in a row, of the equations that are sums of such and
+        the states; what is left of these among the rates are the inputs."""
         names, found = self.structure.stepped, dict[tuple[int, int], str]()
         if self.structure.growing:
             return found
@@ -110,7 +110,8 @@ class Rosenbrock(Stepper):
             equation = self.structure.equations[name]
             terms = None if rest is None else linear_terms(rest, frozenset(names))
             written = {} if terms is None else {other: self._formula(each)[1:-1] for other, each in terms.items()}
-            if terms is not None and "" not in terms and all(text.isidentifier() for text in written.values()):
+            kept = {*self.constants.found.values(), *(f"m_{parameter}" for parameter in self.parameters)}
+            if terms is not None and "" not in terms and kept.issuperset(written.values()):
                 found |= {(i, names.index(other)): text for other, text in written.items()}
                 equation = replace(equation, rest=None)
             self.rates[name] = self._rate(equation)
