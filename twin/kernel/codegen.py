@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import ast
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 
 from twin.kernel.loops.delayed_stepper import write_late_advance
 from twin.kernel.loops.rosenbrock import write_implicit
@@ -38,11 +38,14 @@ Writer = Callable[[Lines, Scope], None]
 """Adds a function to a module."""
 
 
-def generate(model: Model, structure: Structure, *, implicit: bool = False) -> dict[str, str]:
+def generate(
+    model: Model, structure: Structure, *, implicit: bool = False, only: Container[str] | None = None
+) -> dict[str, str]:
     """Python source of each function of the model's kernel (see the module docstring): a module of its own.
 
     Args:
         implicit: step as stiff equations ask for; not with doses that enter late.
+        only: names of the functions that are wanted; all when not said.
     """
     writers: dict[str, Writer] = {
         "individual": _individual,
@@ -54,7 +57,7 @@ def generate(model: Model, structure: Structure, *, implicit: bool = False) -> d
     if structure.weights:
         writers["weigh"] = _weigh
     scope = Scope.of(model, structure)
-    return {name: write_module(write, scope) for name, write in writers.items()}
+    return {name: write_module(write, scope) for name, write in writers.items() if only is None or name in only}
 
 
 def generate_stabilised(model: Model, structure: Structure) -> str:

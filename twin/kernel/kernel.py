@@ -226,8 +226,7 @@ def _defective_states(model: Model, structure: Structure) -> tuple[str, ...]:
     """Linear states of a block without a usable real eigenbasis (equal rates in a chain, oscillation)."""
     if not structure.linear:
         return ()
-    sources = generate(model, structure)
-    compiled = _compiled(model, {name: sources[name] for name in ("individual", "system")})
+    compiled = _compiled(model, generate(model, structure, only=("individual", "system")))
     draws = np.random.Generator(np.random.Philox(key=1)).standard_normal((16, len(model.eta_names)))
     eta = np.zeros((len(draws), len(model.effect_names)))
     eta[:, : len(model.eta_names)] = draws @ np.linalg.cholesky(model.omega).T if model.eta_names else draws

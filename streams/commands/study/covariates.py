@@ -19,6 +19,8 @@ import typer
 from streams.terminal.options import examples
 
 if TYPE_CHECKING:
+    from streams.batch.covariates.asked import Asked
+    from streams.batch.population.fit import Fit
     from twin.covariates.stepwise import Way
     from twin.population.objective import Method
 
@@ -46,6 +48,18 @@ class DirectionOption(StrEnum):
     BOTH = "both"
     FORWARD = "forward"
     BACKWARD = "backward"
+
+
+def _moved(step: int, objective: float, numbers: str) -> None:
+    typer.echo(f"step {step}: objective {objective:.4f}; {numbers}", err=True)
+
+
+def _write_fit(found: Fit, of: Asked, files: list[Path], out: Path) -> None:
+    """The fit that a search ended with, as ``dosetwin fit`` leaves one."""
+    from streams.batch.population.fit import as_json, written
+
+    (out / f"{of.name}.toml").write_text(written(found, of.data, of.name).text)
+    (out / "fit.json").write_text(as_json(found, of.data, files, of.name))
 
 
 Files = Annotated[list[Path], typer.Argument(help="NM-TRAN style CSV or NDJSON events", show_default=False)]
@@ -106,9 +120,7 @@ def stepwise(
     from streams.batch.covariates.candidates import Candidates, at_bounds
     from streams.batch.covariates.scope import included, scope_of, shapes_of
     from streams.batch.covariates.steps import as_json, how_found, lines_of, model_of, problems_of
-    from streams.batch.population.fit import as_json as fit_as_json
     from streams.batch.population.fit import fit as fit_cohort
-    from streams.batch.population.fit import written
     from streams.batch.population.patients import cohort_of, timelines_of
     from twin.covariates.characteristics import CovariateError
     from twin.covariates.stepwise import found as ended_with
@@ -148,8 +160,7 @@ def stepwise(
             found = fit_cohort(cohort, chosen, lambda *_: None)
         except (FitError, CovariateError) as error:
             raise CaseError(str(error)) from None
-        (out / f"{of.name}.toml").write_text(written(found, of.data, of.name).text)
-        (out / "fit.json").write_text(fit_as_json(found, of.data, files, of.name))
+        _write_fit(found, of, files, out)
         (out / "steps.json").write_text(as_json(steps, candidates, levels, files))
     for problem in (*found.problems, *problems_of(ended, of.described)):
         typer.echo(f"note: {problem}", err=True)
@@ -208,8 +219,6 @@ def frem(
     from streams.batch.cases import CaseError
     from streams.batch.covariates.asked import Recorded, asked, with_covariates, words
     from streams.batch.covariates.full import as_json, effects_of, fitted, full_of, lines_of
-    from streams.batch.population.fit import as_json as fit_as_json
-    from streams.batch.population.fit import written
     from twin.covariates.characteristics import CovariateError
     from twin.population.theta import FitError
 
@@ -230,17 +239,13 @@ def frem(
         out.mkdir(parents=True, exist_ok=True)
     search = out / "search.json"
 
-    def moved(step: int, objective: float, numbers: str) -> None:
-        typer.echo(f"step {step}: objective {objective:.4f}; {numbers}", err=True)
-
     with ended_plainly(), usable_arguments(), threadpool_limits(1):
         try:
-            found = fitted(of, full, method.value, moved, search)
+            found = fitted(of, full, method.value, _moved, search)
         except FitError as error:
             raise CaseError(str(error)) from None
         effects = effects_of(found, full)
-        (out / f"{of.name}.toml").write_text(written(found, of.data, of.name).text)
-        (out / "fit.json").write_text(fit_as_json(found, of.data, files, of.name))
+        _write_fit(found, of, files, out)
         (out / "frem.json").write_text(as_json(effects, found, of, files))
         search.unlink(missing_ok=True)
     for line in lines_of(effects, full.model):
@@ -300,8 +305,6 @@ def trees(
     from streams.batch.covariates.asked import Recorded, asked
     from streams.batch.covariates.proposed import as_json, decided, line_of, lines_of, proposed, standing
     from streams.batch.covariates.scope import shapes_of
-    from streams.batch.population.fit import as_json as fit_as_json
-    from streams.batch.population.fit import written
     from streams.terminal.progress import progress
     from twin.covariates.characteristics import CovariateError
     from twin.population.theta import FitError
@@ -317,24 +320,20 @@ def trees(
         out.mkdir(parents=True, exist_ok=True)
     search = out / "search.json"
 
-    def moved(step: int, objective: float, numbers: str) -> None:
-        typer.echo(f"step {step}: objective {objective:.4f}; {numbers}", err=True)
-
     with ended_plainly(), usable_arguments(), threadpool_limits(1):
         try:
-            base = standing(of, (), None, moved, search)
+            base = standing(of, (), None, _moved, search)
             with progress("permutations", "data sets", permutations) as done:
                 found = proposed(of, base, permutations, false_finds, done)
             for line in lines_of(found):
                 typer.echo(line)
             pairs = [(pair.parameter, pair.covariate) for pair in found.proposed]
             ended, decisions = decided(
-                of, base, pairs, kept_shapes, p_taken, moved, search, lambda each: typer.echo(line_of(each))
+                of, base, pairs, kept_shapes, p_taken, _moved, search, lambda each: typer.echo(line_of(each))
             )
         except (FitError, CovariateError) as error:
             raise CaseError(str(error)) from None
-        (out / f"{of.name}.toml").write_text(written(ended.fit, of.data, of.name).text)
-        (out / "fit.json").write_text(fit_as_json(ended.fit, of.data, files, of.name))
+        _write_fit(ended.fit, of, files, out)
         (out / "trees.json").write_text(as_json(found, decisions, ended, of, files))
         search.unlink(missing_ok=True)
     for problem in ended.fit.problems:

@@ -9,8 +9,8 @@ made with the source (`twin.kernel.loops.elimination`). Steps are those of `twin
 all; the linear block is exact at each stage's node, and nothing depends on who else is in a group.
 
 The loops here run over rows of the work array, and its lanes within them, so that there is one copy of the equations
-and one of their Jacobian, whatever the number of stages, and the plan is a table that is walked: a whole body of a
-hundred compartments is compiled within a minute.
+and one of their Jacobian, whatever the number of stages, and a long plan is a table that is walked: a whole body of
+a hundred compartments is compiled within a minute.
 """
 
 from __future__ import annotations
