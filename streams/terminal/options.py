@@ -53,6 +53,13 @@ Rules = Annotated[
     ),
 ]
 
+Columns = Annotated[str, typer.Option("--columns", help="names in the CSV, as TIME=TIME_DAYS,AMT=AMT_6MP,DV=ANC")]
+Output = Annotated[str | None, typer.Option("--output", help="what DV is, where the CSV has no DVID")]
+Join = Annotated[bool, typer.Option("--join", help="one id in several files is one patient")]
+PrefixIds = Annotated[bool, typer.Option("--prefix-ids", help="begin every patient's id with the name of its file")]
+
+Fix = Annotated[str, typer.Option("--fix", help="numbers that stay as they are, as CL,omega.CL,error.plasma.additive")]
+
 Protocols = Annotated[
     list[Path] | None,
     typer.Option(

@@ -41,6 +41,11 @@ def progress(title: str, unit: str, total: int | None = None, *, stream: TextIO 
         yield lambda reached: bar.update(task, completed=reached)
 
 
+def said_moved(step: int, objective: float, numbers: str) -> None:
+    """Say on stderr where a fit stands after a step, and which numbers moved most."""
+    print(f"step {step}: objective {objective:.4f}; {numbers}", file=sys.stderr, flush=True)
+
+
 class PlainLines:
     """A line now and then; ``clock`` gives seconds."""
 

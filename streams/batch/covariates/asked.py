@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from streams.batch.arguments import LeftOut, cases_in, reading
 from streams.batch.cases import Case, CaseError, Problem
 from streams.batch.population.patients import data_hash, timelines_of
+from streams.terminal.version import version
 from twin.covariates.characteristics import Characteristic, CovariateError, characteristics
 from twin.events import Covariate, LabResult, decode
 from twin.model.spec import Model
@@ -104,6 +106,16 @@ def with_covariates(of: Asked, names: Sequence[str], left_out: LeftOut) -> Asked
         else:
             kept.append(case.patient_id)
     return of.only(kept)
+
+
+def head(model: Model, data: str, files: Sequence[Path], patients: int) -> dict[str, Any]:
+    """What every result begins with: who found it, for which model, in which data, of how many patients."""
+    return {
+        "program": f"dosetwin {version()}",
+        "model": {"id": model.id, "hash": model.hash},
+        "data": {"files": [str(file) for file in files], "hash": data},
+        "patients": patients,
+    }
 
 
 def words(text: str) -> list[str]:

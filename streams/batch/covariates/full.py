@@ -10,10 +10,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from streams.batch.covariates.asked import Asked
+from streams.batch.covariates.asked import Asked, head
 from streams.batch.population.fit import Fit, FitMethod, Moved, fit
 from streams.batch.population.patients import cohort_of, timelines_of
-from streams.terminal.version import version
 from twin.arrays import Floats
 from twin.covariates.characteristics import values_of
 from twin.covariates.full_random import FullRandomEffects, Moments, coefficient_names, constant, full_model
@@ -80,8 +79,8 @@ def effects_of(found: Fit, full: FullModel) -> FullRandomEffects:
 def lines_of(effects: FullRandomEffects, model: Model) -> list[str]:
     """The coefficients as people read them: what each covariate does by itself, and beside the others."""
     ratio = {each.name: each.distribution == "log-normal" for each in model.parameters}
-    head = f"{'':24} {'alone':>22} {'beside the others':>22}  alone, at 5 % and 95 % of patients"
-    lines = ["effects by one standard deviation of each covariate, along eta", head]
+    titles = f"{'':24} {'alone':>22} {'beside the others':>22}  alone, at 5 % and 95 % of patients"
+    lines = ["effects by one standard deviation of each covariate, along eta", titles]
     sd, moments = np.sqrt(np.diag(effects.moments.covariance)), effects.moments
     whole, whole_error = effects.given(moments.names)
     for j, covariate in enumerate(moments.names):
@@ -107,11 +106,8 @@ def as_json(effects: FullRandomEffects, found: Fit, asked: Asked, files: Sequenc
     whole, whole_error = effects.given(moments.names)
     alone = [effects.given([name]) for name in moments.names]
     content = {
-        "program": f"dosetwin {version()}",
+        **head(asked.model, asked.data, files, len(asked.cases)),
         "method": found.method,
-        "model": {"id": asked.model.id, "hash": asked.model.hash},
-        "data": {"files": [str(file) for file in files], "hash": asked.data},
-        "patients": len(asked.cases),
         "names": [*effects.parameters, *moments.names],
         "omega": effects.omega.tolist(),
         "covariates": {

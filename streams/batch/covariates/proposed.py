@@ -14,10 +14,9 @@ from pathlib import Path
 import numpy as np
 from scipy import special
 
-from streams.batch.covariates.asked import Asked
+from streams.batch.covariates.asked import Asked, head
 from streams.batch.population.fit import Fit, Moved, fit
 from streams.batch.population.patients import cohort_of, timelines_of
-from streams.terminal.version import version
 from twin.covariates.characteristics import Characteristic, CovariateError, values_of
 from twin.covariates.effects import with_relations
 from twin.covariates.relations import Relation, Shape, check, coefficients
@@ -207,10 +206,7 @@ def as_json(
 ) -> str:
     """Everything, with names."""
     content = {
-        "program": f"dosetwin {version()}",
-        "model": {"id": asked.model.id, "hash": asked.model.hash},
-        "data": {"files": [str(file) for file in files], "hash": asked.data},
-        "patients": len(asked.cases),
+        **head(asked.model, asked.data, files, len(asked.cases)),
         "pairs": [{**vars(pair), "proposed": pair in found.proposed} for pair in found.pairs],
         "permutations": found.permutations,
         "false_finds": found.false_finds,

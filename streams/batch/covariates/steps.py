@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from streams.batch.covariates.asked import head
 from streams.batch.covariates.candidates import Candidates, at_bounds
 from streams.batch.population.fit import WORDS
 from streams.terminal.version import version
@@ -49,11 +50,8 @@ def as_json(
 ) -> str:
     """Everything of a search: what was asked, and of every step what was tested and decided."""
     content = {
-        "program": f"dosetwin {version()}",
+        **head(candidates.model, candidates.data, files, len(candidates.cases)),
         "method": candidates.method,
-        "model": {"id": candidates.model.id, "hash": candidates.model.hash},
-        "data": {"files": [str(file) for file in files], "hash": candidates.data},
-        "patients": len(candidates.cases),
         "p_forward": levels[0],
         "p_backward": levels[1],
         "covariates": {name: _characteristic(each) for name, each in candidates.described.items()},

@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from streams.terminal.options import examples
+from streams.terminal.options import Columns, Join, Output, PrefixIds, examples
 
 app = typer.Typer()
 
@@ -32,12 +32,10 @@ def diagnose(
     ] = None,
     replicates: Annotated[int, typer.Option(min=100, max=100_000, help="simulations of every patient")] = 1000,
     seed: Annotated[int, typer.Option(help="of the simulations")] = 1,
-    columns: Annotated[str, typer.Option(help="names in the CSV, as TIME=TIME_DAYS,AMT=AMT_6MP,DV=ANC")] = "",
-    output: Annotated[str | None, typer.Option(help="what DV is, where the CSV has no DVID")] = None,
-    join: Annotated[bool, typer.Option("--join", help="one id in several files is one patient")] = False,
-    prefix_ids: Annotated[
-        bool, typer.Option("--prefix-ids", help="begin every patient's id with the name of its file")
-    ] = False,
+    columns: Columns = "",
+    output: Output = None,
+    join: Join = False,
+    prefix_ids: PrefixIds = False,
 ) -> None:
     """Make the page of a fit again: residuals, prediction errors, predictive checks, fits, effects, influence."""
     import json

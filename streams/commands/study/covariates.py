@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from streams.terminal.options import examples
+from streams.terminal.options import Columns, Fix, Join, Output, PrefixIds, examples
 
 if TYPE_CHECKING:
     from streams.batch.covariates.asked import Asked
@@ -50,10 +50,6 @@ class DirectionOption(StrEnum):
     BACKWARD = "backward"
 
 
-def _moved(step: int, objective: float, numbers: str) -> None:
-    typer.echo(f"step {step}: objective {objective:.4f}; {numbers}", err=True)
-
-
 def _write_fit(found: Fit, of: Asked, files: list[Path], out: Path) -> None:
     """The fit that a search ended with, as ``dosetwin fit`` leaves one."""
     from streams.batch.population.fit import as_json, written
@@ -69,12 +65,7 @@ Categorical = Annotated[
     str,
     typer.Option(help="covariates that are categories, as SEX,RACE; those with levels in the model file are anyway"),
 ]
-Fix = Annotated[str, typer.Option(help="numbers that stay as they are, as CL,omega.CL,error.plasma.additive")]
 Name = Annotated[str | None, typer.Option(help="id of the model that is written; by default the model's and a word")]
-Columns = Annotated[str, typer.Option(help="names in the CSV, as TIME=TIME_DAYS,DV=ANC")]
-OutputOption = Annotated[str | None, typer.Option(help="what DV is, where the CSV has no DVID")]
-Join = Annotated[bool, typer.Option("--join", help="one id in several files is one patient")]
-PrefixIds = Annotated[bool, typer.Option("--prefix-ids", help="begin every patient's id with the name of its file")]
 Jobs = Annotated[int | None, typer.Option(min=1, help="processes; by default one a core (the results are the same)")]
 
 
@@ -104,7 +95,7 @@ def stepwise(
     fix: Fix = "",
     name: Name = None,
     columns: Columns = "",
-    output: OutputOption = None,
+    output: Output = None,
     join: Join = False,
     prefix_ids: PrefixIds = False,
     jobs: Jobs = None,
@@ -206,7 +197,7 @@ def frem(
     fix: Fix = "",
     name: Name = None,
     columns: Columns = "",
-    output: OutputOption = None,
+    output: Output = None,
     join: Join = False,
     prefix_ids: PrefixIds = False,
 ) -> None:
@@ -219,6 +210,7 @@ def frem(
     from streams.batch.cases import CaseError
     from streams.batch.covariates.asked import Recorded, asked, with_covariates, words
     from streams.batch.covariates.full import as_json, effects_of, fitted, full_of, lines_of
+    from streams.terminal.progress import said_moved
     from twin.covariates.characteristics import CovariateError
     from twin.population.theta import FitError
 
@@ -241,7 +233,7 @@ def frem(
 
     with ended_plainly(), usable_arguments(), threadpool_limits(1):
         try:
-            found = fitted(of, full, method.value, _moved, search)
+            found = fitted(of, full, method.value, said_moved, search)
         except FitError as error:
             raise CaseError(str(error)) from None
         effects = effects_of(found, full)
@@ -291,7 +283,7 @@ def trees(
     fix: Fix = "",
     name: Name = None,
     columns: Columns = "",
-    output: OutputOption = None,
+    output: Output = None,
     join: Join = False,
     prefix_ids: PrefixIds = False,
 ) -> None:
@@ -305,7 +297,7 @@ def trees(
     from streams.batch.covariates.asked import Recorded, asked
     from streams.batch.covariates.proposed import as_json, decided, line_of, lines_of, proposed, standing
     from streams.batch.covariates.scope import shapes_of
-    from streams.terminal.progress import progress
+    from streams.terminal.progress import progress, said_moved
     from twin.covariates.characteristics import CovariateError
     from twin.population.theta import FitError
 
@@ -322,14 +314,14 @@ def trees(
 
     with ended_plainly(), usable_arguments(), threadpool_limits(1):
         try:
-            base = standing(of, (), None, _moved, search)
+            base = standing(of, (), None, said_moved, search)
             with progress("permutations", "data sets", permutations) as done:
                 found = proposed(of, base, permutations, false_finds, done)
             for line in lines_of(found):
                 typer.echo(line)
             pairs = [(pair.parameter, pair.covariate) for pair in found.proposed]
             ended, decisions = decided(
-                of, base, pairs, kept_shapes, p_taken, _moved, search, lambda each: typer.echo(line_of(each))
+                of, base, pairs, kept_shapes, p_taken, said_moved, search, lambda each: typer.echo(line_of(each))
             )
         except (FitError, CovariateError) as error:
             raise CaseError(str(error)) from None

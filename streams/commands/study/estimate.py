@@ -14,7 +14,7 @@ from typing import Annotated
 
 import typer
 
-from streams.terminal.options import examples
+from streams.terminal.options import Columns, Join, Output, PrefixIds, examples
 
 app = typer.Typer()
 
@@ -27,12 +27,10 @@ def estimate(
     predictions: Annotated[
         Path | None, typer.Option(help="CSV with a row a measured value: PRED, IPRED, IWRES, NPDE")
     ] = None,
-    columns: Annotated[str, typer.Option(help="names in the CSV, as TIME=TIME_DAYS,AMT=AMT_6MP,DV=ANC")] = "",
-    output: Annotated[str | None, typer.Option(help="what DV is, where the CSV has no DVID")] = None,
-    join: Annotated[bool, typer.Option("--join", help="one id in several files is one patient")] = False,
-    prefix_ids: Annotated[
-        bool, typer.Option("--prefix-ids", help="begin every patient's id with the name of its file")
-    ] = False,
+    columns: Columns = "",
+    output: Output = None,
+    join: Join = False,
+    prefix_ids: PrefixIds = False,
     jobs: Annotated[
         int | None, typer.Option(min=1, help="processes; by default one a core (the results are the same)")
     ] = None,

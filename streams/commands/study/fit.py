@@ -18,7 +18,7 @@ from typing import Annotated
 
 import typer
 
-from streams.terminal.options import examples
+from streams.terminal.options import Columns, Fix, Join, Output, PrefixIds, examples
 
 app = typer.Typer()
 
@@ -59,14 +59,12 @@ def fit(
             help="laplace, imp, saem, bayes also weigh limits, grades, counts, events; the last three exactly"
         ),
     ] = MethodOption.FOCEI,
-    fix: Annotated[str, typer.Option(help="numbers that stay as they are, as CL,omega.CL,error.plasma.additive")] = "",
+    fix: Fix = "",
     name: Annotated[str | None, typer.Option(help="id of the fitted model; by default the model's and _fit")] = None,
-    columns: Annotated[str, typer.Option(help="names in the CSV, as TIME=TIME_DAYS,AMT=AMT_6MP,DV=ANC")] = "",
-    output: Annotated[str | None, typer.Option(help="what DV is, where the CSV has no DVID")] = None,
-    join: Annotated[bool, typer.Option("--join", help="one id in several files is one patient")] = False,
-    prefix_ids: Annotated[
-        bool, typer.Option("--prefix-ids", help="begin every patient's id with the name of its file")
-    ] = False,
+    columns: Columns = "",
+    output: Output = None,
+    join: Join = False,
+    prefix_ids: PrefixIds = False,
     bootstrap: Annotated[
         int, typer.Option(min=0, max=100_000, help="replicates of patients drawn anew, for errors and intervals")
     ] = 0,
@@ -101,6 +99,7 @@ def fit(
     from streams.batch.population.known import read_prior
     from streams.batch.population.page import PAGE, write_page
     from streams.batch.population.patients import cohort_of, data_hash, timelines_of
+    from streams.terminal.progress import said_moved
     from twin.names import NAME_IN_WORDS, is_name
     from twin.population.diagnostics.diagnosed import groups_of
     from twin.population.diagnostics.effects import covariates_of
@@ -130,9 +129,6 @@ def fit(
         [how.model.hash, data, method.value, columns, output or "", *theta.names, repr(theta.prior), str(seed)]
     )
 
-    def moved(step: int, objective: float, numbers: str) -> None:
-        typer.echo(f"step {step}: objective {objective:.4f}; {numbers}", err=True)
-
     def ended(number: int, end: End) -> None:
         typer.echo(f"start {number}: objective {end.objective:.4f}; {end.why}", err=True)
 
@@ -140,7 +136,7 @@ def fit(
         try:
             ends = asked.begun(cases, cohort, method.value, ended, begun, key)
             start = ends[deepest(ends)].vector if ends else None
-            found = fit_cohort(cohort, method.value, moved, search, f"{key} {starts}", start, seed)
+            found = fit_cohort(cohort, method.value, said_moved, search, f"{key} {starts}", start, seed)
             found = asked.answered(found, cases, cohort, ends)
         except FitError as error:
             typer.echo(f"dosetwin: {error}", err=True)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from streams.terminal.options import Protocols, Rules, examples
+from streams.terminal.options import Columns, Join, Output, PrefixIds, Protocols, Rules, examples
 
 if TYPE_CHECKING:
     from twin.events import Prediction
@@ -34,12 +34,10 @@ def replay(
             help="id or path, for every patient, or rival ones to be averaged, A,B,C; without it the enrolments decide"
         ),
     ] = None,
-    columns: Annotated[str, typer.Option(help="names in the CSV, as TIME=TIME_DAYS,AMT=AMT_6MP,DV=ANC")] = "",
-    output: Annotated[str | None, typer.Option(help="what DV is, where the CSV has no DVID")] = None,
-    join: Annotated[bool, typer.Option("--join", help="one id in several files is one patient")] = False,
-    prefix_ids: Annotated[
-        bool, typer.Option("--prefix-ids", help="begin every patient's id with the name of its file")
-    ] = False,
+    columns: Columns = "",
+    output: Output = None,
+    join: Join = False,
+    prefix_ids: PrefixIds = False,
     rules: Rules = None,
     protocols: Protocols = None,
     particles: Annotated[
