@@ -223,13 +223,14 @@ class Cohort:
         held = -1
         for stretch in subject.stretches:
             system = systems[stretch.system]
-            if stretch.again:
+            if (moment := stretch.begins) is not None:
                 x, y = np.zeros((len(z), len(kernel.linear))), np.zeros((len(z), len(kernel.stepped)))
-                kernel.initial(system.par, stretch.covariates, x, y)
-                states = _times(system.w, x)
+                then = systems[moment.system]
+                kernel.initial(then.par, moment.covariates, x, y)
                 if held < 0 and subject.shown:
                     alone = one_step(kernel, len(z), 0.0, 0.0, shown=True)
-                    kernel.advance(states.copy(), y.copy(), stretch.covariates, system, alone, out[:1])
+                    kernel.advance(_times(then.w, x), y.copy(), moment.covariates, then, alone, out[:1])
+                states = _times(system.w, x)
             elif stretch.system != held:
                 states = _times(system.w, _times(systems[held].v, states))
             held = stretch.system

@@ -7,6 +7,7 @@ all numbers of the population. Here it is written down, so that the way costs on
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -24,20 +25,27 @@ WITHOUT = -1
 _NO_STOPS: Integers = np.empty(0, dtype=np.int64)
 
 
+class Moment(NamedTuple):
+    """Where initial values are taken: number of the equations, and covariates (C,) of the moment itself."""
+
+    system: int
+    covariates: Floats
+
+
 @dataclass(frozen=True)
 class Stretch:
     """A part of a patient's time that is solved in one call.
 
     Attributes:
         system: number of its equations among `Subject.systems`.
-        again: whether it begins with the initial values.
+        begins: where it begins with the initial values, the moment that says them.
         covariates: (C,) as they stand.
         steps: all particles' steps.
         marks: rows of the output that it fills.
     """
 
     system: int
-    again: bool
+    begins: Moment | None
     covariates: Floats
     steps: Steps
     marks: slice
@@ -108,15 +116,23 @@ def _with_stretches(subject: Subject, kernel: Kernel, step_sizes: StepSizes) -> 
     systems: dict[tuple[bytes, int], int] = {}
     known: list[tuple[Floats, int]] = []
     found: list[Stretch] = []
+
+    def system(covariates: Floats, occasion: int) -> int:
+        number = systems.setdefault((covariates[kernel.shaping].tobytes(), occasion), len(known))
+        if number == len(known):
+            known.append((covariates, occasion))
+        return number
+
     at, end, done = timeline.start, int(marks[-1]), int(subject.shown)
     while at < end or not found:
         epoch = int(timeline.stages[np.searchsorted(timeline.epoch[timeline.stages], at, side="right") - 1])
         segment = timeline.segments.at(at)
         covariates = np.ascontiguousarray(timeline.covariates[epoch], dtype=np.float64)
         occasion = subject.occasion(segment)
-        number = systems.setdefault((covariates[kernel.shaping].tobytes(), occasion), len(known))
-        if number == len(known):
-            known.append((covariates, occasion))
+        number, begins = system(covariates, occasion), None
+        if not found or at in timeline.resets:
+            then = np.ascontiguousarray(timeline.covariates_of(at), dtype=np.float64)
+            begins = Moment(system(then, occasion), then)
         until = min(end, timeline.segments.next_after(at) or end)
         stage = int(np.searchsorted(timeline.stages, epoch, side="right"))
         until = min([until, *timeline.epoch[timeline.stages[stage : stage + 1]].tolist()])
@@ -125,6 +141,6 @@ def _with_stretches(subject: Subject, kernel: Kernel, step_sizes: StepSizes) -> 
         here = marks[(marks > at) & (marks <= until)]
         steps = schedule(timeline, kernel, step_sizes, at, until, _NO_STOPS, here)
         part = slice(done, done + len(here))
-        found.append(Stretch(number, not found or at in timeline.resets, covariates, steps, part))
+        found.append(Stretch(number, begins, covariates, steps, part))
         at, done = until, done + len(here)
     return replace(subject, systems=tuple(known), stretches=tuple(found))

@@ -123,20 +123,23 @@ class Solver:
 
     def _begun(self, timeline: Timeline, millis: int) -> Cloud:
         """The particles with the initial values of ``millis``."""
-        epoch, segment = _epoch_at(timeline, millis), timeline.segments.at(millis)
-        covariates = timeline.covariates[epoch]
+        segment, covariates = timeline.segments.at(millis), timeline.covariates_of(millis)
         system = self.system(covariates, timeline.segments, segment)
         x = np.zeros((self.count, len(self.kernel.linear)))
         y = np.zeros((self.count, len(self.kernel.stepped)))
         self.kernel.initial(system.par, covariates, x, y)
-        return Cloud(millis, epoch, _apply(system.w, x), y, segment)
+        return self._laid(millis, x, y, timeline)
 
     def standing(self, millis: int, states: Floats, timeline: Timeline) -> Cloud:
         """The cloud at ``millis`` with these states (N, L + S), as `natural` gives them."""
         linear = len(self.kernel.linear)
+        return self._laid(millis, states[:, :linear], states[:, linear:].copy(), timeline)
+
+    def _laid(self, millis: int, x: Floats, y: Floats, timeline: Timeline) -> Cloud:
+        """The cloud that goes on from ``millis`` with linear states x (N, L) and stepped ones y (N, S)."""
         epoch, segment = _epoch_at(timeline, millis), timeline.segments.at(millis)
         system = self.system(timeline.covariates[epoch], timeline.segments, segment)
-        return Cloud(millis, epoch, _apply(system.w, states[:, :linear]), states[:, linear:].copy(), segment)
+        return Cloud(millis, epoch, _apply(system.w, x), y, segment)
 
     def natural(self, cloud: Cloud, timeline: Timeline) -> tuple[Floats, Floats]:
         """Linear states x (N, L) and stepped ones y (N, S) of a cloud, the latter as they are stepped."""
@@ -299,11 +302,15 @@ class Solver:
     def _here(self, cloud: Cloud, timeline: Timeline) -> Floats:
         """Outputs at the cloud's own instant: a step of no length."""
         out = np.empty((1, self.kernel.height, self.count))
-        covariates = timeline.covariates[cloud.epoch]
+        covariates, system, z = timeline.covariates[cloud.epoch], self._system_of(cloud, timeline), cloud.z.copy()
+        if cloud.millis == timeline.start and timeline.backward.any():
+            # No stretch ends here, so what is carried backward would already be the next report's.
+            covariates = timeline.covariates_of(cloud.millis)
+            x = _apply(system.v, z)
+            system = self.system(covariates, timeline.segments, cloud.segment)
+            z = _apply(system.w, x)
         at = (cloud.millis - timeline.start) / _unit(self.kernel)
-        step_alone(
-            self.kernel, self._system_of(cloud, timeline), covariates, cloud.z.copy(), cloud.y.copy(), at, 0.0, out
-        )
+        step_alone(self.kernel, system, covariates, z, cloud.y.copy(), at, 0.0, out)
         return np.asarray(out[0])
 
 

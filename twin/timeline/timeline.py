@@ -17,7 +17,7 @@ from twin.clock import MINUTE_MS, UNIT_MS
 from twin.events import Covariate, DoseGiven, DrugLevel, LabResult, PumpDelivery, PumpTotals, StateReset
 from twin.kernel.delayed_input import Pieces
 from twin.kernel.kernel import Kernel
-from twin.model.spec import TargetSpec
+from twin.model.spec import Model, TargetSpec
 from twin.observation.kinds import kind_of
 from twin.observation.observation import Observation
 from twin.record.facts import ClinicalEvent
@@ -47,6 +47,7 @@ class Timeline:
         kick, kick_column, kick_amount: (Q,) impulses in time order: input column, or a reset (`Kernel` columns < 0).
         epoch: (E,) ms from which a row of ``covariates`` (E, C) holds, those of `Kernel.covariates`.
         heeded: (C,) which of those the equations read.
+        backward: (C,) which of those hold until they are reported, that moment included.
         observations: in event-time order.
         delivered: per drug, step function of the rate in mg/h, and impulses (ms, mg).
         courses: per target, ms at which a course of its drug (or a day of one) began.
@@ -66,6 +67,7 @@ class Timeline:
     epoch: NDArray[np.int64]
     covariates: NDArray[np.float64]
     heeded: NDArray[np.bool_]
+    backward: NDArray[np.bool_]
     observations: tuple[Observation, ...]
     delivered: dict[str, Delivered]
     courses: tuple[tuple[int, ...], ...]
@@ -115,6 +117,11 @@ class Timeline:
     def covariates_at(self, millis: int) -> NDArray[np.float64]:
         """Covariates (C,) that hold from ``millis`` on."""
         return np.asarray(self.covariates[int(np.searchsorted(self.epoch, millis, side="right")) - 1])
+
+    def covariates_of(self, millis: int) -> NDArray[np.float64]:
+        """Covariates (C,) of the moment ``millis`` itself: what is carried backward is as it was reported then."""
+        row = self.covariates_at(millis)
+        return np.where(self.backward, self.covariates_at(millis - 1), row) if self.backward.any() else row
 
     def changes_between(self, start: int, end: int) -> NDArray[np.int64]:
         """Distinct times in (start, end) at which a rate, covariate or impulse makes the equations discontinuous."""
@@ -196,6 +203,7 @@ def assemble(
         epoch=epoch,
         covariates=covariates,
         heeded=kernel.heeded,
+        backward=_carried_backward(model, covariates.shape[1]),
         observations=observations,
         delivered=given,
         courses=courses,
@@ -206,6 +214,13 @@ def assemble(
         segments=segments,
         latest=latest,
     )
+
+
+def _carried_backward(model: Model, columns: int) -> NDArray[np.bool_]:
+    """(C,) of the covariates and what is laid beside them."""
+    found = np.zeros(columns, dtype=bool)
+    found[: len(model.covariates)] = [covariate.carry == "backward" for covariate in model.covariates]
+    return found
 
 
 def _gatherings(given: Delivered, target: TargetSpec, unit: int) -> list[int]:

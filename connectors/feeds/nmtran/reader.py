@@ -18,7 +18,8 @@ of a record is not used is noted with its line.
 - *Covariates.* A column named as a covariate of the model says its value at the record's time. Whether that holds from
   then on or, as in NONMEM, since the record before, is for the model to say (``carry``). A categorical one may be the
   name of a level. ``OCC`` is such a column where the model's occasions go by it; carried backward, a record belongs to
-  the occasion that it names, as in NONMEM.
+  the occasion that it names, as in NONMEM. Records of one ``TIME`` that differ in what is carried backward are placed
+  1 ms after one another, so that each goes by its own values.
 """
 
 from __future__ import annotations
@@ -283,6 +284,7 @@ class _Reader:
         every: list[tuple[DataRecord, list[InputEvent]]] = []
         holding: dict[str, float] = {}
         values: dict[tuple[str, int], set[float]] = {}
+        above: DataRecord | None = None
         joined = Joined()
         for record in merged(records) if len(self.files) > 1 else records:
             try:
@@ -291,13 +293,16 @@ class _Reader:
                     for name, covariate in self.covariates.items()
                     if (value := _value(record, covariate)) is not None
                 }
+                if above is not None and above.millis == record.millis:
+                    record.apart = above.apart + self._differs(now, holding)
                 said = self._said(record)
             except BadRecord as error:
                 self._refuse(record, error)
                 continue
+            above = record
             told: list[InputEvent] = []
             for name, value in now.items():
-                values.setdefault((name, record.millis), set()).add(value)
+                values.setdefault((name, record.millis + record.apart), set()).add(value)
                 # Carried backward, a value that stays the same still says until when it does.
                 if holding.get(name) != value or self.covariates[name].carry == "backward":
                     quantity = Quantity(value=value, unit=self.covariates[name].unit)
@@ -309,8 +314,8 @@ class _Reader:
                 self._refuse(record, error)
         events = without_cancelled(every, self.notes)
         self._note_contradictions(values)
-        if above := levels_above_steady(events):
-            self.notes[ABOVE_STEADY] += above
+        if troughs := levels_above_steady(events):
+            self.notes[ABOVE_STEADY] += troughs
         if joined.repeated:
             self.notes["facts that stand alike in more than one file count once"] += joined.repeated
         if not events:
@@ -322,13 +327,19 @@ class _Reader:
         )
         return [enrolled, *events]
 
+    def _differs(self, now: Mapping[str, float], holding: Mapping[str, float]) -> bool:
+        """Whether a record goes by other characteristics than the one above it, each until its own moment."""
+        return any(
+            self.covariates[name].carry == "backward" and holding.get(name, value) != value
+            for name, value in now.items()
+        )
+
     def _note_contradictions(self, told: Mapping[tuple[str, int], set[float]]) -> None:
         """Say how covariates (name, ms) with several values at one instant are understood."""
         for (name, _), values in told.items():
             if len(values) > 1:
-                backward = self.covariates[name].carry == "backward"
-                rule = "the first of them holds until then" if backward else "the last of them holds from then on"
-                self.notes[f"{name} has several values at one TIME of a patient: {rule}, in the order of lines"] += 1
+                rule = "the last of them holds from then on, in the order of lines"
+                self.notes[f"{name} has several values at one TIME of a patient: {rule}"] += 1
 
     def _said(self, record: DataRecord) -> list[InputEvent]:
         mdv = record.integer("MDV")
@@ -388,14 +399,15 @@ class _Reader:
     def _envelope(self, record: DataRecord, kind: str, name: str, hours: float | None = None) -> dict[str, Any]:
         """Who, when, and an id that is the same however often and wherever in the file the fact stands."""
         millis = record.millis if hours is None else to_record_millis(hours)
-        moment = ORIGIN + timedelta(milliseconds=millis)
+        own = millis == record.millis
+        moment = ORIGIN + timedelta(milliseconds=millis + (record.apart if own else 0))
         fact = (record.patient, kind, name, moment.isoformat())
         self.seen[fact] += 1
         identity = event_id(SOURCE, *fact, self.seen[fact])
         self.line_of[identity] = record.line
         if record.file is not None:
             self.file_of[identity] = record.file
-        sequence = record.sequence if millis == record.millis else BEFORE_RECORDS
+        sequence = record.sequence if own else BEFORE_RECORDS
         return {
             "event_id": identity,
             "patient_id": record.patient,

@@ -56,8 +56,8 @@ class DataRecord:
     """One record's cells, read by data item; ``line`` is its number, of a line from 1 or of a table's row from 0.
 
     What they mean together is filled in on the way: ``patient``, ``evid``, when in ``hours`` and ``millis`` since the
-    origin, and the ``sequence`` of the record among those of the same patient and ms. ``file`` names where it stands
-    if several files are read as one.
+    origin, the ``sequence`` of the record among those of the same patient and ms, and how many ms ``apart`` from there
+    it is placed. ``file`` names where it stands if several files are read as one.
     """
 
     def __init__(self, line: int, cells: list[str], positions: Mapping[str, int], counted: str = "line") -> None:
@@ -68,6 +68,7 @@ class DataRecord:
         self.patient = ""
         self.hours = 0.0
         self.millis = 0
+        self.apart = 0
         self.sequence = 0
         self.file: Path | None = None
         self.evid = 0

@@ -173,12 +173,23 @@ def test_a_covariate_that_is_carried_backward_is_said_at_every_record() -> None:
     rows = ["1,0,2,60", "1,5,2,60", "1,9,2,80", "1,9,2,70"]
     reading = read_nmtran(["ID,TIME,EVID,WT,DV", *(f"{text}," for text in rows)], backward, output="cells")
     told = [event for event in facts(reading) if isinstance(event, Covariate)]
-    said = [((event.time - ORIGIN) / timedelta(hours=1), event.value and event.value.value) for event in told]
-    assert said == [(0, 60), (5, 60), (9, 80), (9, 70)]
-    assert (
-        "WT has several values at one TIME of a patient: the first of them holds until then, in the order of lines"
-        in (reading.notes)
+    hour, instant = timedelta(hours=1), timedelta(milliseconds=1)
+    said = [(event.time - ORIGIN, event.value and event.value.value) for event in told]
+    assert said == [(0 * hour, 60), (5 * hour, 60), (9 * hour, 80), (9 * hour + instant, 70)]
+    assert not reading.notes
+
+
+def test_records_of_one_time_each_go_by_their_own_values_where_these_are_carried_backward() -> None:
+    backward = parse_model(
+        toys.ABSORPTION.replace('unit = "kg"', 'unit = "kg"\ncarry = "backward"'), "toy_absorption.toml"
     )
+    header = "ID,TIME,EVID,AMT,ADDL,II,WT,DV"
+    rows = ["1,0,0,,,,60,4.1", "1,0,0,,,,80,4.2", "1,0,1,100,1,24,80,", "1,24,0,,,,80,4.3"]
+    told = facts(read_nmtran([header, *rows], backward, output="cells"))
+    at = [((e.time - ORIGIN) / timedelta(milliseconds=1), e.kind) for e in told if e.kind != "covariate"]
+    day = 24 * 3_600_000
+    # What ADDL adds comes at its own TIME, before the record there.
+    assert at == [(0, "lab_result"), (1, "lab_result"), (1, "dose_given"), (day, "dose_given"), (day, "lab_result")]
 
 
 def test_two_values_of_a_covariate_at_one_time_are_said_in_the_order_of_lines_and_noted() -> None:

@@ -17,7 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from connectors.feeds.nmtran.reader import read_table
+from connectors.feeds.nmtran.times import ORIGIN
 from tests.places import REFERENCE
+from twin.events import to_millis
 from twin.kernel.kernel import compile_model
 from twin.model.spec import Model
 from twin.modelfile.reader import parse_model
@@ -45,6 +47,8 @@ class PublishedSet:
         number: which of several simulated data sets.
         rename: columns of the file to ours.
         fixed: numbers that were not estimated.
+        first_dose: mg at TIME 0, where the file has no doses.
+        from_zero: t counts from TIME 0 also of who was seen later.
     """
 
     data: str
@@ -56,6 +60,7 @@ class PublishedSet:
     rename: Mapping[str, str] = field(default_factory=dict)
     fixed: tuple[str, ...] = ()
     first_dose: float | None = None
+    from_zero: bool = False
 
     @functools.cached_property
     def here(self) -> bool:
@@ -108,7 +113,7 @@ class PublishedSet:
         for patient, events in reading.by_patient().items():
             history, refused = record_of(events, model)
             assert not refused, refused[0]
-            timeline = build(history, kernel)
+            timeline = build(history, kernel, begun=to_millis(ORIGIN) if self.from_zero else None)
             assert timeline is not None
             found[patient] = timeline
         return found
@@ -186,7 +191,7 @@ SETS = {
     "expo_102": PublishedSet("expo_102", names=TWO | {"v": "V2"}),
     "bauer_blq": PublishedSet("bauer_blq", names=TWO),
     "bauer_pk_binary": PublishedSet("bauer_pk_binary", names=CL_V, dvid={"1": "plasma", "2": "effect"}),
-    "cow_growth": PublishedSet("cow_growth", output="weight"),
+    "cow_growth": PublishedSet("cow_growth", output="weight", from_zero=True),
     "emax_dose_response": PublishedSet("emax_dose_response", names={"beta_sex": "beta"}, output="response"),
     "toenail_binary": PublishedSet("toenail_binary", names={"beta_treatment": "beta"}, output="infected"),
     "sim_datasim": PublishedSet("sim_datasim_open", model="sim_datasim", names=CL_V, number="1", first_dose=100.0),
