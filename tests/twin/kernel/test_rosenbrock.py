@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -21,10 +22,12 @@ from twin.solver.solver import Solver
 from twin.solver.step_control import step_sizes_for
 
 
-def levels(kernel: Kernel, drug: str = "vincristine") -> Floats:
-    """Outputs in 40 patients over two days, who fill a group and a part of another."""
+def levels(kernel: Kernel, drug: str = "vincristine", emptied: Sequence[float] = ()) -> Floats:
+    """Outputs in 40 patients over two days, who fill a group and a part of another; ``emptied`` at some hours."""
     references = [covariate.reference for covariate in kernel.model.covariates]
-    timeline = timeline_of(kernel, {drug: infusion(over(0.1, 2.0))}, covariates=[(BEGINNING, references)])
+    resets = [round(hour * HOUR_MS) for hour in emptied]
+    given = {drug: infusion([*over(0.1, 2.0), *over(0.1, 2.0, start=24.0)])}
+    timeline = timeline_of(kernel, given, covariates=[(BEGINNING, references)], resets=resets)
     eta = 0.3 * np.random.Generator(np.random.Philox(key=7)).standard_normal((40, len(kernel.model.effect_names)))
     marks = np.arange(1, 49, dtype=np.int64) * HOUR_MS
     solver = Solver(kernel, eta, step_sizes_for(kernel), shared=False)
@@ -100,8 +103,10 @@ def test_coefficients_of_every_kind_are_walked_as_they_are_written_out(monkeypat
         monkeypatch.setattr(rosenbrock, "WRITTEN_OUT", longest)
         source = generate(model, structure, implicit=True)["advance"]
         stepped = replace(kernel, structure=structure, advance=compiled_module("advance", source).advance)
-        found.append(levels(stepped, "x"))
+        found.append(levels(stepped, "x", emptied=[20.0]))
     np.testing.assert_allclose(found[1], found[0], rtol=1e-10)
+    assert (found[0][18] > 0.0).all()
+    assert (found[0][20:23] == 0.0).all()
 
 
 @pytest.mark.slow

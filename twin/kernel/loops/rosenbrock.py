@@ -22,6 +22,7 @@ from dataclasses import replace
 from twin.clock import UNIT_HOURS
 from twin.kernel.loops.derivative import derivative, gradient, time_derivative
 from twin.kernel.loops.elimination import eliminated
+from twin.kernel.loops.shared_parts import Statement
 from twin.kernel.loops.stepper import LANES, Stepper, names_read
 from twin.kernel.source import Lines, Scope
 from twin.model.linearity import linear_terms
@@ -159,6 +160,12 @@ class Rosenbrock(Stepper):
         super().load()
         self.lines.add(2, "flat = s.reshape(-1)")
 
+    def emptied(self, depth: int) -> None:
+        if self.short or self.structure.growing:
+            super().emptied(depth)
+        else:
+            self.lines.add(depth, f"if r >= {self.size}:", f"    s[{self.place['y0']} + r - {self.size}, p] = 0.0")
+
     # --- a step ------------------------------------------------------------------------------------------------------
 
     def stride(self, depth: int, own: Sequence[str]) -> None:
@@ -264,13 +271,14 @@ class Rosenbrock(Stepper):
         self._named(depth, "0", "y", read)
         add(depth, *(f"slope_{d} = {self._row(f'slope_{drivers[0]}', str(n))}" for n, d in enumerate(drivers)))
         add(depth, f"less = {-GAMMA!r} * h")
+        found: list[Statement] = []
         for entry, place in self.plan.place.items():
             if self.short or entry in self.slopes:
                 one = "1.0" if entry[0] == entry[1] else "0.0"
                 value = f"fma(less, {self.slopes[entry]}, {one})" if entry in self.slopes else one
-                add(depth, f"{self.rows[f'j{place}']} = {value}")
+                found.append((self.rows[f"j{place}"], value))
         timed = ((i, " + ".join(terms) or "0.0") for i, terms in self.in_time.items() if terms or self.short)
-        add(depth, *(f"{self.rows[f'dt{i}']} = {value}" for i, value in timed))
+        self.compute(depth, [*found, *((self.rows[f"dt{i}"], value) for i, value in timed)])
 
     def _cleared(self, depth: int) -> None:
         """Of a long plan: what no statement fills in."""
@@ -327,10 +335,9 @@ class Rosenbrock(Stepper):
         self._named(depth, "node", "u", read.values())
         if not self.short:
             self.lines.add(depth, f"for i in range({len(self.stepped)}):", f"    {self._row('x0', 'i')} = 0.0")
-        for i, name in enumerate(self.structure.stepped):
-            if name in read:
-                x = self.rows[f"x{i}"]
-                add(depth, f"{x} = {self._right(self.rates[name], str(i)) if self.short else self.rates[name]}")
+        found = [(i, name) for i, name in enumerate(self.structure.stepped) if name in read]
+        right = [self._right(read[name], str(i)) if self.short else read[name] for i, name in found]
+        self.compute(depth, [(self.rows[f"x{i}"], value) for (i, _), value in zip(found, right, strict=True)])
 
     def _summed(self, depth: int) -> None:
         """The rates of a long plan: its table, and the right side of them."""

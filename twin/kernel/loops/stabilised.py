@@ -118,8 +118,7 @@ class _Stabilised(Stepper):
         for i, name in enumerate(self.structure.stepped):
             at = self.rows.get(f"{states}{i}", f"{states}{i}")
             add(depth, f"m_{name} = {self.natural(name, at)}")
-        for i, name in enumerate(self.structure.stepped):
-            add(depth, f"k_{i} = {self.rates[name]}")
+        self.compute(depth, [(f"k_{i}", self.rates[name]) for i, name in enumerate(self.structure.stepped)])
 
     def _fastest(self, depth: int) -> None:
         """A turn of the power method: how much a small move away from the states is answered by their slopes."""

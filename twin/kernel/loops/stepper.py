@@ -20,6 +20,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from twin.kernel.arguments import Inputs, Steps, System
+from twin.kernel.loops.shared_parts import Statement, economical
 from twin.kernel.source import Lines, Scope
 from twin.model.structure import Equation
 
@@ -146,17 +147,21 @@ class Stepper:
 
         A reset names its state by ``-1 - i``, i counting the linear states first and the stepped ones after them.
         """
-        add, size, stepped = self.lines.add, self.size, self.structure.stepped
+        add, size = self.lines.add, self.size
         add(3, "for j in range(kick_from[k], kick_from[k + 1]):", "    column = kick_column[j]")
         add(4, f"for p in range({LANES}):", "    n = first + min(p, count - 1)", "    amount = kick_amount[j]")
         add(5, "if column < 0:", "    r = -1 - column", f"    if r < {size}:", "        amount = 0.0")
         self._each(7, "z", size, "amount -= v[n, r, i] * {row}")
         self._each(7, "z", size, "{row} += w[n, i, r] * amount")
-        for i, name in enumerate(stepped):
-            nothing = "-np.inf" if name in self.structure.growing else "0.0"
-            add(6, f"if r == {size + i}:", f"    {self.rows[f'y{i}']} = {nothing}")
+        self.emptied(6)
         add(5, "else:")
         self._impulse(6, self.structure.inputs)
+
+    def emptied(self, depth: int) -> None:
+        """The reset of state ``r``, if it is one of the stepped states."""
+        for i, name in enumerate(self.structure.stepped):
+            nothing = "-np.inf" if name in self.structure.growing else "0.0"
+            self.lines.add(depth, f"if r == {self.size + i}:", f"    {self.rows[f'y{i}']} = {nothing}")
 
     def _impulse(self, depth: int, calls: Sequence[str]) -> None:
         """An impulse ``amount`` of the input ``column``, one of ``calls``, into lane p of particle n."""
@@ -228,8 +233,11 @@ class Stepper:
             add(depth, f"m_{d} = {sum_of_products(modes)}")
         for i, name in enumerate(self.structure.stepped):
             add(depth, f"m_{name} = {self.natural(name, _incremented(f'y{i}', weights, i))}")
-        for i, name in enumerate(self.structure.stepped):
-            add(depth, f"k{stage}_{i} = {self.rates[name]}")
+        self.compute(depth, [(f"k{stage}_{i}", self.rates[name]) for i, name in enumerate(self.structure.stepped)])
+
+    def compute(self, depth: int, statements: Sequence[Statement]) -> None:
+        """Add assignments that read nothing of one another; what many of them have in common is computed once."""
+        self.lines.add(depth, *(f"{target} = {value}" for target, value in economical(statements)))
 
     def at_stage(self, depth: int, quarter: int | None) -> None:
         """Add what a stage at this quarter of a step needs besides, or at ``time`` between them (`between`)."""
@@ -260,7 +268,7 @@ class Stepper:
         for i, name in enumerate(self.structure.stepped):
             if f"m_{name}" in read:
                 add(5, f"m_{name} = {self.natural(name, self.rows[f'y{i}'])}")
-        add(5, *(f"out[mark[k], {i}, first + p] = {value}" for i, value in enumerate(shown)))
+        self.compute(5, [(f"out[mark[k], {i}, first + p]", value) for i, value in enumerate(shown)])
 
     def bind(self, depth: int, sources: Iterable[str]) -> None:
         """Local variables for the parameters and constants that these sources read."""
