@@ -84,7 +84,7 @@ wheel: $(READY) $(CHARTS)
 	@echo "wheel: $$(ls dist/*.whl)" >&2
 
 lock: $(READY)
-	$(COMPILE) --group dev --output-file requirements/dev.lock
+	$(COMPILE) --extra cluster --group dev --output-file requirements/dev.lock
 	$(COMPILE) --constraint requirements/dev.lock --output-file requirements/runtime.lock
 
 clean:

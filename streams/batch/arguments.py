@@ -114,10 +114,16 @@ def usable_arguments() -> Iterator[None]:
 
 
 @contextmanager
-def ended_plainly() -> Iterator[None]:
-    """SIGTERM and SIGINT end the worker processes, leave the earlier results as they were, and end the command."""
+def ended_plainly(cluster: str | None = None) -> Iterator[None]:
+    """SIGTERM and SIGINT end the worker processes, leave the earlier results as they were, and end the command.
+
+    Args:
+        cluster: address of a scheduler whose workers do what is spread inside; none: processes of this machine do.
+    """
     import signal
 
+    from streams.batch.cluster.address import ClusterUnusable
+    from streams.batch.cluster.spreading import ClusterLost, on_cluster
     from streams.batch.process_pool import WorkerLost
 
     def interrupt(*_: object) -> None:
@@ -125,11 +131,15 @@ def ended_plainly() -> Iterator[None]:
 
     before = signal.signal(signal.SIGTERM, interrupt)
     try:
-        yield
+        with on_cluster(cluster):
+            yield
     except KeyboardInterrupt:
         typer.echo("dosetwin: interrupted; nothing was written", err=True)
         raise typer.Exit(130) from None
-    except (WorkerLost, OSError) as error:
+    except ClusterUnusable as error:
+        typer.echo(f"dosetwin: {error}", err=True)
+        raise typer.Exit(UNUSABLE) from None
+    except (WorkerLost, ClusterLost, OSError) as error:
         typer.echo(f"dosetwin: {error}", err=True)
         raise typer.Exit(1) from None
     finally:

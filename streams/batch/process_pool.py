@@ -1,5 +1,7 @@
 """Work on many patients in several processes: one task at a time each, results as they are finished.
 
+They are processes of this machine, or of the cluster that a command was told (`streams.batch.cluster`).
+
 Processes compute with one thread each, since a linear algebra library that splits a sum over threads rounds it
 differently: so what comes out does not depend on how many processes there are, nor on whether there are any beside
 this one.
@@ -26,6 +28,7 @@ from typing import Any, TypeVar
 
 from threadpoolctl import threadpool_limits
 
+from streams.batch.cluster.spreading import ClusterLost, chosen
 from twin.model.spec import Model
 from twin.modelfile.reader import parse_model
 
@@ -36,7 +39,7 @@ Result = TypeVar("Result")
 
 
 class WorkerLost(RuntimeError):
-    """A worker process ended before its task was done."""
+    """A worker process ended before its task was done, or a cluster does not do it."""
 
 
 def cores() -> int:
@@ -60,12 +63,18 @@ def in_processes(task: Callable[..., Result], arguments: Sequence[tuple[Any, ...
 
     Args:
         task: a function of a module, which worker processes import.
-        jobs: worker processes; with none the tasks are done here, one after the other.
+        jobs: worker processes; with none the tasks are done here, one after the other. A cluster has its own.
 
     Raises:
-        WorkerLost: a worker process was killed, e.g. for want of memory.
+        WorkerLost: a worker process was killed, e.g. for want of memory, or a cluster does not do the tasks.
     """
     if not arguments:
+        return
+    if (cluster := chosen()) is not None:
+        try:
+            yield from cluster.results(task, arguments)
+        except ClusterLost as error:
+            raise WorkerLost(str(error)) from None
         return
     if not jobs:
         for each in arguments:

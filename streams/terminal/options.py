@@ -44,6 +44,18 @@ Clinical = Annotated[
     ),
 ]
 
+Jobs = Annotated[int | None, typer.Option(min=1, help="processes; by default one a core (the results are the same)")]
+
+Cluster = Annotated[
+    str | None,
+    typer.Option(
+        "--cluster",
+        envvar="DOSETWIN_CLUSTER",
+        metavar="ADDRESS",
+        help="spread the work over a cluster of Dask, as tls://host:8786 (the results are the same)",
+    ),
+]
+
 Rules = Annotated[
     Path | None,
     typer.Option(

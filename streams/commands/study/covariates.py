@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from streams.terminal.options import Columns, Fix, Join, Output, PrefixIds, examples
+from streams.terminal.options import Cluster, Columns, Fix, Jobs, Join, Output, PrefixIds, examples
 
 if TYPE_CHECKING:
     from streams.batch.covariates.asked import Asked
@@ -66,7 +66,6 @@ Categorical = Annotated[
     typer.Option(help="covariates that are categories, as SEX,RACE; those with levels in the model file are anyway"),
 ]
 Name = Annotated[str | None, typer.Option(help="id of the model that is written; by default the model's and a word")]
-Jobs = Annotated[int | None, typer.Option(min=1, help="processes; by default one a core (the results are the same)")]
 
 
 @app.command(
@@ -99,6 +98,7 @@ def stepwise(
     join: Join = False,
     prefix_ids: PrefixIds = False,
     jobs: Jobs = None,
+    cluster: Cluster = None,
 ) -> None:
     """Add relations one by one while they are significant, then leave out again what a stricter rule does not keep."""
     import json
@@ -138,7 +138,7 @@ def stepwise(
     ways = cast("list[Way]", ["forward", "backward"] if direction is DirectionOption.BOTH else [direction.value])
     levels = (p_forward, p_backward)
     steps = []
-    with ended_plainly(), usable_arguments(), threadpool_limits(1):
+    with ended_plainly(cluster), usable_arguments(), threadpool_limits(1):
         try:
             for step in search(candidates, begun, scope, ways, *levels):
                 steps.append(step)

@@ -14,7 +14,7 @@ from typing import Annotated
 
 import typer
 
-from streams.terminal.options import Columns, Join, Output, PrefixIds, examples
+from streams.terminal.options import Cluster, Columns, Jobs, Join, Output, PrefixIds, examples
 
 app = typer.Typer()
 
@@ -31,9 +31,8 @@ def estimate(
     output: Output = None,
     join: Join = False,
     prefix_ids: PrefixIds = False,
-    jobs: Annotated[
-        int | None, typer.Option(min=1, help="processes; by default one a core (the results are the same)")
-    ] = None,
+    jobs: Jobs = None,
+    cluster: Cluster = None,
 ) -> None:
     """Estimate every patient of a data set: random effects with standard errors, parameters, objective function."""
     import json
@@ -56,7 +55,7 @@ def estimate(
         cases = cases_in(files, how, left_out)
         processes = worker_processes(jobs, len(cases))
         prepare({how.model}, processes)
-    with ended_plainly(), progress("estimate", "patients", len(cases)) as done:
+    with ended_plainly(cluster), progress("estimate", "patients", len(cases)) as done:
         diagnosed = predictions is not None
         found = estimate_cases(cases, how.model, processes, left_out, done, diagnosed=diagnosed)
         write_table(out, estimate_table(how.model, found))

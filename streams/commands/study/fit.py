@@ -18,7 +18,7 @@ from typing import Annotated
 
 import typer
 
-from streams.terminal.options import Columns, Fix, Join, Output, PrefixIds, examples
+from streams.terminal.options import Cluster, Columns, Fix, Jobs, Join, Output, PrefixIds, examples
 
 app = typer.Typer()
 
@@ -84,7 +84,8 @@ def fit(
     stratify: Annotated[
         str | None, typer.Option(help="covariate whose groups of patients get predictive checks of their own")
     ] = None,
-    jobs: Annotated[int | None, typer.Option(min=1, help="processes beside the search; by default one a core")] = None,
+    jobs: Jobs = None,
+    cluster: Cluster = None,
 ) -> None:
     """Estimate the population of a data set: values, variability, errors, with their certainty, as a model file."""
     import json
@@ -132,7 +133,7 @@ def fit(
     def ended(number: int, end: End) -> None:
         typer.echo(f"start {number}: objective {end.objective:.4f}; {end.why}", err=True)
 
-    with ended_plainly(), threadpool_limits(1):
+    with ended_plainly(cluster), threadpool_limits(1):
         try:
             ends = asked.begun(cases, cohort, method.value, ended, begun, key)
             start = ends[deepest(ends)].vector if ends else None

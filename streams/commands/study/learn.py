@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from streams.terminal.options import Kafka, Prefix, examples
+from streams.terminal.options import Cluster, Jobs, Kafka, Prefix, examples
 
 if TYPE_CHECKING:
     pass
@@ -36,7 +36,6 @@ Records = Annotated[
 Columns = Annotated[str, typer.Option(help="names in CSV records, as TIME=TIME_DAYS,DV=ANC")]
 OutputOption = Annotated[str | None, typer.Option(help="what DV is in CSV records without DVID")]
 Particles = Annotated[int, typer.Option(min=100, max=100_000, help="of twins that are folded again")]
-Jobs = Annotated[int | None, typer.Option(min=1, help="processes; by default one a core (the results are the same)")]
 Prior = Annotated[
     str | None,
     typer.Option(
@@ -60,10 +59,11 @@ def fit(
     output: OutputOption = None,
     particles: Particles = 1000,
     jobs: Jobs = None,
+    cluster: Cluster = None,
 ) -> None:
     """Learn typical values and variability from one site's messages, one a patient; write the draft of a version."""
     from connectors.releases import digest
-    from streams.batch.arguments import LeftOut
+    from streams.batch.arguments import LeftOut, ended_plainly
     from streams.batch.learning.arguments import estimate_lines, folder_of, read_all, require_place, standing, usable
     from streams.batch.learning.rounds import learn_all, provenance
     from streams.batch.learning.verdicts import Version, file_of, fingerprint
@@ -79,7 +79,7 @@ def fit(
         said = read_all(messages, left_out)
         again = folder_of(records, columns, output, model, particles, jobs, left_out)
         require_place(out)
-    with usable(), progress("learn", "steps") as done:
+    with ended_plainly(cluster), usable(), progress("learn", "steps") as done:
         found = learn_all(published, anchor, said, name, worth, again, lambda step, *_: done(step))
         out.write_text(found.draft.text, encoding="utf-8")
         words = provenance(published, found.messages, worth is not None)
@@ -186,12 +186,13 @@ def judge(
     output: OutputOption = None,
     particles: Particles = 1000,
     jobs: Jobs = None,
+    cluster: Cluster = None,
 ) -> None:
     """Judge a version by patients it has not seen: does it foresee the next value better, and no subgroup worse?
 
     Exit code 3 when it is not accepted.
     """
-    from streams.batch.arguments import LeftOut
+    from streams.batch.arguments import LeftOut, ended_plainly
     from streams.batch.cases import CaseError
     from streams.batch.learning.arguments import folder_of, read_all, usable
     from streams.batch.learning.rounds import judge_all
@@ -212,6 +213,7 @@ def judge(
             raise CaseError(f"{draft}: was learnt from all of these {len(everybody)} patients; judge by later ones")
         current = load_model(against) if against else published
         again = folder_of(records, columns, output, model, particles, jobs, left_out)
+    with ended_plainly(cluster), usable():
         verdict = judge_all(anchor, said, candidate, current, groups, again)
         file_of(draft).write_text(reviewed(version, verdict).as_toml(), encoding="utf-8")
     typer.echo(f"{verdict.patients} patients: better by {verdict.better_by:.4g} (SE {verdict.error:.2g}) in log score, "

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from streams.terminal.options import Columns, Join, Output, PrefixIds, Protocols, Rules, examples
+from streams.terminal.options import Cluster, Columns, Jobs, Join, Output, PrefixIds, Protocols, Rules, examples
 
 if TYPE_CHECKING:
     from twin.events import Prediction
@@ -43,9 +43,8 @@ def replay(
     particles: Annotated[
         int, typer.Option(min=50, max=1_000_000, envvar="DOSETWIN_PARTICLES", help="size of each twin's cloud")
     ] = 1000,
-    jobs: Annotated[
-        int | None, typer.Option(min=1, help="processes; by default one a core (the results are the same)")
-    ] = None,
+    jobs: Jobs = None,
+    cluster: Cluster = None,
     score: Annotated[
         bool, typer.Option("--score", help="compare predictions with what came, also in score.json")
     ] = False,
@@ -69,7 +68,7 @@ def replay(
         cases = cases_in(files, how, left_out)
         processes = worker_processes(jobs, len(cases))
         prepare({m for case in cases for m in (case.rivals.models if case.rivals else [case.model])}, processes)
-    with ended_plainly():
+    with ended_plainly(cluster):
         with progress("replay", "patients", len(cases)) as done:
             totals = replay_cases(cases, out, particles, processes, left_out, done, thresholds, allowed)
         for note in totals.notes:

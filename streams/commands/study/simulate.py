@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from streams.terminal.options import examples
+from streams.terminal.options import Cluster, Jobs, examples
 
 if TYPE_CHECKING:
     from streams.batch.virtual.running import VirtualReport
@@ -33,9 +33,8 @@ def simulate(
     out: Annotated[Path, typer.Option(help="folder for the results; those of an earlier run are replaced")] = Path(
         "study"
     ),
-    jobs: Annotated[
-        int | None, typer.Option(min=1, help="processes; by default one a core (the results are the same)")
-    ] = None,
+    jobs: Jobs = None,
+    cluster: Cluster = None,
 ) -> None:
     """Treat virtual patients in every arm of a study; compare endpoints, and say how often a trial would see it."""
     from connectors.reports.trials.virtual_study import virtual_study_page
@@ -53,7 +52,7 @@ def simulate(
         patients = found.plan.patients * found.plan.trials
         processes = worker_processes(jobs, patients)
         prepare([true_model(found, arm) for arm in found.plan.arms], processes)
-    with ended_plainly(), usable_arguments(), progress("simulate", "patients", patients) as done:
+    with ended_plainly(cluster), usable_arguments(), progress("simulate", "patients", patients) as done:
         try:
             report, followed = run_study(found, model_of(found.text, found.model_id).hash, processes, done)
         except ValueError as error:

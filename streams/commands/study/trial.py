@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from streams.terminal.options import examples
+from streams.terminal.options import Cluster, Jobs, examples
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -99,9 +99,8 @@ def trial(
     out: Annotated[Path, typer.Option(help="folder for the results; those of an earlier run are replaced")] = Path(
         "trial"
     ),
-    jobs: Annotated[
-        int | None, typer.Option(min=1, help="processes; by default one a core (the results are the same)")
-    ] = None,
+    jobs: Jobs = None,
+    cluster: Cluster = None,
 ) -> None:
     """What are a twin's alerts, doses and probabilities worth? Virtual patients tell, beside what is done without."""
     from dataclasses import replace
@@ -147,7 +146,7 @@ def trial(
         processes = worker_processes(jobs, patients)
         prepare([chosen], processes)
     found: TrialReport | DoseReport
-    with ended_plainly(), usable_arguments(), progress("trial", "patients", patients) as done:
+    with ended_plainly(cluster), usable_arguments(), progress("trial", "patients", patients) as done:
         try:
             if of == Of.alerts:
                 found = run(plan, chosen, processes, done)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from streams.terminal.options import examples
+from streams.terminal.options import Cluster, Jobs, examples
 
 if TYPE_CHECKING:
     from streams.batch.cases import RecordedCases
@@ -60,9 +60,8 @@ def validate(
     particles: Annotated[
         int, typer.Option(min=50, max=1_000_000, envvar="DOSETWIN_PARTICLES", help="size of each twin's cloud")
     ] = 1000,
-    jobs: Annotated[
-        int | None, typer.Option(min=1, help="processes; by default one a core (the results are the same)")
-    ] = None,
+    jobs: Jobs = None,
+    cluster: Cluster = None,
 ) -> None:
     """Is each model's twin calibrated? Simulated patients tell; with --data: how does a model describe real ones?"""
     from streams.batch.arguments import reading, usable_arguments
@@ -75,16 +74,18 @@ def validate(
         if data is not None and models:
             raise CaseError(f"{models[0]} stands beside --data; name the one model of the data with --model")
     if data is None:
-        _simulated(models or [], out, patients, particles, jobs)
+        _simulated(models or [], out, patients, particles, jobs, cluster)
     else:
         with usable_arguments():
             if model is None:
                 raise CaseError("--data needs the model that is held against it; name one with --model")
             how = reading(model, columns, output, data, out, join=join, prefix_ids=prefix_ids)
-        _examined(data, how, out, particles, jobs)
+        _examined(data, how, out, particles, jobs, cluster)
 
 
-def _simulated(names: list[str], out: Path, patients: int, particles: int, jobs: int | None) -> None:
+def _simulated(
+    names: list[str], out: Path, patients: int, particles: int, jobs: int | None, cluster: str | None
+) -> None:
     from connectors.reports.calibration import index_page
     from streams.batch.arguments import LEFT_OUT, ended_plainly, usable_arguments
     from streams.batch.process_pool import worker_processes
@@ -102,7 +103,7 @@ def _simulated(names: list[str], out: Path, patients: int, particles: int, jobs:
     with usable_arguments():
         chosen = _chosen(names, out)
     found: list[Calibration] = []
-    with ended_plainly():
+    with ended_plainly(cluster):
         out.mkdir(parents=True, exist_ok=True)
         with progress("validate", "patients", len(chosen) * patients) as done:
             processes = worker_processes(jobs, len(chosen) * patients)
@@ -121,7 +122,9 @@ def _simulated(names: list[str], out: Path, patients: int, particles: int, jobs:
     raise typer.Exit(LEFT_OUT if failed else 0)
 
 
-def _examined(files: list[Path], how: RecordedCases, out: Path, particles: int, jobs: int | None) -> None:
+def _examined(
+    files: list[Path], how: RecordedCases, out: Path, particles: int, jobs: int | None, cluster: str | None
+) -> None:
     from connectors.reports.examination import descriptions
     from streams.batch.arguments import LeftOut, cases_in, ended_plainly, usable_arguments
     from streams.batch.cases import CaseError
@@ -135,7 +138,7 @@ def _examined(files: list[Path], how: RecordedCases, out: Path, particles: int, 
         assert how.model is not None
         processes = worker_processes(jobs, len(cases))
         prepare([how.model], processes)
-    with ended_plainly(), progress("validate", "patients", len(cases)) as done:
+    with ended_plainly(cluster), progress("validate", "patients", len(cases)) as done:
         found = examine_cases(cases, particles, processes, left_out, done)
     with usable_arguments():
         if not found:
