@@ -102,6 +102,11 @@ class Cohort:
     def __len__(self) -> int:
         return len(self.subjects)
 
+    @property
+    def unreported(self) -> tuple[str, ...]:
+        """Ids of patients who lack characteristics that would widen a twin's prior; here they are the reference's."""
+        return tuple(subject.id for subject in self.subjects if subject.timeline.widening.any())
+
     def drawn(self, which: Integers) -> Cohort:
         """Of the patients ``which`` (K,), some of them perhaps repeatedly, as if they were others."""
         found = copy.copy(self)

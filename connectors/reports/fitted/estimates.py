@@ -63,10 +63,13 @@ def asked_for(found: Mapping[str, Any]) -> list[tuple[str, list[dict[str, Any]]]
     return [(key, content if key == "profile" else content["numbers"]) for key, content in each if content]
 
 
-def _interval(name: str, value: float, error: float) -> tuple[float, float]:
+def _interval(name: str, value: float, error: float) -> tuple[float, float | None]:
     level, *rest = name.split(".")
     if value > 0.0 and (level == "error" or (level in ("omega", "iov") and len(rest) == 1)):
-        factor = math.exp(NORMAL_95 * error / value)
+        try:
+            factor = math.exp(NORMAL_95 * error / value)
+        except OverflowError:  # A variance that ran to 0: its logarithm may be anything.
+            return 0.0, None
         return value / factor, value * factor
     return value - NORMAL_95 * error, value + NORMAL_95 * error
 

@@ -64,6 +64,11 @@ THINNED = 4
 SELDOM = 25
 """Steps of a sampler after which it is told where it stands."""
 
+_UNREPORTED = (
+    "{} patients (the first is {}) lack characteristics for which the model widens a prior: here they have the"
+    " reference's values and no wider prior; give the values, or leave these patients out"
+)
+
 PARALLEL = 0.999
 """A correlation of random effects beyond this runs to 1."""
 
@@ -241,6 +246,8 @@ def _found(
     population = theta.unpack(here.vector)
     shrunk = shrinkage(cohort, population.omega, here.eta, iwres)
     problems = (*_problems(theta, state, here, population), *((certainty.problem,) if certainty.problem else ()))
+    if lacking := cohort.unreported:
+        problems = (*problems, _UNREPORTED.format(len(lacking), lacking[0]))
     points, values = tuple(trace.points), int(cohort.first[-1])
     return Fit(theta, method, state, here, certainty, shrunk, points, problems, values, exact)
 

@@ -33,6 +33,12 @@ def test_intervals_are_of_the_standard_error_and_of_sizes_on_their_logarithm() -
     assert variance.others == ((None, None), (None, None))
 
 
+def test_a_variance_that_ran_to_0_has_no_upper_end() -> None:
+    lost = {"name": "omega.CL", "value": 1.5e-8, "se_R": 0.03}
+    (found,) = estimates_of(FOUND | {"standard_errors": "R", "estimates": [lost]})
+    assert (found.low, found.high) == (0.0, None)
+
+
 def test_without_standard_errors_there_are_no_intervals() -> None:
     found = estimates_of(FOUND | {"standard_errors": None, "bootstrap": None, "profile": None})
     assert {(one.error, one.low, one.rse, one.others) for one in found} == {(None, None, None, ())}

@@ -14,6 +14,7 @@ from typer.testing import CliRunner, Result
 from streams.batch.population.search_file import keep
 from streams.cli import app
 from tests.twin import toys
+from tests.twin.population.test_subjects import beginning_by_x
 from twin.modelfile.reader import parse_model
 from twin.population.results import sir
 from twin.population.search import State
@@ -193,6 +194,17 @@ def test_patients_without_a_value_are_left_out_by_name(tmp_path: Path) -> None:
     assert result.exit_code == 3
     assert "no value of an output of the model" in result.stderr
     assert json.loads(result.stderr.splitlines()[-1])["patients"] == 16
+
+
+def test_patients_whose_missing_characteristics_would_widen_a_prior_are_told(tmp_path: Path) -> None:
+    missing = "missing = { widens = { k = 0.05 }, source = 'made up' }"
+    text = beginning_by_x("forward").text.replace("reference = 0", f"reference = 0\n{missing}")
+    (tmp_path / "wide.toml").write_text(text)
+    rows = [f"{patient},{hours},0,.,{x},{level}" for patient, x in ((1, 0), (2, "."), (3, "."))
+            for hours, level in ((0, 1 + 0.1 * patient), (4, 0.7), (9, 0.4))]  # fmt: skip
+    lines = "\n".join(["ID,TIME,EVID,AMT,X,DV", *rows]) + "\n"
+    result = fit(tmp_path, "--model", str(tmp_path / "wide.toml"), "--fix", "V, B, U", text=lines)
+    assert "2 patients (the first is 2) lack characteristics for which the model widens a prior" in result.stderr
 
 
 def test_several_starts_profiles_and_resampling_agree_about_how_certain_numbers_are(
