@@ -2,7 +2,7 @@
 
 What runs is the source as it was generated just now. Each function is a module named by its source: a copy is kept in
 the user's cache folder for people to read, and beside it what Numba compiled of it, bound to it by a seal
-(`twin.kernel.sealed`). Models that differ by numbers alone so share what takes longest to compile.
+(`twin.kernel.compiling.sealed`). Models that differ by numbers alone so share what takes longest to compile.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from twin.arrays import Floats
 from twin.kernel.arguments import Advance, IndividualParameters, InitialStates, LinearBlock, Timing, Weigh
 from twin.kernel.cache import keep_text
 from twin.kernel.codegen import generate, generate_stabilised
+from twin.kernel.compiling.sealed import seal
 from twin.kernel.delayed_input import entry_of
 from twin.kernel.reads import reads_of
-from twin.kernel.sealed import seal
 from twin.kernel.stiffness import is_stiff
 from twin.model.budget import LARGEST_SOURCE
 from twin.model.record_functions import resting

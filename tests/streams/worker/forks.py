@@ -58,7 +58,7 @@ IMPORTED = (
     "tests.streams.worker.fake_twin",
     "twin",
     "twin.alerts.rules",
-    "twin.kernel.sealed",
+    "twin.kernel.compiling.sealed",
     "twin.modelfile.library",
     "twin.observation.kinds",
     "twin.patient.twin",

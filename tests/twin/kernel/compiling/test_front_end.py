@@ -1,0 +1,85 @@
+"""What is compiled in less time is the same code, to the instruction."""
+
+from __future__ import annotations
+
+import gc
+import re
+import sys
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from types import ModuleType
+from typing import Any
+
+import pytest
+from numba import float64
+from numba.core.types.functions import BaseFunction
+
+from tests.twin import toys
+from twin.kernel.codegen import generate
+from twin.kernel.compiling import front_end
+from twin.kernel.compiling.front_end import ROOMY, quick
+from twin.model.structure import analyse
+
+MODEL = toys.absorption()
+
+
+@pytest.fixture
+def usual() -> Iterator[tuple[int, int, int]]:
+    """Python's own thresholds, whatever others have set."""
+    before = gc.get_threshold()
+    gc.set_threshold(700, 10, 10)
+    yield gc.get_threshold()
+    gc.set_threshold(*before)
+
+
+@contextmanager
+def module_of(source: str) -> Iterator[ModuleType]:
+    module = ModuleType("dosetwin_front_end")
+    sys.modules[module.__name__] = module
+    exec(source, vars(module))
+    yield module
+    del sys.modules[module.__name__]
+
+
+def instructions(source: str, name: str, signature: tuple[Any, ...], within: AbstractContextManager[None]) -> str:
+    """Machine code of a function, without what Numba counts up in its names."""
+    with module_of(source) as module, within:
+        function = getattr(module, name)
+        function.compile(signature)
+        (code,) = function.inspect_asm().values()
+    counted = re.sub(r"B\d+v\d+|v\d+B\d+\w*|_\d+_\d+|\.LBB\w+|\.Ltmp\d+|\d{6,}", "", code)
+    return re.sub(r"_ZN?\w+|\.[LQ]\w+|\$[\w.]+", "", counted)
+
+
+@pytest.mark.parametrize("name", ["individual", "initial"])
+def test_remembered_types_change_no_instruction(name: str) -> None:
+    source = generate(MODEL, analyse(MODEL))[name]
+    signature = (float64[:, ::1], float64[::1], float64[:, ::1])
+    signature = signature if name == "individual" else (*signature, float64[:, ::1])
+    as_numba_does = instructions(source, name, signature, nullcontext())
+    for _ in range(2):  # nothing is remembered yet, then all is
+        assert instructions(source, name, signature, quick()) == as_numba_does
+    assert front_end._SIGNATURES
+
+
+def test_nothing_of_it_stays_when_it_ends_or_fails(usual: tuple[int, int, int]) -> None:
+    resolved = BaseFunction.get_call_type
+
+    def compiles() -> None:
+        assert gc.get_threshold() == ROOMY
+        assert BaseFunction.get_call_type is not resolved
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError), quick():
+        compiles()
+    assert gc.get_threshold() == usual
+    assert BaseFunction.get_call_type is resolved
+
+
+@pytest.mark.parametrize("own", [(0, 10, 10), (500_000, 50, 50)])
+@pytest.mark.usefixtures("usual")
+def test_who_collects_nothing_or_seldom_is_let_be(own: tuple[int, int, int]) -> None:
+    gc.set_threshold(*own)
+    with quick():
+        assert gc.get_threshold() == own
+    assert gc.get_threshold() == own
