@@ -34,8 +34,8 @@ def library() -> tuple[str, ...]:
     return library_ids()
 
 
-def the_model(model: ModelLike) -> Model:
-    """The model that an argument ``model`` is.
+def the_model(model: ModelLike, *, mixtures: bool = False) -> Model:
+    """The model that an argument ``model`` is; ``mixtures`` says whether it may be one of classes that nobody sees.
 
     Raises:
         ModelError: no such model.
@@ -44,7 +44,7 @@ def the_model(model: ModelLike) -> Model:
     if isinstance(model, Model):
         return model
     if isinstance(model, str | Path):
-        return load(model)
+        return load(model, mixtures=mixtures)
     raise TypeError(f"model: {model!r} is no model; give one of load_model, an id of the library or a path")
 
 

@@ -30,7 +30,8 @@ def simulate(
     """A data set of simulated patients in the style of NM-TRAN, which `estimate`, `replay` and the rest can read.
 
     Who they are is drawn from the model's population, and every value with its residual error. The same model, design
-    and seed give the same patients; ``ETA_...`` in each row says who the patient really is. A value below 0, which an
+    and seed give the same patients; ``ETA_...`` in each row says who the patient really is, and ``CLASS_...`` of which
+    class of a mixture. A value below 0, which an
     additive error may draw and no laboratory reports, has MDV 1: nothing that reads the data set takes notice of it.
 
     Args:
@@ -54,7 +55,7 @@ def simulate(
     >>> list(records.columns[:8])
     ['ID', 'TIME', 'EVID', 'AMT', 'RATE', 'CMT', 'DV', 'DVID']
     """
-    known = the_model(model)
+    known = the_model(model, mixtures=True)
     if patients is not None:
         at_least("patients", patients, 1)
     cases: tuple[Case, ...] = ()

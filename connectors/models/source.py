@@ -104,6 +104,15 @@ class Observed:
     unit: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Classes:
+    """Subpopulations that nobody sees: the characteristic that numbers them from 1, and the share of each."""
+
+    covariate: str
+    shares: tuple[float, ...]
+    line: int
+
+
 @dataclass(slots=True)
 class Source:
     """A model as its source has it.
@@ -116,6 +125,7 @@ class Source:
         references: values that stand for a data item where the source says or implies one.
         occasion: the data item that tells one occasion from the next.
         aliases: names that the source gives to a theta as it stands.
+        classes: of patients, where the source has any.
     """
 
     language: str
@@ -137,6 +147,7 @@ class Source:
     occasion: str | None = None
     aliases: dict[str, str] = field(default_factory=dict)
     lost: list[Lost] = field(default_factory=list)
+    classes: Classes | None = None
 
     def lose(self, line: int, what: str) -> None:
         """Note what could not be carried, once."""

@@ -111,7 +111,7 @@ class _Writer:
 
     def text(self) -> tuple[str, list[Lost]]:
         drawn = self.drawn
-        body = [*self._covariates(), *self._parameters(), *self._correlations(), *self._occasions()]
+        body = [*self._covariates(), *self._parameters(), *self._correlations(), *self._occasions(), *self._mixture()]
         constants = {p.name for p in drawn.parameters} | set(drawn.covariates)
         derived: list[str] = []
         terms: list[str] = []
@@ -164,6 +164,9 @@ class _Writer:
     def _covariates(self) -> list[str]:
         lines: list[str] = []
         for word in self.drawn.covariates:
+            if self.source.classes is not None and word == self.source.classes.covariate:
+                lines += self._class(word, len(self.source.classes.shares))
+                continue
             reference, why = self.asked.references.get(word, (1.0, "the source gives no reference; 1 stands in"))
             known = usual(word)
             unit = (
@@ -183,6 +186,30 @@ class _Writer:
             if why != "as given":
                 self._lose(f"covariate {word}: reference {reference:g} ({why}); {how}")
         return lines
+
+    def _class(self, word: str, count: int) -> list[str]:
+        levels = ", ".join(f"class_{at} = {at}" for at in range(1, count + 1))
+        why = "a class that nobody sees, by the source's own numbers; the reference is the most frequent"
+        return [
+            f"[covariates.{self.names[word]}]",
+            'unit = "1"',
+            f"reference = {_number(self.asked.references[word][0])}",
+            f"levels = {{ {levels} }}",
+            f"assumed = {_quoted(why)}",
+            "",
+        ]
+
+    def _mixture(self) -> list[str]:
+        classes = self.source.classes
+        if classes is None:
+            return []
+        if classes.covariate not in self.drawn.covariates:
+            self._lose("subpopulations: nothing of the model hangs on which one a patient is of")
+            return []
+        shares = ", ".join(f"class_{at} = {_number(share)}" for at, share in enumerate(classes.shares, start=1))
+        why = f"{_clean(self.file)}, line {classes.line}"
+        names = [f"covariate = {_quoted(self.names[classes.covariate])}", f"shares = {{ {shares} }}"]
+        return ["[mixture]", *names, f"source = {_quoted(why)}", ""]
 
     def _lose(self, what: str) -> None:
         if Lost(0, what) not in self.lost:

@@ -172,6 +172,10 @@ def _covariates(model: Model) -> Section:
         for c in model.covariates
         for name, variance in c.widens
     ]
+    if (mixture := model.mixture) is not None:
+        shares = ", ".join(f"{one} {share:.4g}" for one, share in zip(mixture.classes, mixture.shares, strict=True))
+        why = _rests_on(mixture.source, mixture.assumed)
+        lines.append(f"{mixture.covariate} is a class that nobody sees; shares of patients: {shares} ({why})")
     return Section(title, ("name", "reference", "unit", "plausible", "rests on"), tuple(rows), lines=tuple(lines))
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -26,6 +26,7 @@ from twin.events import (
     Measurement,
     PumpDelivery,
     PumpTotals,
+    Quantity,
     StateReset,
     decode,
     from_millis,
@@ -37,6 +38,7 @@ from twin.model.record_functions import record_columns
 from twin.model.spec import Model, output_index
 from twin.model.structure import analyse, input_calls
 from twin.observation.kinds import kind_of
+from twin.randomness import generator
 from twin.timeline.regimen import ORIGIN
 
 if TYPE_CHECKING:
@@ -53,11 +55,13 @@ Row = dict[str, Cell]
 
 @dataclass(frozen=True)
 class SimulatedPatient:
-    """One patient: its records in time order, and the random effects (d,) that made it."""
+    """One patient: its records in time order, and the random effects (d,) and the class, if there are any, that made
+    it."""
 
     patient_id: str
     rows: tuple[Row, ...]
     eta: tuple[float, ...]
+    of_class: str | None = None
 
 
 def simulate(
@@ -146,10 +150,11 @@ def _simulated(model: Model, planned: Planned, number: int, seed: int) -> Simula
 
     kernel = compile_model(model)
     key, plan = f"{model.id} seed {seed} patient {number}", planned.design
-    treated = planned_timeline(Predictor(kernel, key), plan)
+    of_class, known = _classified(model, plan, key)
+    treated = planned_timeline(Predictor(kernel, key), known)
     predictor = Predictor(kernel, key, step_sizes_for(kernel, treated.delivered))
     eta = prior(widened(model, treated.widening), 1, key).eta[0]
-    timeline = simulate_one(predictor, eta, plan)
+    timeline = simulate_one(predictor, eta, known)
     unit = UNIT_MS[model.time_unit]
     rows: list[tuple[int, int, Row]] = [
         (to_millis(dose.time), AT_ONE_INSTANT.index("dose"), row)
@@ -170,7 +175,25 @@ def _simulated(model: Model, planned: Planned, number: int, seed: int) -> Simula
     for millis, _, row in rows:
         begun: Row = {"ID": name, "TIME": (planned.recorded.get(millis, millis) - planned.zero) / unit, "MDV": 1}
         placed.append(begun | row)
-    return SimulatedPatient(name, tuple(placed), tuple(eta.tolist()))
+    return SimulatedPatient(name, tuple(placed), tuple(eta.tolist()), of_class)
+
+
+def _classified(model: Model, plan: Design, key: str) -> tuple[str | None, Design]:
+    """The class that a patient of a mixture is drawn to be of, and the design as if it were known."""
+    mixture = model.mixture
+    if mixture is None or any(isinstance(e, Covariate) and e.name == mixture.covariate for e in plan.others):
+        return None, plan
+    drawn = int(generator(key, "class").choice(len(mixture.classes), p=mixture.shares))
+    unit = next(one.unit for one in model.covariates if one.name == mixture.covariate)
+    told = Covariate(
+        event_id="class",
+        patient_id="simulated",
+        time=from_millis(ORIGIN),
+        source="simulated",
+        name=mixture.covariate,
+        value=Quantity(value=mixture.values[drawn], unit=unit),
+    )
+    return mixture.classes[drawn], replace(plan, others=(told, *plan.others))
 
 
 # --- designs ---------------------------------------------------------------------------------------------------------
@@ -231,7 +254,8 @@ def _zero(model: Model, first: int) -> int:
 
 
 def simulation_table(model: Model, found: Sequence[SimulatedPatient]) -> Table:
-    """A row a record, patient by patient; ``ETA_...`` say who the patient really is, and are no items of NM-TRAN."""
+    """A row a record, patient by patient; ``ETA_...``, and of a mixture ``CLASS_...``, say who the patient really is,
+    and are no items of NM-TRAN."""
     used = {column for one in found for row in one.rows for column in row}
     known = ("ID", "TIME", "EVID", "AMT", "RATE", "DUR", "II", "SS", "CMT", "DV", "DVID", "MDV")
     covariates = tuple(covariate.name for covariate in model.covariates)
@@ -243,6 +267,8 @@ def simulation_table(model: Model, found: Sequence[SimulatedPatient]) -> Table:
     }
     for i, name in enumerate(model.eta_names):
         table[f"ETA_{name}"] = [one.eta[i] for one in found for _ in one.rows]
+    if model.mixture is not None:
+        table[f"CLASS_{model.mixture.covariate}"] = [one.of_class for one in found for _ in one.rows]
     return table
 
 

@@ -279,6 +279,23 @@ class DriftSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class MixtureSpec:
+    """Patients are of one of several classes, and nobody sees of which.
+
+    Attributes:
+        covariate: what formulas call the class; its levels are the classes, in their order.
+        classes: names; ``values`` what the covariate is in each; ``shares`` of patients who are of it, which sum to 1.
+    """
+
+    covariate: str
+    classes: tuple[str, ...]
+    values: tuple[float, ...]
+    shares: tuple[float, ...]
+    source: str | None
+    assumed: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class InputSpec:
     """A drug that may enter. What is recorded in mg is multiplied by ``scale`` before it does.
 
@@ -303,6 +320,7 @@ class Model:
     Attributes:
         drug: the drug under study; ``drugs`` are all that may enter, this one first.
         occasions, drift: when effects of an occasion are drawn anew, and on what grid effects drift; or ``None``.
+        mixture: classes of patients that nobody sees; ``None`` where there are none.
         eta_names: parameters with ``iiv``, in file order.
         omega: (d, d) covariance of eta in that order, read-only, positive definite.
         iov_names: parameters with ``iov``, in file order.
@@ -339,6 +357,7 @@ class Model:
     numerics: NumericsSpec
     occasions: OccasionSpec | None
     drift: DriftSpec | None
+    mixture: MixtureSpec | None
     variability: VariabilitySpec | None
     correlations: tuple[CorrelationSpec, ...]
     expected: tuple[ExpectedSpec, ...]

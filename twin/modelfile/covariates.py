@@ -4,14 +4,18 @@
 ``carry``     which way a value holds from its report: ``"forward"``, or ``"backward"`` until it
 ``missing``   ``widens = { CL = 0.05 }``: variance that eta has besides while the characteristic was never reported
 ``molar_mass``  g/mol, with which a concentration may be reported by mass too: creatinine in mg/dL for umol/L
+
+One that nobody sees makes the patients a mixture of classes: ``[mixture]`` names the ``covariate``, whose ``levels``
+are the classes, and gives the ``shares`` of patients who are of each, ``{ slow = 0.4, fast = 0.6 }``.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Sequence
 from typing import Literal, cast
 
-from twin.model.spec import CovariateSpec
+from twin.model.spec import CovariateSpec, MixtureSpec
 from twin.model.table import Table, check_name
 from twin.names import NAME_IN_WORDS, is_name
 
@@ -36,6 +40,46 @@ def check_widening(top: Table, covariates: Sequence[CovariateSpec], eta_names: C
             if name not in eta_names:
                 problem = f"has no iiv to widen; the parameters with iiv are {', '.join(eta_names) or 'none'}"
                 raise top.wrong(f"covariates.{covariate.name}.missing.widens.{name}", problem)
+
+
+ROUNDED = 0.005
+"""What published shares may sum to more or less than 1 by."""
+
+
+def read_mixture(top: Table, covariates: Sequence[CovariateSpec]) -> MixtureSpec | None:
+    """The classes of patients, where a model has any.
+
+    Raises:
+        ModelError: no such covariate, one without levels, or shares that are not those of its levels or of everybody.
+    """
+    if not top.has("mixture"):
+        return None
+    table = top.table("mixture")
+    if not covariates:
+        raise table.wrong("covariate", "there is none; write the class as one, with a level for each of its values")
+    name = table.choice("covariate", [covariate.name for covariate in covariates])
+    of = next(covariate for covariate in covariates if covariate.name == name)
+    shares = table.numbers("shares", above=0)
+    if len(of.levels) < 2:
+        raise top.wrong(f"covariates.{name}.levels", "names no classes; write two or more, { slow = 1, fast = 2 }")
+    if of.widens:
+        raise top.wrong(f"covariates.{name}.missing", "is of what may be reported, and a class never is; leave it out")
+    classes = [level for level, _ in of.levels]
+    if set(shares) != set(classes):
+        given = ", ".join(shares) or "nothing"
+        raise table.wrong("shares", f"are of {given}; write one for each of {', '.join(classes)}")
+    total = math.fsum(shares.values())
+    if abs(total - 1.0) > ROUNDED:
+        raise table.wrong("shares", f"sum to {total:g}; they are of everybody, so that they sum to 1")
+    found = MixtureSpec(
+        name,
+        tuple(classes),
+        tuple(value for _, value in of.levels),
+        tuple(shares[one] / total for one in classes),
+        *table.evidence(),
+    )
+    table.close()
+    return found
 
 
 def _covariate(name: str, table: Table) -> CovariateSpec:

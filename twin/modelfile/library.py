@@ -85,12 +85,34 @@ def library_drugs() -> frozenset[str]:
     return frozenset(drug for model in loaded_library().offers for drug in model.drugs)
 
 
-def load_model(id_or_path: str | Path) -> Model:
+def load_model(id_or_path: str | Path, *, mixtures: bool = False) -> Model:
     """A model of the library by its id, or any model file by its path (a ``Path``, or text that ends in ``.toml``).
 
+    Args:
+        mixtures: whether whoever asks can follow patients of classes that nobody sees (`Model.mixture`).
+
     Raises:
-        ModelError: no such model, or a file that does not pass the checks.
+        ModelError: no such model, a file that does not pass the checks, or a mixture that nobody asked for.
     """
+    model = _load(id_or_path)
+    if model.mixture is not None and not mixtures:
+        name = model.mixture.covariate
+        raise ModelError(
+            f"{model.id}.toml",
+            "mixture",
+            "is of classes that nobody sees, and here every patient is of one that is known; fix it first: delete"
+            f" [mixture], then {name} can be reported, and its reference, one of {_levels(model, name)}, stands where"
+            " it is not",
+        )
+    return model
+
+
+def _levels(model: Model, covariate: str) -> str:
+    of = next(one for one in model.covariates if one.name == covariate)
+    return ", ".join(f"{value:g} ({name})" for name, value in of.levels)
+
+
+def _load(id_or_path: str | Path) -> Model:
     if isinstance(id_or_path, Path) or id_or_path.endswith(".toml"):
         return _parse_once(text_of(Path(id_or_path)), Path(id_or_path).name)
     found = library().named(id_or_path)

@@ -35,7 +35,7 @@ from twin.model.spec import (
 )
 from twin.model.structure import input_calls
 from twin.model.table import Table, check_name
-from twin.modelfile.covariates import check_widening, read_covariates
+from twin.modelfile.covariates import check_widening, read_covariates, read_mixture
 from twin.modelfile.dimensions import check_dimensions
 from twin.modelfile.evidence import (
     check_stated,
@@ -151,6 +151,7 @@ def read_model(content: dict[str, Any], text: str, file: str) -> Model:
         numerics=_numerics(top),
         occasions=occasions(top, parameters, drugs, [c.name for c in covariates]),
         drift=drift(top, parameters),
+        mixture=read_mixture(top, covariates),
         variability=variability,
         correlations=correlations,
         expected=read_expected(top, outputs, states),

@@ -32,6 +32,7 @@ from twin.kernel.arguments import StepSizes, System
 from twin.kernel.delayed_input import TIMING
 from twin.kernel.free import free_functions, with_own_individuals
 from twin.kernel.kernel import Kernel
+from twin.population.mixture.mixing import in_class
 from twin.population.subjects import WITHOUT, Subject, prepared
 from twin.population.theta import FitError, Theta
 from twin.solver.eigenbasis import eigenbasis
@@ -59,8 +60,12 @@ class Run(NamedTuple):
 class Cohort:
     """All patients of one fit, with the equations that they share.
 
+    Of a mixture (`Model.mixture`) each stands here once for every class: what is said of patients below is of such
+    members (`twin.population.mixture`), and `patients` are those that there are.
+
     Attributes:
         subjects: in the order of everything that is by patient.
+        classes: of a mixture; 1 of a model without any.
         theta: what is free; it decides which shifts there are.
         effects: D, columns of eta and of all kappas.
         size: M, columns of z.
@@ -82,7 +87,7 @@ class Cohort:
         self.kernel = kernel
         self.theta = theta
         self.step_sizes = step_sizes
-        self.subjects = tuple(prepared(name, kernel, step_sizes, timeline) for name, timeline in timelines.items())
+        self.subjects, self.classes = _members(kernel, step_sizes, timelines)
         if not any(subject.observations for subject in self.subjects):
             raise FitError("no patient has a value of an output of the model: there is nothing to fit")
         names = [p.name for p in model.parameters]
@@ -105,12 +110,30 @@ class Cohort:
     @property
     def unreported(self) -> tuple[str, ...]:
         """Ids of patients who lack characteristics that would widen a twin's prior; here they are the reference's."""
-        return tuple(subject.id for subject in self.subjects if subject.timeline.widening.any())
+        return tuple(subject.id for subject in self.patients if subject.timeline.widening.any())
+
+    @property
+    def patients(self) -> tuple[Subject, ...]:
+        """Everybody once."""
+        return self.subjects[:: self.classes]
+
+    @property
+    def values(self) -> int:
+        """How many values there are of everybody."""
+        return int(self.first[-1]) // self.classes
 
     def drawn(self, which: Integers) -> Cohort:
-        """Of the patients ``which`` (K,), some of them perhaps repeatedly, as if they were others."""
+        """Of the `patients` ``which`` (K,), some of them perhaps repeatedly, as if they were others."""
+        return self._of((which[:, None] * self.classes + np.arange(self.classes)).reshape(-1), self.classes)
+
+    def in_classes(self, classes: Integers) -> tuple[Cohort, Integers]:
+        """The `patients`, each in a class (N,) that is taken to be known, and which members (N,) they are."""
+        members = np.arange(len(classes), dtype=np.int64) * self.classes + classes
+        return self._of(members, 1), members
+
+    def _of(self, which: Integers, classes: int) -> Cohort:
         found = copy.copy(self)
-        found.subjects = tuple(self.subjects[i] for i in which)
+        found.classes, found.subjects = classes, tuple(self.subjects[i] for i in which)
         found.first = np.concatenate([[0], np.cumsum([len(s.observations) for s in found.subjects])]).astype(np.int64)
         return found
 
@@ -119,7 +142,9 @@ class Cohort:
         of the record to its last value."""
         found = copy.copy(self)
         each = zip(self.subjects, instants, strict=True)
-        found.subjects = tuple(prepared(s.id, self.kernel, self.step_sizes, s.timeline, also) for s, also in each)
+        found.subjects = tuple(
+            prepared(s.id, self.kernel, self.step_sizes, s.timeline, also, s.key) for s, also in each
+        )
         return found
 
     def _moved(self) -> tuple[Integers, Floats]:
@@ -249,6 +274,31 @@ class Cohort:
         solver = Solver(self._own, _Placed(self, subject, z, place), self.step_sizes, shared=False)
         start = solver.initial(subject.timeline)
         return solver.advance(start, subject.timeline, int(subject.marks[-1]), subject.marks)[1]
+
+
+def _members(
+    kernel: Kernel, step_sizes: StepSizes, timelines: Mapping[str, Timeline]
+) -> tuple[tuple[Subject, ...], int]:
+    """Everybody, of a mixture once for each class, and the number of classes.
+
+    Raises:
+        FitError: the class of a patient was reported.
+    """
+    mixture = kernel.model.mixture
+    if mixture is None:
+        return tuple(prepared(name, kernel, step_sizes, timeline) for name, timeline in timelines.items()), 1
+    column = next(i for i, one in enumerate(kernel.model.covariates) if one.name == mixture.covariate)
+    found = []
+    for name, timeline in timelines.items():
+        if (timeline.covariates[:, column] != kernel.model.covariates[column].reference).any():
+            raise FitError(
+                f"patient {name}: {mixture.covariate} is reported, and it is the class that nobody sees; leave its"
+                " column out, or take [mixture] out of the model file"
+            )
+        for of, value in zip(mixture.classes, mixture.values, strict=True):
+            member = in_class(timeline, column, value)
+            found.append(prepared(name, kernel, step_sizes, member, key=f"{name} {mixture.covariate} {of}"))
+    return tuple(found), len(mixture.classes)
 
 
 class _Placed:

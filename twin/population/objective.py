@@ -9,7 +9,7 @@ derivative, so that they are found in a step or two.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -21,6 +21,7 @@ from twin.observation.kinds import kind_of
 from twin.observation.residual import transformed
 from twin.population import stencil
 from twin.population.cohort import Cohort
+from twin.population.mixture.mixing import HARDLY, mixed, together
 from twin.population.modes import SETTLED, Look, descend, scattered
 from twin.population.residuals import SIZE_STEP, Terms, density_on_own_scale, iwres, on_error_scale, terms
 from twin.population.theta import FitError, error_sizes, moved_error
@@ -40,6 +41,9 @@ FARTHEST = 1.0
 class Evaluation:
     """The objective at one vector.
 
+    Of a mixture ``ofv`` and ``score`` are of patients, whatever their class; what is of modes is of members
+    (`twin.population.mixture`).
+
     Attributes:
         vector: (K,) where.
         ofv: (N,) of each patient.
@@ -47,9 +51,10 @@ class Evaluation:
         covariance: (N, D, D) inverse of H there.
         score: (N, K) d ofv / d vector.
         moves: (N, D, K) d eta / d vector.
-        settled: (N,) whether the search of the mode settled.
+        settled: (N,) whether the search of the mode settled; also of who hardly is of this class.
         remaining: (N,) squared length of the step that was left to the mode, in posterior standard deviations.
         prior: what a prior adds to the objective.
+        posterior: (N, classes) how probable each class is given the values; ``None`` without classes.
     """
 
     vector: Floats
@@ -61,6 +66,7 @@ class Evaluation:
     settled: NDArray[np.bool_]
     remaining: Floats
     prior: Penalty | None = None
+    posterior: Floats | None = None
 
     @property
     def total(self) -> float:
@@ -89,6 +95,8 @@ def wider_than_the_prior(here: Evaluation, population: Population) -> Integers:
     merge: U'' is flat there, and its determinant says nothing of how likely the values are."""
     found = []
     for n, covariance in enumerate(here.covariance):
+        if here.posterior is not None and here.posterior.reshape(-1)[n] < HARDLY:
+            continue
         own = len(population.omega)
         part = covariance[:own, :own]
         if own and np.isfinite(part).all() and np.linalg.eigvals(population.precision @ part).real.max() > WIDE:
@@ -119,6 +127,7 @@ class Objective:
             of, error = self._output == number, cohort.theta.start.errors[number]
             self.constant += density_on_own_scale(error, self._y[of])
             self._y[of] = transformed(error, self._y[of])
+        self.constant /= cohort.classes
         self._scales = scales(cohort.kernel.model)
 
     def __call__(self, vector: Floats, last: Evaluation | None = None, *, thorough: bool = False) -> Evaluation:
@@ -154,7 +163,8 @@ class Objective:
         return Point(self, population, precision)
 
     def iwres(self, here: Evaluation) -> Floats:
-        """Individual weighted residuals (T,) of all values, at the modes of an evaluation."""
+        """Individual weighted residuals (T,) of all values, of a mixture those of members, at the modes of an
+        evaluation."""
         everybody = np.arange(len(self.cohort), dtype=np.int64)
         population = self.cohort.theta.unpack(here.vector)
         f = self.predictions(everybody, self.z(here.eta)[:, None], population)[:, 0]
@@ -273,10 +283,20 @@ class Point:
         # The objective at the mode itself, which is a small step away: exact to second order.
         ofv = 2.0 * look.value - remaining + log_det + _log_det(seen.h) - (along * newton).sum(axis=1)
         score = 2.0 * by.u + by.t + np.einsum("nd,ndk->nk", along, moves)
-        return Evaluation(
+        found = Evaluation(
             vector.copy(), ofv, eta - newton, seen.inverse, score, moves, settled.copy(), np.abs(remaining),
             self.cohort.theta.penalty(vector),
         )  # fmt: skip
+        return found if self.cohort.classes == 1 else self._whatever_class(found)
+
+    def _whatever_class(self, members: Evaluation) -> Evaluation:
+        """An evaluation of members with objective and score of patients."""
+        shares = self.population.shares
+        found = mixed(-0.5 * members.ofv, shares)
+        score = together(members.score, found.posterior)
+        score[:, self.cohort.theta.shares] = -2.0 * (found.posterior - shares)[:, : len(self.cohort.theta.shares)]
+        settled = members.settled | (found.posterior.reshape(-1) < HARDLY)
+        return replace(members, ofv=-2.0 * found.log, score=score, settled=settled, posterior=found.posterior)
 
     def _by_errors(self, by: By, found: Terms, inverse: Floats, slope: Floats) -> None:
         """Add derivatives by the free sizes of the errors."""

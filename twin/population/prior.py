@@ -97,6 +97,8 @@ class Prior:
                 raise PriorError(
                     f"prior: {one.name!r} is no free number of {theta.model.id}; it has {', '.join(theta.names)}"
                 )
+            if theta.elements[theta.names.index(one.name)].kind == "share":
+                raise PriorError(f"prior: {one.name} is the share of a class, which has none; fix it, or leave it out")
         self.blocks(theta)
 
     def at(self, theta: Theta, vector: Floats) -> Penalty:

@@ -65,6 +65,7 @@ class Subject:
         systems: of each set of equations the covariates (C,) and the number of the occasion.
         stretches: the way through time; ``None`` where only `twin.solver` can follow it (late doses, steady states).
         shown: whether the first row of the output is at the very start.
+        key: of the random numbers of this patient, and of this class where the model has several.
     """
 
     id: str
@@ -77,6 +78,7 @@ class Subject:
     systems: tuple[tuple[Floats, int], ...]
     stretches: tuple[Stretch, ...] | None
     shown: bool
+    key: str
 
     def occasion(self, segment: Segment) -> int:
         """Number of the occasion of a segment; that of a time after the last datum is the last one's."""
@@ -86,9 +88,10 @@ class Subject:
 
 
 def prepared(
-    name: str, kernel: Kernel, step_sizes: StepSizes, timeline: Timeline, also: Integers = _NO_STOPS
+    name: str, kernel: Kernel, step_sizes: StepSizes, timeline: Timeline, also: Integers = _NO_STOPS, key: str = ""
 ) -> Subject:
-    """A patient with this timeline, whose solution has rows at the ms ``also`` (G,) besides."""
+    """A patient with this timeline, whose solution has rows at the ms ``also`` (G,) besides; ``key`` is that of its
+    random numbers, where it is not its id."""
     observations = timeline.observations
     every = [millis for o in observations for millis in (o.millis, *o.moments)]
     marks = np.unique(np.concatenate([np.array(every, dtype=np.int64), also]))
@@ -105,6 +108,7 @@ def prepared(
         (),
         None,
         bool(len(marks)) and int(marks[0]) == timeline.start,
+        key or name,
     )
     if kernel.late or timeline.steady or not len(marks):
         return subject

@@ -6,6 +6,7 @@
 | variances and covariances of eta | ``omega.CL``, ``omega.CL.V`` | log-Cholesky of each block |
 | of an occasion's kappa | ``iov.CL``, ``iov.CL.V`` | the same |
 | residual error of an output | ``error.plasma.proportional`` | logarithm of the standard deviation |
+| share of patients who are of a class, but the last | ``share.slow`` | logarithm of its ratio to the last one's share |
 
 A covariate's coefficient is estimated where the model file has it as a parameter; a number within a formula stays as it
 is written. Omega = L L' with lower L. Its pattern is what the model file says: parameters that correlate, at once or
@@ -18,6 +19,7 @@ whatever the other entries are. Everything that is not named in ``fixed`` is fre
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple, Protocol
@@ -31,6 +33,7 @@ from twin.model.formula import names_in
 from twin.model.measured.error import ErrorSpec
 from twin.model.spec import Model
 from twin.model.structure import analyse
+from twin.population.mixture.mixing import logits_of, share_slopes, shares_of
 from twin.population.values import SIZES, Penalty, Population, resized
 
 COMPLEX_STEP = 1e-30
@@ -50,9 +53,10 @@ class Element(NamedTuple):
     """One number of the vector: a ``kind`` and where it is.
 
     ``place``: parameter i. ``omega``, ``iov``: entry (i, j) of L. ``error``: output i, size of `SIZES` number j.
+    ``share``: class i.
     """
 
-    kind: Literal["place", "omega", "iov", "error"]
+    kind: Literal["place", "omega", "iov", "error", "share"]
     i: int
     j: int = 0
 
@@ -103,12 +107,14 @@ class Theta:
 
     @classmethod
     def of(cls, model: Model, fixed: Iterable[str] = (), start: Population | None = None) -> Theta:
-        """All numbers of a model but those named in ``fixed``; a block of Omega is fixed by any of its names.
+        """All numbers of a model but those named in ``fixed``; a block of Omega is fixed by any of its names, and so
+        are the shares of classes.
 
         Raises:
             FitError: a name of nothing that could be free, or nothing is left.
         """
         start = Population.of(model) if start is None else start
+        _refuse_weighing_class(model)
         patterns = {level: _pattern(model, level) for level in ("omega", "iov")}
         elements = [Element("place", i) for i in range(len(model.parameters))]
         for level in ("omega", "iov"):
@@ -120,6 +126,7 @@ class Theta:
             for j, size in enumerate(SIZES)
             if (getattr(error, size) or 0.0) > 0.0
         ]
+        elements += [Element("share", i) for i in range(len(start.shares) - 1)]
         all_free = cls(model, start, tuple(elements), patterns["omega"], patterns["iov"])
         return all_free._without(frozenset(fixed))
 
@@ -135,6 +142,8 @@ class Theta:
                 inside = {e for e in self.elements if e.kind == level and e.i in block}
                 if inside & gone:
                     gone |= inside
+        if any(e.kind == "share" for e in gone):
+            gone |= {e for e in self.elements if e.kind == "share"}
         left = tuple(e for e in self.elements if e not in gone)
         if not left:
             raise FitError("fixed: names every number of the model; leave one free to be estimated")
@@ -176,6 +185,9 @@ class Theta:
             return model.parameters[i].name
         if kind == "error":
             return f"error.{model.outputs[i].name}.{SIZES[j]}"
+        if kind == "share":
+            assert model.mixture is not None, "only a mixture has shares"
+            return f"share.{model.mixture.classes[i]}"
         of = model.eta_names if kind == "omega" else model.iov_names
         return f"{kind}.{of[i]}" if i == j else f"{kind}.{of[j]}.{of[i]}"
 
@@ -188,6 +200,8 @@ class Theta:
                 found[at] = population.place[i]
             elif kind == "error":
                 found[at] = np.log(getattr(population.errors[i], SIZES[j]))
+            elif kind == "share":
+                found[at] = logits_of(population.shares)[i]
             else:
                 entry = lower[kind][i, j]
                 found[at] = np.log(entry) if i == j else entry
@@ -203,7 +217,14 @@ class Theta:
             elif kind == "error":
                 sizes.setdefault(i, {})[SIZES[j]] = float(np.exp(vector[at]))
         errors = tuple(resized(e, sizes.get(i, {})) for i, e in enumerate(self.start.errors))
-        return Population(place, self._omega("omega", vector), self._omega("iov", vector), errors)
+        logits = vector[self.shares]
+        shares = shares_of(logits) if len(logits) else self.start.shares
+        return Population(place, self._omega("omega", vector), self._omega("iov", vector), errors, shares)
+
+    @functools.cached_property
+    def shares(self) -> list[int]:
+        """Places in the vector of the shares of classes: all but the last one's, or none."""
+        return [at for at, element in enumerate(self.elements) if element.kind == "share"]
 
     def omega_slopes(self, vector: Floats, level: Level) -> dict[int, Floats]:
         """Of each element of a covariance, by its place in the vector: d covariance / d element."""
@@ -240,7 +261,7 @@ class Theta:
         """
         known = dict(zip(self.names, self.elements, strict=True))
         place, omega, omega_iov = self.start.place.copy(), self.start.omega.copy(), self.start.omega_iov.copy()
-        errors = list(self.start.errors)
+        errors, shares = list(self.start.errors), self.start.shares.copy()
         for name, value in numbers.items():
             if name not in known:
                 raise FitError(f"{name!r} is no free number of {self.model.id}; it has {', '.join(known)}")
@@ -249,10 +270,15 @@ class Theta:
                 place[i] = placed(scale_of(self.model.parameters[i]), value)
             elif kind == "error":
                 errors[i] = resized(errors[i], {SIZES[j]: value})
+            elif kind == "share":
+                shares[i] = value
             else:
                 matrix = omega if kind == "omega" else omega_iov
                 matrix[i, j] = matrix[j, i] = value
-        return Population(place, omega, omega_iov, tuple(errors))
+        shares[-1] = 1.0 - shares[:-1].sum()
+        if shares.min() <= 0.0:
+            raise FitError(f"shares of the classes are {shares.tolist()}; each is more than 0, and all make 1")
+        return Population(place, omega, omega_iov, tuple(errors), shares)
 
     def natural(self, vector: Floats) -> Floats:
         """The numbers (K,) that `names` speak of: typical values, variances, covariances, standard deviations."""
@@ -266,6 +292,8 @@ class Theta:
                 found[at] = natural(scale_of(self.model.parameters[i]), population.place[i])
             elif kind == "error":
                 found[at] = getattr(population.errors[i], SIZES[j])
+            elif kind == "share":
+                found[at] = population.shares[i]
             else:
                 found[at] = (population.omega if kind == "omega" else population.omega_iov)[i, j]
         return found
@@ -282,12 +310,15 @@ class Theta:
     def natural_slopes(self, vector: Floats) -> Floats:
         """(K, K) d natural / d vector: what a covariance of the vector is carried over by."""
         value, slopes = self.natural(vector), np.zeros((self.size, self.size))
+        of_shares = share_slopes(self.unpack(vector).shares)
         by_level = {level: self.omega_slopes(vector, level) for level in ("omega", "iov")}
         for at, (kind, i, j) in enumerate(self.elements):
             if kind == "place":
                 slopes[at, at] = slope(scale_of(self.model.parameters[i]), value[at])
             elif kind == "error":
                 slopes[at, at] = value[at]
+            elif kind == "share":
+                slopes[at, self.shares] = of_shares[i]
             else:
                 for other, matrix in by_level[kind].items():
                     slopes[at, other] = matrix[i, j]
@@ -311,6 +342,19 @@ def _weighing(model: Model) -> frozenset[str]:
         if derived.name in read:
             read |= names_in(derived.expression)
     return read
+
+
+def _refuse_weighing_class(model: Model) -> None:
+    """Refuse doses whose size hangs on the class: they are weighed once, for all classes."""
+    if model.mixture is None:
+        return
+    read, name = _weighing(model), model.mixture.covariate
+    of_parameters = {n for p in model.parameters if p.name in read and p.expression for n in names_in(p.expression)}
+    if name in read | of_parameters:
+        raise FitError(
+            f"{name}: the size of doses hangs on the class, and a dose is weighed once for all classes; let what"
+            " becomes of the dose hang on it, as a rate constant or a clearance"
+        )
 
 
 def _pattern(model: Model, level: str) -> NDArray[np.bool_]:

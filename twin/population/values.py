@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -44,18 +44,22 @@ class Population:
         omega: (d, d) covariance of eta, `Model.eta_names`.
         omega_iov: (o, o) covariance of an occasion's kappa, `Model.iov_names`.
         errors: of each of `Model.outputs`.
+        shares: (K,) of the classes of a mixture (`Model.mixture`); of a model without one the whole.
     """
 
     place: Floats
     omega: Floats
     omega_iov: Floats
     errors: tuple[ErrorSpec, ...]
+    shares: Floats = field(default_factory=lambda: np.ones(1))
 
     @classmethod
     def of(cls, model: Model) -> Population:
         """The numbers that stand in a model."""
         place = np.array([placed(scale_of(p), p.value) for p in model.parameters], dtype=np.float64)
-        return cls(place, model.omega.copy(), model.omega_iov.copy(), tuple(o.error for o in model.outputs))
+        errors = tuple(o.error for o in model.outputs)
+        shares = np.ones(1) if model.mixture is None else np.array(model.mixture.shares)
+        return cls(place, model.omega.copy(), model.omega_iov.copy(), errors, shares)
 
     @functools.cached_property
     def precision(self) -> Floats:
@@ -106,8 +110,15 @@ class Population:
             for p in model.parameters
         )
         outputs = tuple(replace(o, error=e) for o, e in zip(model.outputs, self.errors, strict=True))
+        mixture = None if model.mixture is None else replace(model.mixture, shares=tuple(self.shares.tolist()))
         return replace(
-            model, parameters=parameters, omega=self.omega, omega_iov=self.omega_iov, outputs=outputs, correlations=()
+            model,
+            parameters=parameters,
+            omega=self.omega,
+            omega_iov=self.omega_iov,
+            outputs=outputs,
+            correlations=(),
+            mixture=mixture,
         )
 
 

@@ -1,7 +1,8 @@
 """What a model predicts of its population: the typical patient, and the band that holds nine patients of ten.
 
 Along the model's own regimens (`twin.study.design`), without residual error: what is shown is how patients differ, not
-how a laboratory errs.
+how a laboratory errs. Of a mixture the typical patient is one of the reference class, and others are of each class by
+its share.
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ from twin.clock import DAY_MS, UNIT_MS
 from twin.filter.belief import prior
 from twin.filter.quantiles import quantiles
 from twin.kernel.kernel import Kernel
+from twin.model.spec import Model
 from twin.observation.observation import Observation
+from twin.population.mixture.mixing import in_class
 from twin.study.design import SPAN_DAYS, DosingCourse, courses
 from twin.study.prediction import Predictor
 from twin.timeline.regimen import ORIGIN, treated, treatment
@@ -87,10 +90,22 @@ def _predicted(
 ) -> Floats:
     """(outputs, T, N), of the typical patient, the first, and of others whose occasions and drift are their own."""
     looks = [Observation(millis, "", output, 0.0) for output in outputs for millis in marks.tolist()]
-    cases = (eta[:1], predictor.effects(eta[1:], "population"))
-    return np.hstack([predictor.predictions(case, timeline, looks) for case in cases]).reshape(
-        len(outputs), len(marks), len(eta)
-    )
+    found = [predictor.predictions(eta[:1], timeline, looks)]
+    for theirs, of_class in _by_class(predictor.kernel.model, timeline, eta[1:]):
+        found.append(predictor.predictions(predictor.effects(theirs, "population"), of_class, looks))
+    return np.hstack(found).reshape(len(outputs), len(marks), len(eta))
+
+
+def _by_class(model: Model, timeline: Timeline, eta: Floats) -> list[tuple[Floats, Timeline]]:
+    """Patients eta (N, d) with their timeline, parted by the shares of a mixture's classes."""
+    mixture = model.mixture
+    if mixture is None or not len(eta):
+        return [(eta, timeline)] if len(eta) else []
+    column = [covariate.name for covariate in model.covariates].index(mixture.covariate)
+    edges = np.rint(np.cumsum(mixture.shares)[:-1] * len(eta)).astype(int)
+    # Draws of the prior are even in their order, so that a part of them is spread as all are.
+    parts = zip(np.split(eta, edges), mixture.values, strict=True)
+    return [(part, in_class(timeline, column, value)) for part, value in parts if len(part)]
 
 
 def _outlook(output: int, number: int, times: Floats, predicted: Floats) -> Outlook:

@@ -51,7 +51,9 @@ class _Stream:
         pk = self._pk()
         des = self._des()
         error = self._error()
-        covariates = " ".join(self.names[c.name] for c in model.covariates)
+        mix = self._mix()
+        hidden = None if model.mixture is None else model.mixture.covariate
+        covariates = " ".join(self.names[c.name] for c in model.covariates if c.name != hidden)
         doses = "AMT RATE " if self.doses else ""
         occasion = "" if not model.iov_names else " OCC"
         if model.iov_names:
@@ -79,7 +81,7 @@ class _Stream:
             "$SIGMA 1 FIX",
             "$ESTIMATION METHOD=1 INTER MAXEVAL=9999",
         ]
-        return "\n".join([*head, "$PK", *pk, "$DES", *des, "$ERROR", *error, *tail]) + "\n", self.lost
+        return "\n".join([*head, *mix, "$PK", *pk, "$DES", *des, "$ERROR", *error, *tail]) + "\n", self.lost
 
     def _lines(self, prefix: str, time: str, names: dict[str, str]) -> Lines:
         functions = {word: "INT" if word == "floor" else word.upper() for word in FUNCTIONS}
@@ -122,9 +124,26 @@ class _Stream:
             count += OCCASIONS * len(group)
         return lines or ["$OMEGA 0 FIX"]
 
+    def _mix(self) -> list[str]:
+        """Shares of the classes of a mixture, all but the last of them estimated."""
+        mixture = self.model.mixture
+        if mixture is None:
+            return []
+        count, shares = len(mixture.classes), []
+        for of, share in zip(mixture.classes[:-1], mixture.shares, strict=False):
+            self.thetas.append(f"(0, {share!r}, 1) ; share of {of}")
+            shares.append(f"THETA({len(self.thetas)})")
+        lines = [f"  P({at}) = {share}" for at, share in enumerate(shares, start=1)]
+        return ["$MIX", f"  NSPOP = {count}", *lines, f"  P({count}) = 1 - {' - '.join(shares)}"]
+
     def _pk(self) -> list[str]:
         model = self.model
         lines = list(getattr(self, "occasions", []))
+        if model.mixture is not None:
+            word = self.names[model.mixture.covariate]
+            lines.append(f"  {word} = {model.mixture.values[0]!r}")
+            for at, value in enumerate(model.mixture.values[1:], start=2):
+                lines.append(f"  IF (MIXNUM.EQ.{at}) {word} = {value!r}")
         bases: dict[str, str] = {}
         for parameter in model.parameters:
             word = self.bases[f"{parameter.name}_B"] if parameter.expression is not None else self.names[parameter.name]

@@ -19,8 +19,8 @@ from connectors.models.observing.likelihood import Likelihood
 from connectors.models.observing.residuals import observe
 from connectors.models.source import Entry, Eta, Source, State
 from connectors.models.sources.closed_forms import compartments, linear
+from connectors.models.sources.nonmem_mixture import classify
 from connectors.models.sources.nonmem_records import Record, Variances, of, records, thetas, variances
-from twin.model.formula import evaluate
 
 _RESERVED = frozenset(
     [
@@ -158,30 +158,8 @@ class _Stream:
         return test
 
     def _mixture(self, follower: Follower) -> None:
-        mix = of(self.records, "MIX")
-        if not mix:
-            return
-        inner = Source("", self.source.file, "")
-        shares = Follower(inner, {each.name: number(each.value) for each in self.source.thetas.values()})
-        shares.follow(self._statements(mix))
-        typical = dict.fromkeys(self.items, 0.0)
-        env: dict[str, float] = dict(typical)
-        for word, formula in inner.definitions.items():
-            env[word] = float(evaluate(formula, env))
-        found = {
-            word: float(evaluate(of_it, env)) for word, of_it in shares.meaning.items() if re.fullmatch(r"P_\d+", word)
-        }
-        if not found:
-            raise self.source.wrong(mix[0].line, "has a $MIX without P(1); write the share of each subpopulation")
-        best = max(found, key=lambda word: found[word])
-        most = best.removeprefix("P_")
-        for word in ("MIXNUM", "MIXEST"):
-            follower.meaning[word] = number(float(most))
-        self.source.lose(
-            mix[0].line,
-            f"of the mixture only subpopulation {most} is carried, the most frequent (share {found[best]:.3g}); others "
-            "need a file each",
-        )
+        if mix := of(self.records, "MIX"):
+            classify(self.source, follower, self._statements(mix), self.items, mix[0].line)
 
     # --- code --------------------------------------------------------------------------------------------------------
 

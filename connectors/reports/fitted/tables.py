@@ -98,11 +98,14 @@ def _checks(d: Diagnosed) -> Table:
 
 
 def _patients(d: Diagnosed) -> Table:
-    names = d.cohort.kernel.model.eta_names
+    names, mixture = d.cohort.kernel.model.eta_names, d.cohort.kernel.model.mixture
+    classes = () if mixture is None else mixture.classes
+    probability = np.empty((len(d.cohort), 0)) if d.here.posterior is None else d.here.posterior
     heads = (
         "patient",
         *(f"eta.{name}" for name in names),
         *(c.name for c in d.covariates),
+        *(f"probability.{name}" for name in classes),
         "objective",
         "cook_distance",
     )
@@ -112,6 +115,7 @@ def _patients(d: Diagnosed) -> Table:
             subject.id,
             *d.here.eta[i, : len(names)].tolist(),
             *(float(c.values[i]) for c in d.covariates),
+            *probability[i].tolist(),
             float(d.here.ofv[i]),
             float(distance[i]),
         )

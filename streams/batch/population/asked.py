@@ -59,6 +59,11 @@ class Asked:
         strata_of(cohort, self.strata)
         if method == "saem" and cohort.theta.prior is not None:
             raise FitError("--prior does not go with saem; fit by imp, which ends at the same likelihood")
+        if cohort.classes > 1 and method in ("saem", "bayes"):
+            raise FitError(
+                f"--method {method} does not go with [mixture]; fit by imp, which ends at the exact likelihood, or by"
+                " focei, foce or laplace"
+            )
         if method == "bayes":
             refuse(cohort)
         if method not in DRAWING:

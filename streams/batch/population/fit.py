@@ -35,6 +35,7 @@ from twin.population.results import bootstrap as bootstraps
 from twin.population.results import profile as profiling
 from twin.population.results import sir
 from twin.population.results.bootstrap import Bootstrap
+from twin.population.results.classified import classes_found, classes_of, likeliest
 from twin.population.results.profile import Profile
 from twin.population.results.shrinkage import Shrinkage, shrinkage
 from twin.population.results.sir import Resampled
@@ -91,6 +92,7 @@ class Fit:
         shrinkage: of effects and residuals.
         trace: of every step.
         problems: what did not converge, and what to try, in words.
+        patients: ids; ``values`` how many they have.
         exact: the likelihood itself at the numbers found, whatever the method.
         bootstrap: of the numbers, where one was made.
         starts: several, where they were made; ``profiles`` of some numbers; ``resampled`` all of them.
@@ -104,6 +106,7 @@ class Fit:
     shrinkage: Shrinkage
     trace: tuple[Point, ...]
     problems: tuple[str, ...]
+    patients: tuple[str, ...]
     values: int
     exact: Exact
     bootstrap: Bootstrap | None = None
@@ -244,19 +247,20 @@ def _found(
     """What a fit found, whichever way it went."""
     theta = cohort.theta
     population = theta.unpack(here.vector)
-    shrunk = shrinkage(cohort, population.omega, here.eta, iwres)
+    known, members = likeliest(cohort, here)
+    shrunk = shrinkage(known, population.omega, here.eta[members], iwres[cohort.of_observations(members)])
     problems = (*_problems(theta, state, here, population), *((certainty.problem,) if certainty.problem else ()))
     if lacking := cohort.unreported:
         problems = (*problems, _UNREPORTED.format(len(lacking), lacking[0]))
-    points, values = tuple(trace.points), int(cohort.first[-1])
-    return Fit(theta, method, state, here, certainty, shrunk, points, problems, values, exact)
+    points, patients = tuple(trace.points), tuple(subject.id for subject in cohort.patients)
+    return Fit(theta, method, state, here, certainty, shrunk, points, problems, patients, cohort.values, exact)
 
 
 def _problems(theta: Theta, state: State, here: Evaluation, population: Population) -> list[str]:
     found = []
     if state.why != "converged":
         found.append(f"the search ended {state.why}: begin with other values, or fix what the data do not tell")
-    lost = int((~here.settled).sum())
+    lost = len(np.unique(np.flatnonzero(~here.settled) // classes_of(here)))
     if lost:
         found.append(f"the mode of {lost} patients was not found: look at their doses, times and units")
     wide = wider_than_the_prior(here, population)
@@ -352,6 +356,7 @@ def as_json(fit: Fit, data: str, files: Sequence[Path], name: str) -> str:
             "eta_variance": fit.shrinkage.variance,
             "residual": fit.shrinkage.residual,
         },
+        "classes": classes_found(fit.theta, fit.evaluation, fit.patients),
         "trace": [asdict(point) for point in fit.trace],
     }
     return json.dumps(_plain(content), indent=1) + "\n"

@@ -79,7 +79,7 @@ def fitted_in(folder: Path) -> tuple[Model, Theta]:
     path = folder / f"{found.get('fitted', '')}.toml"
     if not path.is_file():
         raise CaseError(f"{folder} does not hold the fitted model ({path.name}); fit again")
-    model = load_model(str(path))
+    model = load_model(str(path), mixtures=True)
     theta = Theta.of(model, found["fixed"])
     estimated = [one["name"] for one in found["estimates"]]
     if list(theta.names) != estimated:

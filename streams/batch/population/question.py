@@ -40,7 +40,7 @@ class Question:
     def of(cls, cases: Sequence[Case], cohort: Cohort, method: Method) -> Question:
         """Of the patients of a cohort, in its order, among these cases."""
         by_id, theta = {case.patient_id: case for case in cases}, cohort.theta
-        records = tuple((subject.id, by_id[subject.id].recorded) for subject in cohort.subjects)
+        records = tuple((subject.id, by_id[subject.id].recorded) for subject in cohort.patients)
         fixed = tuple(sorted(set(Theta.of(theta.model).names) - set(theta.names)))
         return cls(theta.model.text, theta.model.id, records, fixed, method, theta.prior)
 

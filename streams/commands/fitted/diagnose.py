@@ -54,7 +54,7 @@ def diagnose(
     with usable_arguments():
         model, theta = fitted_in(fitted)
         path = str(fitted / f"{model.id}.toml")
-        how = reading(path, columns, output, files, join=join, prefix_ids=prefix_ids)
+        how = reading(path, columns, output, files, join=join, prefix_ids=prefix_ids, mixtures=True)
         require_same(said_in(fitted), data_hash(files), files)
         try:
             cohort = cohort_of(timelines_of(cases_in(files, how, left_out), model, left_out), theta)
@@ -63,5 +63,5 @@ def diagnose(
             raise CaseError(str(error)) from None
     with ended_plainly(), threadpool_limits(1):
         page = write_page(fitted, cohort, theta.pack(theta.start), stratify=stratify, seed=seed, replicates=replicates)
-    typer.echo(json.dumps({"patients": len(cohort), "left_out": len(left_out), "page": str(page)}), err=True)
+    typer.echo(json.dumps({"patients": len(cohort.patients), "left_out": len(left_out), "page": str(page)}), err=True)
     raise typer.Exit(left_out.exit_code)

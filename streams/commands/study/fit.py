@@ -2,12 +2,13 @@
 
 Everything that the model file has as a number of its own is estimated, from the values there: typical values and
 coefficients (parameters), Omega with the correlations that are listed, the sizes of the errors; but for what ``--fix``
-names. Into the folder ``--out`` go ``fit.json`` (estimates with three standard errors, correlations, condition number,
-shrinkage, trace), the fitted model as ``NAME.toml``, each number with where it comes from, and a page of all that with
-its diagnostics, ``fit.html``, whose tables are in ``tables``. An interrupted fit goes on where it stood when it is
-called again. What cannot be used is reported on stderr with its line and reason while the rest goes on; the exit code
-is then 3, and 1 where the fit did not converge. Arguments that cannot be used end the command with exit code 2 before
-anything is written. The last line on stderr is JSON.
+names, and with ``[mixture]`` the shares of classes that nobody sees. Into the folder ``--out`` go ``fit.json``
+(estimates with three standard errors, correlations, condition number, shrinkage, trace), the fitted model as
+``NAME.toml``, each number with where it comes from, and a page of all that with its diagnostics, ``fit.html``, whose
+tables are in ``tables``. An interrupted fit goes on where it stood when it is called again. What cannot be used is
+reported on stderr with its line and reason while the rest goes on; the exit code is then 3, and 1 where the fit did not
+converge. Arguments that cannot be used end the command with exit code 2 before anything is written. The last line on
+stderr is JSON.
 """
 
 from __future__ import annotations
@@ -110,7 +111,7 @@ def fit(
 
     left_out, asked = LeftOut(), Asked(starts, bootstrap, strata, profile, sir, jobs)
     with usable_arguments():
-        how = reading(model, columns, output, files, out, join=join, prefix_ids=prefix_ids)
+        how = reading(model, columns, output, files, out, join=join, prefix_ids=prefix_ids, mixtures=True)
         assert how.model is not None, "a model is required"
         called = f"{how.model.id}_fit" if name is None else name
         if not is_name(called):
@@ -155,7 +156,7 @@ def fit(
     for line in intervals(found):
         typer.echo(line, err=True)
     summary = {
-        "patients": len(cohort),
+        "patients": len(cohort.patients),
         "values": found.values,
         "objective": round(found.evaluation.total, 4),
         "minus_2_log_likelihood": [round(found.exact.minus_2_log, 3), round(found.exact.error, 3)],

@@ -53,7 +53,7 @@ def show(
     from twin.modelfile.library import load_model
 
     try:
-        found = load_model(model)
+        found = load_model(model, mixtures=True)
         if page is not None:
             _write_page(found, page)
             return
@@ -90,7 +90,7 @@ def _sound(file: Path, *, strict: bool) -> bool:
     try:
         found = faults(text_of(file), file.name)
         if not found:
-            model = load_model(file)
+            model = load_model(file, mixtures=True)
             kernel = compile_model(model)
             step_sizes = step_sizes_for(kernel)
             found = located(unexpected(kernel, file.name), model.text, file.name)
@@ -226,7 +226,7 @@ def export(
     if to not in writers:
         _fail(ValueError(f"--to is '{to}'; write one of {', '.join(writers)}"))
     try:
-        found = load_model(model)
+        found = load_model(model, mixtures=True)
         text, lost = writers[to](found)
     except ExportError as error:
         _fail(ValueError(f"{model}: cannot be said for {to}: it {error}"))

@@ -7,6 +7,7 @@ import numpy as np
 from connectors.reports.card import card_page
 from connectors.reports.facts import UNCONFIRMED, facts
 from tests.twin import toys
+from tests.twin.population.mixture.mixtures import eliminated
 from twin.modelfile.library import load_model
 from twin.modelfile.reader import parse_model
 from twin.study.population import Outlook
@@ -27,6 +28,12 @@ def confirmation(head: str = "", more: str = "") -> tuple[str, ...]:
 def test_the_card_names_who_confirms_the_model() -> None:
     told = '[[confirmed_by]]\ncitation = "a deposit"\ncovers = "numbers and structure"\nurl = "https://x.org"\n'
     assert confirmation(more=told) == ("numbers and structure: a deposit; https://x.org",)
+
+
+def test_the_card_says_which_classes_nobody_sees() -> None:
+    (section,) = (one for one in facts(eliminated()) if one.title.startswith("Covariates"))
+    said = "SORT is a class that nobody sees; shares of patients: slow 0.4, fast 0.6 (made up for a test)"
+    assert section.lines == (said,)
 
 
 def test_the_card_says_where_nobody_confirms_it() -> None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
+import numpy as np
 import pytest
 
 from streams.batch.simulation import SimulatedPatient, _dose_rows, simulate, simulation_table
 from tests.twin import toys
+from tests.twin.population.mixture.mixtures import treated
 from twin.events import DoseGiven, Quantity
 from twin.model.spec import Model
 from twin.modelfile.library import load_model
@@ -64,6 +66,21 @@ def test_processes_make_no_difference() -> None:
     alone, spread = (simulate(MODEL, (), 45, 1, jobs, pytest.fail) for jobs in (0, 2))
     assert alone == spread
     assert [one.patient_id for one in alone] == [str(n) for n in range(1, 46)]
+
+
+def test_the_class_of_a_patient_is_drawn_and_is_no_item_of_the_data() -> None:
+    model = treated()
+    found = simulate(model, (), 60, 3, 1, lambda _: None)
+    table = simulation_table(model, found)
+    assert "SORT" not in table
+    assert set(table["CLASS_SORT"]) == {"slow", "fast"}
+    slow = [one for one in found if one.of_class == "slow"]
+    assert 12 <= len(slow) <= 36  # 24 are expected
+    by_class = {
+        of: np.median([row["DV"] for one in found if one.of_class == of for row in one.rows if row["EVID"] == 0])
+        for of in ("slow", "fast")
+    }
+    assert by_class["slow"] > by_class["fast"]
 
 
 def test_columns_that_nobody_needs_are_left_out_and_those_of_covariates_come_last() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.plugins import install
+from tests.twin.population.mixture.mixtures import eliminated
 from twin.model.spec import ModelError
 from twin.modelfile.library import library, library_ids, load_model, loaded_library
 from twin.modelfile.template import template
@@ -29,6 +30,20 @@ def test_every_parameter_of_every_model_says_what_it_means() -> None:
     notes = {(name, one.name): one.note or "" for name in library_ids() for one in load_model(name).parameters}
     assert len(notes) > 600
     assert [names for names, note in notes.items() if len(note.split()) < FEWEST_WORDS] == []
+
+
+def test_a_mixture_is_loaded_only_for_who_can_follow_it(tmp_path: Path) -> None:
+    file = tmp_path / "made.toml"
+    file.write_text(eliminated().text)
+    assert load_model(file, mixtures=True).mixture == eliminated().mixture
+    with pytest.raises(ModelError) as raised:
+        load_model(file)
+    assert "delete [mixture], then SORT can be reported" in str(raised.value)
+    assert "1 (slow), 2 (fast)" in str(raised.value)
+    # As it says.
+    text = eliminated().text
+    file.write_text(text.split("[mixture]")[0] + "[cadence]" + text.split("[cadence]")[1])
+    assert load_model(file).mixture is None
 
 
 def test_models_of_an_installed_package_are_loaded_by_id(installed: Path) -> None:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from tests.twin.population.mixture.mixtures import treated
 from tests.twin.toys import LEVELS
 from twin.kernel.kernel import compile_model
 from twin.modelfile.reader import parse_model
@@ -32,6 +33,17 @@ def test_the_typical_patient_is_the_closed_form_and_the_band_that_of_the_prior()
     for one in (first, last, marker):
         assert (one.low <= one.median).all()
         assert (one.median <= one.high).all()
+
+
+def test_the_band_of_a_mixture_holds_all_its_classes() -> None:
+    first, *_ = outlooks(compile_model(treated()))
+    rng, at = np.random.default_rng(1), int(np.argmin(np.abs(first.times - 12.0)))
+    slow = rng.random(200_000) < 0.4
+    clearance = np.where(slow, 2.0, 6.0) * np.exp(rng.normal(0, 0.06**0.5, len(slow)))
+    volume = 20.0 * np.exp(rng.normal(0, 0.2, len(slow)))
+    drawn = np.quantile(100 / volume * np.exp(-clearance / volume * first.times[at]), [0.05, 0.5, 0.95])
+    np.testing.assert_allclose([first.low[at], first.median[at], first.high[at]], drawn, rtol=0.1)
+    assert first.typical[at] == pytest.approx(5.0 * np.exp(-0.1 * first.times[at]), rel=1e-6)
 
 
 def test_without_a_regimen_everything_is_shown_along_the_span() -> None:

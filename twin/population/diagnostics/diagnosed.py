@@ -19,9 +19,10 @@ from twin.population.diagnostics.influence import Influence, influence
 from twin.population.diagnostics.npde import PER_VALUE, npde
 from twin.population.diagnostics.predictive import Check, Measured, checks, limits_of
 from twin.population.diagnostics.residuals import Residuals, residuals
-from twin.population.diagnostics.simulated import simulated
+from twin.population.diagnostics.simulated import averaged, simulated
 from twin.population.laplace.methods import objective_of, usual_objective
 from twin.population.objective import Evaluation, Method, Objective
+from twin.population.results.classified import likeliest
 from twin.population.results.uncertainty import hessian
 from twin.population.theta import FitError
 from twin.population.values import Population
@@ -34,6 +35,9 @@ REPLICATES = 1000
 @dataclass(frozen=True, eq=False)
 class Diagnosed:
     """Of a cohort at the numbers of a population.
+
+    Of a mixture every patient is here in the likeliest class, with what is known of one of it; NPDE and predictive
+    checks are of patients whose class is drawn.
 
     Attributes:
         method: by which modes and their objective were found.
@@ -82,21 +86,24 @@ def diagnosed(
     objective = _objective(cohort, method)
     here = objective(vector, thorough=True)
     population = cohort.theta.unpack(vector)
-    measured, seen = Measured.of(cohort), residuals(objective, here)
+    known, members = likeliest(cohort, here)
+    measured, of_members = Measured.of(known), residuals(objective, here)
     replicates = max(replicates, PER_VALUE * int(np.diff(cohort.first).max(initial=0)))
     drawn = simulated(cohort, population, seed, replicates)
+    seen = of_members.part(cohort.of_observations(members))
+    typical = averaged(cohort, of_members.pred, population.shares)
     return Diagnosed(
-        cohort,
+        known,
         population,
         objective.method,
-        here,
+        replace(here, eta=here.eta[members], covariance=here.covariance[members]),
         measured,
         seen,
-        _npde(cohort, population, measured, drawn, seed),
-        checks(cohort, measured, seen.pred, drawn, groups),
+        _npde(known, population, measured, drawn, seed),
+        checks(known, measured, typical, drawn, groups),
         stratify or "",
-        courses(cohort, population, here.eta),
-        covariates,
+        courses(known, population, here.eta[members]),
+        covariates_of(known),
         _influence(objective, here),
         replicates,
         seed,

@@ -47,8 +47,8 @@ class Covariate:
 def covariates_of(cohort: Cohort) -> tuple[Covariate, ...]:
     """Those of the model."""
     specs = cohort.kernel.model.covariates
-    every = np.array([subject.timeline.covariates[0, : len(specs)] for subject in cohort.subjects])
-    every = every.reshape(len(cohort), len(specs))
+    every = np.array([subject.timeline.covariates[0, : len(specs)] for subject in cohort.patients])
+    every = every.reshape(len(cohort.patients), len(specs))
     return tuple(Covariate(s.name, s.unit, every[:, k], _levels(s, every[:, k])) for k, s in enumerate(specs))
 
 

@@ -40,6 +40,10 @@ class Residuals:
     iwres: Floats
     cwres: Floats
 
+    def part(self, which: Integers) -> Residuals:
+        """Of some of the values."""
+        return Residuals(self.pred[which], self.ipred[which], self.iwres[which], self.cwres[which])
+
 
 def residuals(objective: Objective, here: Evaluation) -> Residuals:
     """Of the values of a cohort, at the modes of an evaluation."""

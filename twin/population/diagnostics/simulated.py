@@ -5,7 +5,8 @@ patient, and measured with residual error. Each patient has a stream of random n
 id and a seed alone: nobody's values change with who else is there.
 
 Replicates of one instant are drawn with errors that are independent of one another, also where the model lets them
-correlate; a look for an event is taken to have been made whether or not the event had happened.
+correlate; a look for an event is taken to have been made whether or not the event had happened. Of a mixture the class
+of each is drawn too.
 """
 
 from __future__ import annotations
@@ -29,13 +30,40 @@ AT_ONCE = 2_000_000
 
 def simulated(cohort: Cohort, population: Population, seed: int, replicates: int) -> Floats:
     """Values (K, T) in place of all T of a cohort, in the outputs' units; NaN where a prediction overflowed."""
+    found = _of_members(cohort, population, seed, replicates)
+    if cohort.classes == 1:
+        return found
+    drawn = np.empty((replicates, cohort.values))
+    for patient, (begin, places) in enumerate(_patients(cohort)):
+        rng = generator(cohort.patients[patient].id, seed, "simulated class")
+        of = rng.choice(cohort.classes, replicates, p=population.shares)
+        drawn[:, begin : begin + places.shape[1]] = found[np.arange(replicates)[:, None], places[of]]
+    return drawn
+
+
+def averaged(cohort: Cohort, of_members: Floats, shares: Floats) -> Floats:
+    """What is expected of each of a cohort's values (T,) whatever the class, of what it is in every class."""
+    found = np.empty(cohort.values)
+    for begin, places in _patients(cohort):
+        found[begin : begin + places.shape[1]] = shares @ of_members[places]
+    return found
+
+
+def _patients(cohort: Cohort) -> Iterator[tuple[int, Integers]]:
+    """Of each patient the first of its values among everybody's, and where its n values are in each class (K, n)."""
+    for begin in range(0, len(cohort), cohort.classes):
+        first = cohort.first[begin : begin + cohort.classes]
+        yield int(first[0]) // cohort.classes, first[:, None] + np.arange(cohort.first[begin + 1] - first[0])
+
+
+def _of_members(cohort: Cohort, population: Population, seed: int, replicates: int) -> Floats:
     values = Values(cohort)
     outputs = [replace(o, error=e) for o, e in zip(cohort.kernel.model.outputs, population.errors, strict=True)]
     covariance = population.prior(cohort.occasions)[0]
     factor = np.linalg.cholesky(covariance) if cohort.effects else covariance
     found = np.empty((replicates, int(cohort.first[-1])))
     for which in _parts(cohort, replicates):
-        rngs = [generator(cohort.subjects[i].id, seed, "simulated values") for i in which]
+        rngs = [generator(cohort.subjects[i].key, seed, "simulated values") for i in which]
         z = np.zeros((len(which), replicates, cohort.size))
         for n, rng in enumerate(rngs):
             z[n, :, : cohort.effects] = rng.standard_normal((replicates, cohort.effects)) @ factor.T

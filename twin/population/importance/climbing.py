@@ -106,7 +106,7 @@ def climb(density: Density, start: Floats, seed: int = 1, told: Progress = lambd
         FitError: at the start the values of a patient are impossible.
     """
     cohort = density.cohort
-    names = [subject.id for subject in cohort.subjects]
+    names = [subject.key for subject in cohort.subjects]
     vector, proposals = by_modes(density, start)
     rounds: list[Round] = []
     late = 0
@@ -114,7 +114,7 @@ def climb(density: Density, start: Floats, seed: int = 1, told: Progress = lambd
         count = EXACT if late else DRAWS
         sample = Sample(density, vector, proposals, even_draws(names, seed, count, cohort.effects))
         begun = sample.likelihood(vector)
-        _possible(begun, names)
+        _possible(begun, [subject.id for subject in cohort.patients])
         reached, found, moved = _climbed(sample, begun)
         vector = np.maximum(vector + (reached - vector) / max(1, late), lowest(cohort.theta))
         proposals = adapted(found, cohort.theta.unpack(vector).prior(cohort.occasions)[0])
@@ -168,6 +168,7 @@ class SampledObjective:
             found.size * self._sample.eta.shape[1] >= FEWEST,
             np.zeros(count),
             found.prior,
+            found.posterior,
         )
 
 
@@ -190,7 +191,7 @@ class Exact:
 
 def exact_likelihood(density: Density, vector: Floats, proposals: Proposals, seed: int = 1, draws: int = TOLD) -> Exact:
     """The likelihood of a vector, by paired draws."""
-    names = [subject.id for subject in density.cohort.subjects]
+    names = [subject.key for subject in density.cohort.subjects]
     sample = Sample(density, vector, proposals, paired_draws(names, seed, draws, density.cohort.effects))
     found = sample.likelihood(vector, score=False, paired=True)
     ofv, error = -2.0 * float(found.log.sum()), 2.0 * float(np.sqrt((found.error**2).sum()))

@@ -83,7 +83,7 @@ class Density:
         every = [(i, n, o) for i, subject in enumerate(cohort.subjects) for n, o in enumerate(subject.observations)]
         self._batches = self._batched([each for each in every if self._known(each[2])])
         self._other = [(i, o) for i, _, o in every if not self._known(o)]
-        counted = [o for _, _, o in every if self._counts_without(o)]
+        counted = [o for subject in cohort.patients for o in subject.observations if self._counts_without(o)]
         self.normal = len(counted)
         self.constant = sum(density_on_own_scale(self._outputs[o.output].error, np.array([o.value])) for o in counted)
 

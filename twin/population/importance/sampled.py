@@ -20,6 +20,7 @@ from twin.arrays import Floats
 from twin.model.measured.error import ErrorSpec
 from twin.population.importance.density import LOG_2PI, Density, Read
 from twin.population.importance.draws import Proposals, moments
+from twin.population.mixture.mixing import HARDLY, mixed, together
 from twin.population.stencil import H
 from twin.population.theta import Theta, moved_error
 from twin.population.values import SIZES, Penalty, Population
@@ -31,15 +32,16 @@ of the log likelihood."""
 
 @dataclass(frozen=True)
 class Likelihood:
-    """Of N patients.
+    """Of N patients; of a mixture ``size``, ``mean`` and ``square`` are of members (`twin.population.mixture`).
 
     Attributes:
         log: (N,) log L of each, as `twin.population.importance.density` counts.
         error: (N,) its standard error by the pairs of draws; NaN of even draws.
-        size: (N,) effective share of the draws, 1 / (S sum w^2).
+        size: (N,) effective share of the draws, 1 / (S sum w^2); 1 of who hardly is of this class.
         score: (N, K) d log L / d vector.
         mean, square: (N, D) and (N, D, D) of eta: posterior means, and second moments about 0.
         prior: what a prior adds to -2 log L of everybody.
+        posterior: (N, classes) how probable each class is given the values; ``None`` without classes.
     """
 
     log: Floats
@@ -49,6 +51,7 @@ class Likelihood:
     mean: Floats
     square: Floats
     prior: Penalty | None = None
+    posterior: Floats | None = None
 
     @property
     def total(self) -> float:
@@ -129,7 +132,18 @@ class Sample:
             square,
             self.theta.penalty(vector),
         )
-        return replace(found, score=self._score(vector, population, read, share, found)) if score else found
+        found = replace(found, score=self._score(vector, population, read, share, found)) if score else found
+        return found if self.density.cohort.classes == 1 else self._whatever_class(found, population.shares)
+
+    def _whatever_class(self, members: Likelihood, shares: Floats) -> Likelihood:
+        """The likelihood of members as that of patients; draws of other classes err on their own."""
+        found = mixed(members.log, shares)
+        score = together(members.score, found.posterior)
+        if score.shape[1]:
+            score[:, self.theta.shares] = (found.posterior - shares)[:, : len(self.theta.shares)]
+        error = np.sqrt(together(members.error**2, found.posterior**2))
+        size = np.where(found.posterior.reshape(-1) < HARDLY, 1.0, members.size)
+        return replace(members, log=found.log, score=score, error=error, size=size, posterior=found.posterior)
 
     def _moved(self, vector: Floats) -> Read:
         read = self._read

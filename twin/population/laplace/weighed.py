@@ -52,7 +52,7 @@ class Values:
         beside = [_beside(outputs[o.output], o) for values in self._of_subject for o in values]
         self._beside = np.array([sum(one) for one in beside])
         self.dense = np.array([half > 0.0 for half, _ in beside])
-        self.constant = 2.0 * sum(own for _, own in beside)
+        self.constant = 2.0 * sum(own for _, own in beside) / cohort.classes
         width = max(len(rows) for rows in cohort.kernel.rows)
         self._rows = np.array([[*rows, *[rows[0]] * (width - len(rows))] for rows in cohort.kernel.rows])
         self._sorted: dict[bytes, tuple[Observation, ...]] = {}

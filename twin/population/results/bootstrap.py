@@ -56,19 +56,19 @@ def strata_of(cohort: Cohort, covariate: str | None) -> Integers:
         FitError: no such covariate, or one that nearly everybody has another value of.
     """
     if covariate is None:
-        return np.zeros(len(cohort), dtype=np.int64)
+        return np.zeros(len(cohort.patients), dtype=np.int64)
     names = [spec.name for spec in cohort.kernel.model.covariates]
     if covariate not in names:
         raise FitError(
             f"strata: {covariate!r} is no covariate of {cohort.kernel.model.id}; it has {', '.join(names) or 'none'}"
         )
     at = names.index(covariate)
-    values = np.array([subject.timeline.covariates[0, at] for subject in cohort.subjects])
+    values = np.array([subject.timeline.covariates[0, at] for subject in cohort.patients])
     _, found = np.unique(values, return_inverse=True)
-    if found.max(initial=0) + 1 > len(cohort) / 2:
-        raise FitError(
-            f"strata: {covariate!r} has {found.max() + 1} values in {len(cohort)} patients; name one of few values"
-        )
+    count = len(cohort.patients)
+    if found.max(initial=0) + 1 > count / 2:
+        values = found.max() + 1
+        raise FitError(f"strata: {covariate!r} has {values} values in {count} patients; name one of few values")
     return np.asarray(found, dtype=np.int64)
 
 

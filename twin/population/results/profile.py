@@ -109,6 +109,11 @@ class Held:
             vector[at] = 0.5 * math.log(left)
         elif kind in ("omega", "iov"):
             vector[at] = (self._value - natural) / self._theta.natural_slopes(vector)[at, at]
+        elif kind == "share":
+            if not 0.0 < self._value < 1.0:
+                return None
+            others = np.exp([vector[k] for k in self._theta.shares if k != at]).sum()
+            vector[at] = math.log(self._value / (1.0 - self._value)) + math.log1p(others)
         else:
             vector[at] = self._theta.placed(at, self._value)
         return vector
@@ -183,7 +188,7 @@ class _Side:
         kind, i, j = self._theta.elements[self._at]
         if kind == "place":
             return self._theta.scale(i) == "log"
-        return kind == "error" or i == j
+        return kind == "error" or (kind != "share" and i == j)
 
     def _rise(self, value: float, vector: Floats) -> tuple[float, Floats] | None:
         """The rise of the objective at a value, and the whole vector there; ``None`` where there is none."""

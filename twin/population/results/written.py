@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -63,6 +63,8 @@ def fitted_model(
     content["unconfirmed"] = "estimated from data; nobody else has found these numbers"
     _write_parameters(content, theta, population, said, provenance)
     _write_correlations(content, theta, population, provenance)
+    if theta.shares and theta.model.mixture is not None:
+        _write_shares(content["mixture"], theta.model.mixture.classes, population, provenance.fit)
     for output, old, new in zip(theta.model.outputs, theta.start.errors, population.errors, strict=True):
         if new != old:
             _write_error(content["outputs"][output.name], new, provenance.fit)
@@ -107,6 +109,12 @@ def _write_correlations(content: dict[str, Any], theta: Theta, population: Popul
         found.append(table | {"source": provenance.fit})
     if found:
         content["correlations"] = found
+
+
+def _write_shares(table: dict[str, Any], classes: Sequence[str], population: Population, source: str) -> None:
+    table["shares"] = dict(zip(classes, population.shares.tolist(), strict=True))
+    table.pop("assumed", None)
+    table["source"] = source
 
 
 def _write_error(output: dict[str, Any], error: ErrorSpec, source: str) -> None:

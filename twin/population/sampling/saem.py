@@ -227,7 +227,7 @@ def covering(density: Density, vector: Floats, around: Proposals, seed: int) -> 
     """Draws that cover what is known of everybody at a vector (K,), and around what they were made; the first ones are
     made ``around`` the modes there."""
     cohort = density.cohort
-    draws = even_draws([subject.id for subject in cohort.subjects], seed, EXACT, cohort.effects)
+    draws = even_draws([subject.key for subject in cohort.subjects], seed, EXACT, cohort.effects)
     found = Sample(density, vector, around, draws).likelihood(vector)
     proposals = adapted(found, cohort.theta.unpack(vector).prior(cohort.occasions)[0])
     return Sample(density, vector, proposals, draws), proposals

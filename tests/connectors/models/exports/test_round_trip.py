@@ -12,6 +12,7 @@ import pytest
 from connectors.models.carrying import carry
 from connectors.models.exports import mrgsolve, nonmem
 from connectors.models.exports.parts import ExportError, plain_states
+from tests.twin.population.mixture.mixtures import eliminated
 from twin.model.formula import evaluate, is_input
 from twin.model.spec import Model
 from twin.model.typical import typical_values
@@ -67,6 +68,19 @@ def test_models_of_the_library_come_back_the_same(language: str) -> None:
             rates(back, draws, given), rates(model, draws, given), rtol=1e-9, atol=1e-12, err_msg=name
         )
         np.testing.assert_allclose(sorted(np.diag(back.omega)), sorted(np.diag(model.omega)), rtol=1e-9, err_msg=name)
+
+
+def test_classes_of_patients_come_back_with_their_shares() -> None:
+    model = eliminated()
+    back = there_and_back(model, "nonmem", None)
+    assert (model.mixture, back.mixture) != (None, None)
+    assert back.mixture is not None
+    assert back.mixture.shares == pytest.approx((0.4, 0.6))
+    for value in (1.0, 2.0):
+        clearances = [typical_values(one, {one.mixture.covariate: value})["CL"] for one in (model, back) if one.mixture]
+        assert clearances[0] == pytest.approx(clearances[1])
+    _, lost = mrgsolve.write(model)
+    assert lost == ["shares of classes: SORT has to be given with each patient, which says the class"]
 
 
 def test_what_another_program_cannot_say_is_refused_by_name() -> None:

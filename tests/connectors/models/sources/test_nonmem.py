@@ -152,12 +152,38 @@ $DES\n DADT(1)=H\n$ERROR\n S=EXP(-A(1))\n IF (DV.EQ.0) Y=S\n IF (DV.EQ.1) Y=S*H\
     assert output.kind == "event"
 
 
-def test_of_a_mixture_the_most_frequent_part_is_carried_and_said() -> None:
-    text = with_(ORAL, ("  KA = THETA(5)", "  KA = THETA(5)\n  IF (MIXNUM.EQ.2) KA = 0.1"))
-    text += "$MIX\n NSPOP=2\n P(1)=0.7\n P(2)=0.3\n"
-    found = read(text)
-    assert parameter(found, "KA").value == 1.2
-    assert any("mixture" in str(lost) and "0.7" in str(lost) for lost in found.lost)
+MIXED = with_(ORAL, ("  KA = THETA(5)", "  KA = THETA(5)\n  IF (MIXNUM.EQ.2) KA = 0.1"))
+
+
+def test_subpopulations_become_a_class_that_nobody_sees() -> None:
+    found = read(MIXED + "$MIX\n NSPOP=2\n P(1)=0.7\n P(2)=1-0.7\n").model
+    assert found.mixture is not None
+    assert found.mixture.covariate == "MIXNUM"
+    assert found.mixture.classes == ("class_1", "class_2")
+    assert found.mixture.shares == pytest.approx((0.7, 0.3))
+    (of,) = (one for one in found.covariates if one.name == "MIXNUM")
+    assert (of.reference, of.levels) == (1.0, (("class_1", 1.0), ("class_2", 2.0)))
+
+
+def test_shares_of_subpopulations_that_hang_on_patients_are_said() -> None:
+    found = read(MIXED + "$MIX\n NSPOP=2\n P(1)=EXP(-0.01*WT)/2\n P(2)=1-P(1)\n")
+    assert found.model.mixture is not None
+    assert found.model.mixture.shares == pytest.approx((0.5, 0.5))
+    assert any("shares of subpopulations are taken where WT is 0" in str(lost) for lost in found.lost)
+
+
+@pytest.mark.parametrize(
+    ("mix", "says"),
+    [
+        ("P(1)=0.7", r"without P\(1\) and P\(2\)"),
+        ("P(1)=0.7\n P(2)=0.7", "sum to 1"),
+        ("P(1)=0\n P(2)=1", "more than 0"),
+        ("P(1)=BAD\n P(2)=0.5", "reads BAD in"),
+    ],
+)
+def test_shares_that_are_none_are_refused(mix: str, says: str) -> None:
+    with pytest.raises(SourceError, match=says):
+        read(f"{MIXED}$MIX\n {mix}\n")
 
 
 @pytest.mark.parametrize(

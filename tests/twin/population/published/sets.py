@@ -135,6 +135,8 @@ class PublishedSet:
 
     def _ours(self, name: str, value: float, cohort: Cohort) -> tuple[str, float] | None:
         free = set(cohort.theta.names)
+        if self.names.get(name) in free:
+            return self.names[name], value
         kind, _, rest = name.partition("_")
         if kind == "omega2":
             return f"omega.{self._name(rest)}", value
@@ -190,6 +192,11 @@ SETS = {
     ),
     "expo_102": PublishedSet("expo_102", names=TWO | {"v": "V2"}),
     "bauer_blq": PublishedSet("bauer_blq", names=TWO),
+    "bauer_mixture": PublishedSet(
+        "bauer_mixture",
+        names={"v_1": "V1", "k_1": "K1", "v_2": "V2", "k_2": "K2", "p_1": "share.first"}
+        | {"cov_1": "omega.V1.K1", "cov_2": "omega.V2.K2"},
+    ),
     "bauer_pk_binary": PublishedSet("bauer_pk_binary", names=CL_V, dvid={"1": "plasma", "2": "effect"}),
     "cow_growth": PublishedSet("cow_growth", output="weight", from_zero=True),
     "emax_dose_response": PublishedSet("emax_dose_response", names={"beta_sex": "beta"}, output="response"),

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from tests.twin import toys
+from tests.twin.population.mixture.mixtures import eliminated
 from tests.twin.population.test_theta import model
 from twin.modelfile.library import library_ids, load_model
 from twin.modelfile.reader import parse_model
@@ -35,6 +36,14 @@ def test_the_numbers_found_stand_in_it() -> None:
     # What was fixed keeps its source.
     assert made.parameters[3].source == "made up for a test"
     assert made.parameters[3].stated.se is None
+
+
+def test_shares_of_classes_stand_in_it() -> None:
+    theta = Theta.of(eliminated())
+    made = fitted_model(theta, theta.population({"share.slow": 0.3125}), None, FIT, "made_fit")
+    assert made.mixture is not None
+    assert made.mixture.shares == (0.3125, 0.6875)
+    assert made.mixture.source == FIT.fit
 
 
 @pytest.mark.parametrize(
