@@ -22,7 +22,7 @@ from connectors.privacy.patient_keys import PatientKeys
 from connectors.settings import Settings
 from twin.events import Posterior, event_id
 from twin.events.outputs.posterior import MOST_SEALED
-from twin.learning.message import BadMessage, Message, arrays_of, from_arrays, thinned
+from twin.learning.messages.message import BadMessage, Message, arrays_of, from_arrays, thinned
 
 ROOM = 0.98
 """How much of a record particles may fill."""

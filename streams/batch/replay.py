@@ -241,8 +241,8 @@ def _posterior(twin: PatientTwin | AveragedTwin) -> Arrays:
 
 
 def _message(twin: PatientTwin) -> Arrays:
-    """What a population can be learnt from (`twin.learning.message`), where the twin says anything of it."""
-    from twin.learning.message import NoMessage, arrays_of, message_of
+    """What a population can be learnt from (`twin.learning.messages.message`), where the twin says anything of it."""
+    from twin.learning.messages.message import NoMessage, arrays_of, message_of
 
     try:
         return arrays_of(message_of(twin.patient_id, twin.model, twin.initial_effects()))

@@ -6,17 +6,19 @@ A sample whose time is uncertain branches off at the stop before its first momen
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from twin.arrays import Floats
-from twin.filter.modes.objective import bounded
+from twin.filter.modes.objective import LEAST_LOG_LIKELIHOOD, bounded
 from twin.kernel.kernel import Kernel
 from twin.observation import likelihood
 from twin.observation.observation import Observation, output_of
+from twin.observation.scatter import Scatter, scatter
 from twin.solver.cloud import Cloud
 from twin.solver.solver import Solver
 from twin.timeline.timeline import Timeline
@@ -40,6 +42,13 @@ def datum_log_likelihood(kernel: Kernel, observation: Observation, rows: Floats)
     return bounded(likelihood.log_likelihood(output_of(kernel.model.outputs, observation), observation, rows))
 
 
+def datum_scatter(kernel: Kernel, observation: Observation, rows: Floats) -> Scatter:
+    """What a value says of the size of its error, given the same rows; nothing where it is impossible."""
+    found = scatter(output_of(kernel.model.outputs, observation), observation, rows)
+    possible = datum_log_likelihood(kernel, observation, rows) > LEAST_LOG_LIKELIHOOD
+    return replace(found, count=np.where(possible, found.count, 0.0), squares=np.where(possible, found.squares, 0.0))
+
+
 def weigh(
     solver: Solver,
     origin: Cloud,
@@ -54,16 +63,34 @@ def weigh(
     """
     end = seen[-1].millis if end is None else end
     seen = tuple(o for o in seen if o.millis > origin.millis or origin.millis == timeline.start)
-    marks = np.unique(np.array([o.millis for o in seen], dtype=np.int64))
-    cloud, out, uncertain = _along(solver, origin, timeline, end, marks, seen, grid)
+    cloud, read = _read(solver, origin, timeline, end, seen, grid)
     past, last = np.zeros(solver.count), np.zeros(solver.count)
-    for observation in seen:
+    for observation, rows in read:
         past = past + last
-        rows = uncertain.get(observation.event_id)
-        if rows is None:
-            rows = solver.kernel.read(out[np.searchsorted(marks, observation.millis)], observation.output)
         last = datum_log_likelihood(solver.kernel, observation, rows)
     return Gathered(cloud, past, last)
+
+
+def read_along(
+    solver: Solver, origin: Cloud, timeline: Timeline, seen: Sequence[Observation], grid: int
+) -> Iterator[tuple[Observation, Floats]]:
+    """Each of the data ``seen``, at least one, with what its likelihood reads: rows (R, N), or (K, R, N)."""
+    return _read(solver, origin, timeline, seen[-1].millis, seen, grid)[1]
+
+
+def _read(
+    solver: Solver, origin: Cloud, timeline: Timeline, end: int, seen: Sequence[Observation], grid: int
+) -> tuple[Cloud, Iterator[tuple[Observation, Floats]]]:
+    marks = np.unique(np.array([o.millis for o in seen], dtype=np.int64))
+    cloud, out, uncertain = _along(solver, origin, timeline, end, marks, seen, grid)
+
+    def rows(observation: Observation) -> Floats:
+        found = uncertain.get(observation.event_id)
+        if found is None:
+            found = solver.kernel.read(out[np.searchsorted(marks, observation.millis)], observation.output)
+        return found
+
+    return cloud, ((observation, rows(observation)) for observation in seen)
 
 
 def read_uncertain(

@@ -1,6 +1,6 @@
 """What one patient adds to the sums of an iteration, at a population that is tried (the E-step).
 
-    v_k  ~  (w_k / q_k) p(z_k | theta),      gain = log sum_k (w_k / q_k) p(z_k | theta)
+    v_k  ~  (w_k / q_k) p(z_k | theta) p(values | sizes, k),      gain = log sum_k of that
 
 so that gain is log p(y | theta) - log p(y | theta_0), and moments under v are those of the posterior under theta. Where
 a characteristic was never reported, z is what the population gives, u, and what the patient's unknown one adds, m:
@@ -8,7 +8,9 @@ a characteristic was never reported, z is what the population gives, u, and what
     z = u + m,  u ~ N(mean, Omega),  m ~ N(0, W):     E[u | z] = mean + G (z - mean),   Var[u | z] = Omega - G Omega,
     G = Omega (Omega + W)^-1,
 
-so that not knowing a weight does not make the population look wider than it is.
+so that not knowing a weight does not make the population look wider than it is. Beside u stand the slopes of the
+patient's mean by the coefficients of covariates, which are numbers: moments of both together are all that the
+regression of the M-step needs. Of the residual errors there are the count of residuals and the sum of their squares.
 """
 
 from __future__ import annotations
@@ -25,64 +27,94 @@ from twin.learning.population import Particles, Theta, log_density
 LEAST_SHARE = 0.1
 """Least effective share of a patient's particles."""
 
+LEFT_OUT = 0.1
+"""Published standard deviations by which covariates that moved along a record may have another effect than counted."""
+
+BENT = 0.1
+"""Of the logarithm of a size of an error, by which what is not normal may be weighed by its two derivatives."""
+
 
 @dataclass(frozen=True, eq=False)
 class Contribution:
-    """One patient's part: moments (d,) and (d, d) of u, and the gain."""
+    """One patient's part.
+
+    Attributes:
+        first, second: moments (d + L,) and (d + L, d + L) of u without the offset of its covariates, and of the slopes.
+        count, squares: (o,) of residuals, these in units of the sizes tried.
+        gain: in log-likelihood.
+    """
 
     first: Floats
     second: Floats
+    count: Floats
+    squares: Floats
     gain: float
 
 
 @dataclass(frozen=True)
 class Reach:
-    """Whether a patient's particles reach a population: the effective share of them, and the shape of the tail."""
+    """Whether a patient's particles reach a population: the effective share of them, the shape of the tail, and
+    ``untold``, what of the change is not in their weights (in units of what may be left out)."""
 
     patient_id: str
     ess_share: float
     tail: float
+    untold: float = 0.0
 
     @property
     def holds(self) -> bool:
         """Otherwise the patient is to be folded again under that population."""
-        return self.ess_share >= LEAST_SHARE and self.tail <= TRUSTED
+        return self.ess_share >= LEAST_SHARE and self.tail <= TRUSTED and self.untold <= 1.0
 
 
 def contribution(particles: Particles, theta: Theta) -> Contribution:
     """What a patient adds at ``theta``."""
     log_weight, gain = reweighed(particles, theta)
     weight = np.exp(log_weight)
-    mean = weight @ particles.z
-    apart = particles.z - mean
+    z = particles.z - particles.offset(theta)
+    mean = weight @ z
+    apart = z - mean
     scatter = (apart * weight[:, None]).T @ apart
     if particles.widening.any():
         known = theta.covariance @ np.linalg.inv(theta.covariance + np.diag(particles.widening))
         mean = theta.mean + known @ (mean - theta.mean)
         left = theta.covariance - known @ theta.covariance
         scatter = known @ scatter @ known.T + 0.5 * (left + left.T)
-    return Contribution(mean, scatter + np.outer(mean, mean), gain)
+    first = np.concatenate([mean, particles.slopes(theta)])
+    second = np.outer(first, first)
+    second[: len(mean), : len(mean)] += scatter
+    return Contribution(
+        first, second, weight @ particles.residuals.count, weight @ particles.squares_at(theta), gain
+    )  # fmt: skip
 
 
 def reweighed(particles: Particles, theta: Theta) -> tuple[Floats, float]:
     """Log weights (N,) under ``theta``, and log p(y | theta) - log p(y | theta_0)."""
-    return normalised(particles.log_ratio + log_density(particles.z, theta, particles.widening))
+    density = log_density(particles.z - particles.offset(theta), theta, particles.widening)
+    return normalised(particles.log_ratio + density + particles.log_scatter(theta))
 
 
 def reach(particles: Particles, theta: Theta) -> Reach:
     """How far a patient's particles reach towards ``theta``."""
     log_weight, _ = reweighed(particles, theta)
     share = effective_size(log_weight) / len(log_weight)
-    return Reach(particles.patient_id, share, tail_shape(log_weight))
+    bent = np.abs(theta.scatter - particles.under.scatter)[~particles.residuals.exact]
+    untold = np.concatenate([particles.untold(theta) / LEFT_OUT, bent / BENT])
+    return Reach(particles.patient_id, share, tail_shape(log_weight), float(untold.max(initial=0.0)))
 
 
 def score(particles: Particles, theta: Theta, pairs: tuple[tuple[int, int], ...]) -> Floats:
-    """d log p(y | theta) / d (mean, covariances of ``pairs``), (d + len(pairs),), by Fisher's identity."""
+    """d log p(y | theta) / d (mean, covariances of ``pairs``, coefficients, log sizes of errors), by Fisher's identity:
+    (d + len(pairs) + q + o,)."""
     log_weight, _ = reweighed(particles, theta)
     weight = np.exp(log_weight)
     precision = np.linalg.inv(theta.covariance + np.diag(particles.widening))
-    apart = particles.z - theta.mean
+    apart = particles.z - particles.offset(theta) - theta.mean
     pulled = precision @ (weight @ apart)
     spread = precision @ ((apart * weight[:, None]).T @ apart) @ precision
     each = [(0.5 if i == j else 1.0) * (spread[i, j] - precision[i, j]) for i, j in pairs]
-    return np.concatenate([pulled, each])
+    by_coefficient = np.zeros(len(theta.coefficients))
+    for (coefficient, parameter), slope in zip(particles.anchor.effects, particles.slopes(theta), strict=True):
+        by_coefficient[coefficient] += slope * pulled[parameter]
+    by_size = weight @ (particles.squares_at(theta) - particles.residuals.count)
+    return np.concatenate([pulled, each, by_coefficient, by_size])

@@ -10,13 +10,14 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
 from twin.arrays import Floats
+from twin.learning.messages.structure import resize, structure_of, typical_value
 from twin.learning.population import Anchor, Theta
-from twin.learning.structure import structure_of, typical_value
 from twin.model.spec import Model
 from twin.modelfile.reader import content_of, parse_model
 
@@ -43,7 +44,8 @@ def learnt_draft(published: Model, anchor: Anchor, theta: Theta, name: str, prov
         parameter: float(phi) for parameter, phi, held in zip(anchor.centres.names, at, anchor.held, strict=True)
         if not held
     }  # fmt: skip
-    return _version(published, name, centres, omega, provenance)
+    values, factors = anchor.also(theta)
+    return _version(published, name, centres, omega, provenance, values, factors)
 
 
 def widened_draft(published: Model, factor: float, name: str) -> Model:
@@ -62,7 +64,15 @@ def widened_draft(published: Model, factor: float, name: str) -> Model:
     return _version(published, name, {}, published.omega * factor, words)
 
 
-def _version(published: Model, name: str, centres: Mapping[str, float], omega: Floats, words: str) -> Model:
+def _version(
+    published: Model,
+    name: str,
+    centres: Mapping[str, float],
+    omega: Floats,
+    words: str,
+    coefficients: Mapping[str, float] = MappingProxyType({}),
+    factors: Mapping[str, float] = MappingProxyType({}),
+) -> Model:
     content = content_of(published.text, published.id)
     content["id"] = name
     content["note"] = "\n\n".join(
@@ -86,6 +96,16 @@ def _version(published: Model, name: str, centres: Mapping[str, float], omega: F
         else:
             kept = said.get("source", "")
             said["source"] = f"{kept}; iiv: {words}" if kept else f"iiv: {words}"
+    for coefficient, value in coefficients.items():
+        said = content["parameters"][coefficient]
+        said |= {"value": _short(value), "source": words}
+        for gone in ("assumed", "stated", "stated_as"):
+            said.pop(gone, None)
+    for output, factor in factors.items():
+        error = content["outputs"][output]["error"]
+        resize(error, factor)
+        error.pop("assumed", None)
+        error["source"] = words
     _correlate(content, published, omega, words)
     found = parse_model(toml_of(content), f"{name}.toml")
     assert structure_of(found) == structure_of(published)

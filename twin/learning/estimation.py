@@ -35,8 +35,8 @@ class Learnt:
     """What was learnt.
 
     Attributes:
-        theta: the population; ``errors`` the standard errors of its mean (d,) and covariance (d, d), by the scores,
-            NaN where they say nothing.
+        theta: the population; ``errors`` the standard errors of its numbers, by the scores, 0 of what stays as
+            published and NaN where they say nothing.
         gain: log-likelihood beyond that under the patients' own priors.
         reached: of every patient, in the order given, whether the particles reach.
         settled: whether it ended by itself.
@@ -58,7 +58,7 @@ class Learnt:
 
 def improved(anchor: Anchor, theta: Theta, sums: Sums, prior: Standing | None = None) -> Theta:
     """The next population, from everybody's sums at ``theta``."""
-    return maximised(anchor, theta, sums.patients, sums.first, sums.second, prior)
+    return maximised(anchor, theta, sums, prior)
 
 
 def learnt(
@@ -101,8 +101,9 @@ def learnt(
 
 
 def distance(one: Theta, other: Theta) -> float:
-    """Largest difference of two populations in any number, in published standard deviations."""
-    return float(max(np.abs(one.mean - other.mean).max(), np.abs(one.covariance - other.covariance).max()))
+    """Largest difference of two populations in any number: in published standard deviations, units of coefficients, or
+    logarithms of sizes of errors."""
+    return float(max(np.abs(a - b).max(initial=0.0) for a, b in zip(one, other, strict=True)))
 
 
 def left_to_go(before: float, now: float) -> float:
@@ -112,16 +113,18 @@ def left_to_go(before: float, now: float) -> float:
 
 
 def errors_of(anchor: Anchor, patients: Sequence[Particles], theta: Theta) -> Theta:
-    """Standard errors of the mean (d,) and covariance (d, d): inverse of the sum of the patients' squared scores."""
+    """Standard errors of a population's numbers: from the inverse of the sum of the patients' squared scores."""
     size = len(theta.mean)
     pairs = tuple((i, j) for i in range(size) for j in range(i, size) if anchor.free[i, j])
     scores = np.array([score(one, theta, pairs) for one in patients])
-    kept = np.append(~anchor.held, np.ones(len(pairs), dtype=bool))
+    free = ~anchor.held, np.ones(len(pairs), np.bool_), anchor.free_coefficients, anchor.free_sizes
+    kept = np.concatenate(free)
     found = np.where(kept, np.nan, 0.0)
     information: Floats = scores[:, kept].T @ scores[:, kept]
     if len(patients) > kept.sum() and np.linalg.eigvalsh(information).min() > 0:
         found[kept] = np.sqrt(np.diag(np.linalg.inv(information)))
+    mean, each, coefficients, scatter = np.split(found, np.cumsum([len(part) for part in free[:-1]]))
     covariance = np.zeros((size, size))
-    for (i, j), error in zip(pairs, found[size:], strict=True):
+    for (i, j), error in zip(pairs, each, strict=True):
         covariance[i, j] = covariance[j, i] = error
-    return Theta(found[:size], covariance)
+    return Theta(mean, covariance, coefficients, scatter)

@@ -12,8 +12,8 @@ from twin.filter.learning import learn
 from twin.filter.trunk import Trunk
 from twin.kernel.arguments import StepSizes
 from twin.kernel.kernel import Kernel
-from twin.learning.message import Message, message_of
-from twin.patient.twin import InitialEffects
+from twin.learning.messages.message import Message, message_of
+from twin.patient.accounts.initial_effects import InitialEffects, residuals_of
 from twin.timeline.covariates import widened
 from twin.timeline.timeline import Timeline
 
@@ -50,5 +50,7 @@ def followed(
         )
     # The effects of a model that drifts, as they were before the past was left behind.
     eta = belief.eta[:, : len(model.eta_names)]
-    known = timeline.widening, timeline.covariates[-1], belief.log_evidence, belief.observations
-    return message_of(patient_id, model, InitialEffects(eta, belief.log_weight, *known)), tuple(foreseen)
+    rows = timeline.covariates
+    known = timeline.widening, rows[-1], belief.log_evidence, belief.observations, rows.min(axis=0), rows.max(axis=0)
+    residuals = residuals_of(trunk, timeline, belief)
+    return message_of(patient_id, model, InitialEffects(eta, belief.log_weight, *known, residuals)), tuple(foreseen)

@@ -1,33 +1,45 @@
 """The population that fits sums over patients best (the M-step), with a published one as prior where that is wanted.
 
-Of every block of parameters that vary together, with N patients, first moments s (d,) and second ones S (d, d),
+With N patients, effects u_i and slopes J_i of their means by coefficients, the mean and the step of the coefficients
+are those of a regression weighed by the last Omega (generalised least squares; Gauss-Newton where a formula is not
+linear):
 
-    mean  = s / (n_mu + N)
-    Omega = [nu Omega_0 + n_mu mean mean' + S - s mean' - mean s' + N mean mean'] / (nu + N + d + 2)
+    sum_i (A_i' P A_i) (mean, step) = sum_i A_i' P E[u_i],      A_i = (1, J_i),  P = Omega^-1
 
-is the joint mode under a normal-inverse-Wishart prior at the published population (mean 0 in these coordinates);
-without a prior n_mu = nu = 0 and Omega is divided by N alone. How much the published numbers count follows from their
+and then, of every block of parameters that vary together,
+
+    Omega = [nu Omega_0 + n_mu mean mean' + sum_i E (u_i - A_i (mean, step)) (...)'] / (nu + N + d + 2)
+
+which is the joint mode under a normal-inverse-Wishart prior at the published population (mean 0 in these coordinates),
+n_mu patients of whom stand in the first equation too; without a prior n_mu = nu = 0 and Omega is divided by N alone.
+Without coefficients the mean is sum_i E[u_i] / (n_mu + N). How much the published numbers count follows from their
 standard errors, n_mu = omega^2 / SE(mean)^2 and, as NONMEM has it, nu = 2 (omega^2 / SE(omega^2))^2 + 1; of a block the
-least of its parameters. Covariances that the published model has not stay 0: by iterative conditional fitting
-(Chaudhuri, Drton and Richardson 2007, Biometrika 94:199).
+least of its parameters; a coefficient counts by 1 / SE^2. Covariances that the published model has not stay 0: by
+iterative conditional fitting (Chaudhuri, Drton and Richardson 2007, Biometrika 94:199).
+
+The size of a residual error becomes what makes the mean square of the standardised residuals 1, whatever the prior.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from twin.arrays import Floats
+from twin.learning.messages.structure import centre_of, value_slope
 from twin.learning.population import Anchor, Theta
-from twin.learning.structure import centre_of, value_slope
+from twin.learning.sums import Sums
 from twin.model.spec import Model
 
 LEAST_VARIANCE = 1e-6
 """Below this share of the published variance one is kept there: nothing is left to learn from."""
+
+LEAST_TOLD = 1e-8
+"""Least that a patient tells of a coefficient, as a share of a published variance for its unit."""
 
 ROUNDS = 200
 SETTLED = 1e-10
@@ -35,18 +47,23 @@ SETTLED = 1e-10
 
 @dataclass(frozen=True)
 class Standing:
-    """How many patients the published typical values (d,) and variances (d,) are worth; 0 without a prior."""
+    """How many patients the published typical values (d,) and variances (d,) are worth, and the standard errors of the
+    coefficients that are learnt, by name, in their units in the model."""
 
     mean: tuple[float, ...]
     variance: tuple[float, ...]
+    coefficients: Mapping[str, float] = field(default_factory=dict)
 
 
-def standing_of(model: Model, errors: Mapping[str, Mapping[str, float]] | None) -> Standing:
+def standing_of(
+    model: Model, errors: Mapping[str, Mapping[str, float]] | None, coefficients: Collection[str] = ()
+) -> Standing:
     """What published numbers are worth.
 
     Args:
         errors: by parameter ``se`` of its value, in its unit, and ``iiv_se`` of its iiv. By default what the file says
             under ``stated``: ``se``, and of iiv that of as many ``patients`` who were known exactly.
+        coefficients: those that are learnt.
 
     Raises:
         ValueError: a parameter without an error, or one that is none.
@@ -62,52 +79,122 @@ def standing_of(model: Model, errors: Mapping[str, Mapping[str, float]] | None) 
         else:
             said = dict(errors.get(name, {}))
         for key in ("se", "iiv_se"):
-            value = said.get(key)
-            if not isinstance(value, int | float) or not 0 < value < math.inf:
-                raise ValueError(
-                    f"{name}.{key}: {'is missing' if value is None else f'{value!r} is no standard error'}; write the "
-                    "one that was published, or learn without a prior"
-                )
+            _error(name, key, said.get(key))
         slope = value_slope(parameter, centre_of(parameter))
         mean = iiv / (said["se"] / slope) ** 2
         found.append((mean, 2.0 * (iiv / said["iiv_se"]) ** 2 + 1.0))
-    return Standing(*(tuple(column) for column in zip(*found, strict=True)))
+    of_coefficients = {}
+    for parameter in model.parameters:
+        if parameter.name in coefficients:
+            given = {"se": parameter.stated.se} if errors is None else errors.get(parameter.name, {})
+            of_coefficients[parameter.name] = _error(parameter.name, "se", given.get("se"))
+    mean_worth, variance_worth = (tuple(column) for column in zip(*found, strict=True))
+    return Standing(mean_worth, variance_worth, of_coefficients)
 
 
-def maximised(
-    anchor: Anchor, before: Theta, patients: int, first: Floats, second: Floats, prior: Standing | None = None
-) -> Theta:
-    """The best population for sums of moments first (d,) and second (d, d) of so many patients; ``before`` is the last.
+def _error(name: str, key: str, value: object) -> float:
+    if not isinstance(value, int | float) or not 0 < value < math.inf:
+        raise ValueError(
+            f"{name}.{key}: {'is missing' if value is None else f'{value!r} is no standard error'}; write the "
+            "one that was published, or learn without a prior"
+        )
+    return float(value)
+
+
+def maximised(anchor: Anchor, before: Theta, sums: Sums, prior: Standing | None = None) -> Theta:
+    """The best population for sums over patients at ``before``.
 
     Raises:
-        ValueError: no patients.
+        ValueError: no patients, or none that tell a coefficient or the size of an error that is to be learnt.
     """
+    patients, size = sums.patients, len(before.mean)
     if patients < 1:
         raise ValueError("patients: there is none to learn from")
-    mean, covariance = np.zeros(len(first)), np.zeros_like(second)
+    worth = np.zeros(size)
+    if prior is not None:
+        for block in anchor.blocks:
+            worth[list(block)] = min(prior.mean[i] for i in block)
+    mean, step = _regressed(anchor, before, sums, worth, prior)
+    moved = np.zeros((size, len(anchor.effects)))
+    for at, (coefficient, parameter) in enumerate(anchor.effects):
+        moved[parameter, at] = step[coefficient]
+    # Effects as they are counted after the step of the coefficients.
+    counted = np.hstack([np.eye(size), -moved])
+    first, second = counted @ sums.first, counted @ sums.second @ counted.T
+    covariance = np.zeros((size, size))
     for block in anchor.blocks:
-        at, size = np.array(block), len(block)
-        cross = np.ix_(at, at)
-        n_mu, nu = (0.0, 0.0) if prior is None else (min(prior.mean[i] for i in at), min(prior.variance[i] for i in at))
-        centre = first[at] / (n_mu + patients)
-        mean[at] = centre = _with_held(centre, anchor.held[at], before.covariance[cross])
-        outer = np.outer(first[at], centre)
-        scatter = second[cross] - outer - outer.T + (patients + n_mu) * np.outer(centre, centre)
+        mine = np.array(block)
+        cross = np.ix_(mine, mine)
+        nu = 0.0 if prior is None else min(prior.variance[i] for i in mine)
+        outer = np.outer(first[mine], mean[mine])
+        scatter = second[cross] - outer - outer.T + (patients + worth[mine[0]]) * np.outer(mean[mine], mean[mine])
         scatter += nu * anchor.correlation[cross]
-        scatter /= patients if prior is None else nu + patients + size + 2
+        scatter /= patients if prior is None else nu + patients + len(mine) + 2
         covariance[cross] = _patterned(_alive(scatter), anchor.free[cross])
-    return Theta(mean, covariance)
+    return Theta(mean, covariance, before.coefficients + step, before.scatter + _resized(anchor, sums))
 
 
-def _with_held(centre: Floats, held: NDArray[np.bool_], covariance: Floats) -> Floats:
-    """Means (b,) of a block where some stay at 0: the others give way by how they vary together."""
-    if not held.any():
-        return centre
-    free, found = ~held, np.zeros(len(centre))
-    if free.any():
-        precision = np.linalg.inv(covariance)
-        pull = np.linalg.solve(precision[np.ix_(free, free)], precision[np.ix_(free, held)] @ centre[held])
-        found[free] = centre[free] + pull
+def _regressed(
+    anchor: Anchor, before: Theta, sums: Sums, worth: Floats, prior: Standing | None
+) -> tuple[Floats, Floats]:
+    """The mean (d,) and the step of the coefficients (q,)."""
+    size, precision = len(before.mean), np.linalg.inv(before.covariance)
+    coefficients = len(before.coefficients)
+    of_parameter = np.array([parameter for _, parameter in anchor.effects], dtype=np.int64)
+    into = np.zeros((len(anchor.effects), coefficients))
+    for at, (coefficient, _) in enumerate(anchor.effects):
+        into[at, coefficient] = 1.0
+    first, second = sums.first, sums.second
+    normal, pulled = np.zeros((size + coefficients,) * 2), np.zeros(size + coefficients)
+    rows = precision[:, of_parameter]
+    normal[:size, :size] = sums.patients * precision + np.diag(np.sqrt(worth)) @ precision @ np.diag(np.sqrt(worth))
+    normal[:size, size:] = (rows * first[size:]) @ into
+    normal[size:, :size] = normal[:size, size:].T
+    normal[size:, size:] = into.T @ (precision[np.ix_(of_parameter, of_parameter)] * second[size:, size:]) @ into
+    pulled[:size] = precision @ first[:size]
+    pulled[size:] = into.T @ (rows.T * second[size:, :size]).sum(axis=1)
+    free = np.concatenate([~anchor.held, anchor.free_coefficients])
+    if prior is None:
+        _require_told(anchor, normal, sums.patients)
+    elif anchor.coefficients is not None:
+        for at, name in enumerate(anchor.coefficients.names):
+            if name in prior.coefficients:
+                known = (anchor.coefficients.unit[at] / prior.coefficients[name]) ** 2
+                normal[size + at, size + at] += known
+                pulled[size + at] -= known * before.coefficients[at]
+    found = np.zeros(size + coefficients)
+    found[free] = np.linalg.solve(normal[np.ix_(free, free)], pulled[free])
+    return found[:size], found[size:]
+
+
+def _require_told(anchor: Anchor, normal: Floats, patients: int) -> None:
+    """What patients tell of coefficients beyond what the means take up must not be nothing."""
+    size = len(anchor.sd)
+    mine = size + np.flatnonzero(anchor.free_coefficients)
+    if not len(mine) or anchor.coefficients is None:
+        return
+    means = np.flatnonzero(~anchor.held)
+    cross = normal[np.ix_(mine, means)]
+    left = normal[np.ix_(mine, mine)] - cross @ np.linalg.solve(normal[np.ix_(means, means)], cross.T)
+    values, vectors = np.linalg.eigh(left)
+    if values[0] < LEAST_TOLD * patients:
+        name = anchor.coefficients.names[mine[int(np.abs(vectors[:, 0]).argmax())] - size]
+        raise ValueError(
+            f"learn: {name} is not told by these {patients} patients, who hardly differ in what it is of; let it stay "
+            "as published"
+        )
+
+
+def _resized(anchor: Anchor, sums: Sums) -> Floats:
+    """By how much logarithms of sizes of errors (o,) become larger."""
+    count, squares, found = sums.count, sums.squares, np.zeros(sums.outputs)
+    for at in np.flatnonzero(anchor.free_sizes):
+        if not (count[at] > 0 and squares[at] > 0):
+            raise ValueError(
+                f"learn: the residual error of {anchor.sizes.names[at]} is not told by these {sums.patients} patients; "
+                "let it stay as published"
+            )
+        found[at] = 0.5 * math.log(squares[at] / count[at])
     return found
 
 

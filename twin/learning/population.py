@@ -1,8 +1,10 @@
 """A population as a point: means and covariance of d effects, in units that every site has.
 
-Coordinates z are counted from the published model, in its own standard deviations: z = (phi - phi_0) / omega_0. The
-published population is mean 0 with its correlations, and sums of z are without unit, of the same size for every
-parameter, and the same whichever version a particle was weighed under.
+Coordinates z are counted from the published model, in its own standard deviations: with covariates x as it counts them,
+z = (psi - phi_0 - g(x; beta_0)) / omega_0. The published population is mean 0 with its correlations, and sums of z are
+without unit, of the same size for every parameter, and the same whichever version a particle was weighed under. Under
+other coefficients beta the mean of a patient is further by (g(x; beta) - g(x; beta_0)) / omega_0, and the size of a
+residual error is counted as the logarithm of its ratio to the published one.
 """
 
 from __future__ import annotations
@@ -10,7 +12,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -18,16 +20,24 @@ from numpy.typing import NDArray
 
 from twin.arrays import Floats
 from twin.filter.belief import normalised
-from twin.learning.message import BadMessage, Message
-from twin.learning.structure import Centres, centres_of, fixed_centres, structure_of
+from twin.learning.messages.coefficients import Coefficients, coefficients_of
+from twin.learning.messages.message import NO_SIZES, BadMessage, Message
+from twin.learning.messages.structure import Centres, Sizes, centres_of, fixed_centres, sizes_of, structure_of
 from twin.model.spec import Model
+from twin.patient.accounts.initial_effects import Residuals
+
+NOTHING = np.zeros(0)
+NOTHING.flags.writeable = False
 
 
 class Theta(NamedTuple):
-    """A population: mean (d,) and covariance (d, d) of z."""
+    """A population: mean (d,) and covariance (d, d) of z, coefficients (q,) of covariates in their units from the
+    published ones, and log ratios (o,) of residual errors to the published ones."""
 
     mean: Floats
     covariance: Floats
+    coefficients: Floats = NOTHING
+    scatter: Floats = NOTHING
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +50,9 @@ class Anchor:
         correlation: (d, d).
         held: (d,) whose typical value stays as published.
         blocks: numbers of the parameters whose effects vary together; there are no covariances between blocks.
+        coefficients: of covariates that can be learnt; ``None`` where the model has none.
+        sizes: of residual errors that can be.
+        learnt: names of coefficients and outputs that are; the others stay as published.
     """
 
     model: str
@@ -49,11 +62,31 @@ class Anchor:
     correlation: Floats
     held: NDArray[np.bool_]
     blocks: tuple[tuple[int, ...], ...]
+    coefficients: Coefficients | None = None
+    sizes: Sizes = NO_SIZES
+    learnt: frozenset[str] = frozenset()
 
     @property
     def published(self) -> Theta:
         """The published population."""
-        return Theta(np.zeros(len(self.sd)), self.correlation)
+        sizes = np.zeros(len(self.sizes.names))
+        return Theta(np.zeros(len(self.sd)), self.correlation, np.zeros(len(self.free_coefficients)), sizes)
+
+    @property
+    def effects(self) -> tuple[tuple[int, int], ...]:
+        """L pairs of a coefficient and a parameter that it is in, by their numbers."""
+        return () if self.coefficients is None else self.coefficients.effects
+
+    @property
+    def free_coefficients(self) -> NDArray[np.bool_]:
+        """(q,) which coefficients are learnt."""
+        names = () if self.coefficients is None else self.coefficients.names
+        return np.array([name in self.learnt for name in names], dtype=np.bool_)
+
+    @property
+    def free_sizes(self) -> NDArray[np.bool_]:
+        """(o,) which sizes of residual errors are."""
+        return np.array([name in self.learnt for name in self.sizes.names], dtype=np.bool_)
 
     @property
     def free(self) -> NDArray[np.bool_]:
@@ -69,28 +102,52 @@ class Anchor:
         if structure_of(model) != self.structure:
             raise ValueError(f"{model.id}: is no version of {self.model}: more differs than what is learnt")
         shift = (centres_of(model).at - self.centres.at) / self.sd
-        return Theta(shift, model.omega / np.outer(self.sd, self.sd))
+        moved = NOTHING if self.coefficients is None else self.coefficients.moved(coefficients_of(model).at)
+        scatter = np.log(sizes_of(model).at / self.sizes.at)
+        return Theta(shift, model.omega / np.outer(self.sd, self.sd), moved, scatter)
 
     def natural(self, theta: Theta) -> tuple[Floats, Floats]:
         """Phi of the typical patient (d,) and Omega (d, d)."""
         return self.centres.at + self.sd * theta.mean, theta.covariance * np.outer(self.sd, self.sd)
 
+    def also(self, theta: Theta) -> tuple[dict[str, float], dict[str, float]]:
+        """What is learnt beside those: coefficients by name, and factors of sizes of errors by output."""
+        known = self.coefficients
+        values = {} if known is None else dict(zip(known.names, known.natural(theta.coefficients), strict=True))
+        factors = dict(zip(self.sizes.names, np.exp(theta.scatter).tolist(), strict=True))
+        return (
+            {name: value for name, value in values.items() if name in self.learnt},
+            {name: factor for name, factor in factors.items() if name in self.learnt},
+        )
 
-def anchor_of(model: Model, hold: Sequence[str] = ()) -> Anchor:
-    """The published model as an anchor; typical values of parameters in ``hold`` stay.
+
+def anchor_of(model: Model, hold: Sequence[str] = (), learn: Sequence[str] = ()) -> Anchor:
+    """The published model as an anchor; typical values of parameters in ``hold`` stay, and coefficients of covariates
+    and residual errors of outputs in ``learn`` do not.
 
     Raises:
-        ValueError: nothing varies, or a name to hold that is no parameter with iiv.
+        ValueError: nothing varies, a name to hold that is no parameter with iiv, or one to learn that cannot be.
     """
     if not model.eta_names:
         raise ValueError(f"{model.id}: no parameter has iiv, so there is no population to learn")
     for name in hold:
         if name not in model.eta_names:
             raise ValueError(f"hold: {name} has no iiv in {model.id}; name some of {', '.join(model.eta_names)}")
+    coefficients, sizes = coefficients_of(model), sizes_of(model)
+    for name in learn:
+        if name not in (*coefficients.names, *sizes.names):
+            known = ", ".join((*coefficients.names, *sizes.names)) or "none"
+            raise ValueError(
+                f"learn: {name} is no coefficient of a covariate that moves a parameter as its effect does, and no "
+                f"output with a residual error; {model.id} has {known}"
+            )
     sd = np.sqrt(np.diag(model.omega))
     held = np.array([name in {*hold, *fixed_centres(model)} for name in model.eta_names])
     correlation = model.omega / np.outer(sd, sd)
-    return Anchor(model.id, structure_of(model), centres_of(model), sd, correlation, held, _blocks(correlation != 0))
+    return Anchor(
+        model.id, structure_of(model), centres_of(model), sd, correlation, held, _blocks(correlation != 0),
+        coefficients if coefficients.names else None, sizes, frozenset(learn),
+    )  # fmt: skip
 
 
 def _blocks(related: NDArray[np.bool_]) -> tuple[tuple[int, ...], ...]:
@@ -107,6 +164,10 @@ class Particles:
         z: (N, d).
         log_ratio: (N,) log of weight over the prior density that the particles were weighed under.
         widening: (d,) variance added to z for what nobody reported.
+        anchor: what the coordinates are counted from.
+        under: the population that the particles were weighed under.
+        lowest, highest: of the covariates through the record.
+        residuals: what values say of the sizes of residual errors, (N, o), which are those of ``under``.
     """
 
     patient_id: str
@@ -116,6 +177,44 @@ class Particles:
     covariates: Mapping[str, float]
     log_evidence: float
     observations: int
+    anchor: Anchor
+    under: Theta
+    lowest: Mapping[str, float]
+    highest: Mapping[str, float]
+    residuals: Residuals
+
+    def offset(self, theta: Theta) -> Floats:
+        """How much further the patient's mean is than ``theta.mean``, for the covariates (d,)."""
+        if self.anchor.coefficients is None or not theta.coefficients.any():
+            return np.zeros(len(self.widening))
+        return self.anchor.coefficients.means(theta.coefficients, self.covariates) / self.anchor.sd
+
+    def slopes(self, theta: Theta) -> Floats:
+        """d offset / d coefficient of each of `Anchor.effects` (L,)."""
+        if self.anchor.coefficients is None:
+            return NOTHING
+        found = self.anchor.coefficients.slopes(theta.coefficients, self.covariates)
+        return found / self.anchor.sd[[parameter for _, parameter in self.anchor.effects]]
+
+    def untold(self, theta: Theta) -> Floats:
+        """What of the covariates' effects along the record under ``theta`` the particles do not count, at most (d,)."""
+        known, before = self.anchor.coefficients, self.under.coefficients
+        if known is None or not (theta.coefficients - before).any():
+            return np.zeros(len(self.widening))
+        records = self.covariates, self.lowest, self.highest
+        return known.untold(theta.coefficients, before, *records) / self.anchor.sd
+
+    def log_scatter(self, theta: Theta) -> Floats:
+        """log p(values | theta's sizes of errors) - log p(values | those of ``under``), of each particle (N,)."""
+        moved = theta.scatter - self.under.scatter
+        if not moved.any():
+            return np.zeros(len(self.z))
+        said = self.residuals
+        return np.asarray(-said.count @ moved - 0.5 * said.squares @ np.expm1(-2.0 * moved))
+
+    def squares_at(self, theta: Theta) -> Floats:
+        """Sums of squared residuals in units of ``theta``'s sizes, (N, o)."""
+        return self.residuals.squares * np.exp(2.0 * (self.under.scatter - theta.scatter))
 
 
 def particles_of(message: Message, anchor: Anchor) -> Particles:
@@ -124,19 +223,25 @@ def particles_of(message: Message, anchor: Anchor) -> Particles:
     Raises:
         BadMessage: it is of a model with another structure.
     """
-    if message.structure != anchor.structure or message.centres.names != anchor.centres.names:
+    named = message.centres.names, tuple(message.coefficients), message.sizes.names
+    known = () if anchor.coefficients is None else anchor.coefficients.names
+    if message.structure != anchor.structure or named != (anchor.centres.names, known, anchor.sizes.names):
         raise BadMessage(
             f"patient {message.patient_id}: the message is of {message.model} ({message.model_hash}), which is no "
             f"version of {anchor.model}: replay the patient under that model"
         )
     shift = (message.centres.at - anchor.centres.at) / anchor.sd
+    moved = NOTHING if anchor.coefficients is None else anchor.coefficients.moved(tuple(message.coefficients.values()))
+    scatter = np.log(message.sizes.at / anchor.sizes.at)
+    under = Theta(shift, message.omega / np.outer(anchor.sd, anchor.sd), moved, scatter)
     z = shift + message.eta / anchor.sd
     widening = message.widening / anchor.sd**2
-    weighed_under = Theta(shift, message.omega / np.outer(anchor.sd, anchor.sd))
-    log_ratio = normalised(message.log_weight)[0] - log_density(z, weighed_under, widening)
-    return Particles(
-        message.patient_id, z, log_ratio, widening, message.covariates, message.log_evidence, message.observations
-    )
+    log_ratio = normalised(message.log_weight)[0] - log_density(z, under, widening)
+    found = Particles(
+        message.patient_id, z, log_ratio, widening, message.covariates, message.log_evidence, message.observations,
+        anchor, under, message.lowest, message.highest, message.residuals,
+    )  # fmt: skip
+    return replace(found, z=z + found.offset(under))
 
 
 def log_density(z: Floats, theta: Theta, widening: Floats) -> Floats:
@@ -149,21 +254,30 @@ def log_density(z: Floats, theta: Theta, widening: Floats) -> Floats:
 
 def theta_as_text(theta: Theta) -> str:
     """A population as JSON that loses no bit."""
-    return json.dumps({"mean": theta.mean.tolist(), "covariance": theta.covariance.tolist()})
+    return json.dumps({name: part.tolist() for name, part in theta._asdict().items()})
 
 
-def theta_from(said: Mapping[str, object], size: int) -> Theta:
+def theta_from(said: Mapping[str, object], anchor: Anchor) -> Theta:
     """Inverse of `theta_as_text`, read as JSON.
 
     Raises:
-        ValueError: no population of ``size`` parameters.
+        ValueError: no population of the anchor's model.
     """
+    published = anchor.published
     try:
-        mean, covariance = (np.array(said[name], dtype=np.float64) for name in ("mean", "covariance"))
+        found = Theta(*(np.array(said[name], dtype=np.float64) for name in Theta._fields))
     except (KeyError, TypeError, ValueError):
-        raise ValueError("theta: must have 'mean', d numbers, and 'covariance', d rows of d numbers") from None
-    if mean.shape != (size,) or covariance.shape != (size, size):
-        raise ValueError(f"theta: is of {mean.size} parameters, and the model has {size} with iiv")
-    if not (np.isfinite(mean).all() and np.isfinite(covariance).all() and np.linalg.eigvalsh(covariance).min() > 0):
+        raise ValueError(
+            "theta: must have 'mean', d numbers, 'covariance', d rows of d numbers, 'coefficients' and 'scatter'"
+        ) from None
+    size = len(published.mean)
+    if found.mean.shape != (size,) or found.covariance.shape != (size, size):
+        raise ValueError(f"theta: is of {found.mean.size} parameters, and the model has {size} with iiv")
+    for name, part, wanted in zip(Theta._fields[2:], found[2:], published[2:], strict=True):
+        if part.shape != wanted.shape or not np.isfinite(part).all():
+            raise ValueError(f"theta: {name} must be {wanted.size} numbers, as the model has them")
+    if not np.isfinite(found.mean).all() or not np.isfinite(found.covariance).all():
+        raise ValueError("theta: holds what is no number; take it from the file that 'dosetwin learn step' wrote")
+    if np.linalg.eigvalsh(found.covariance).min() <= 0:
         raise ValueError("theta: covariance is none; take it from the file that 'dosetwin learn step' wrote")
-    return Theta(mean, covariance)
+    return found

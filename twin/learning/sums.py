@@ -11,20 +11,20 @@ published standard deviation, and no more is promised of it than that.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from twin.arrays import Floats
 from twin.learning.contribution import contribution
 from twin.learning.exact_sums import Exact, as_text, exact, from_text, rounded
-from twin.learning.population import Particles, Theta, theta_as_text, theta_from
+from twin.learning.population import Anchor, Particles, Theta, theta_as_text, theta_from
 
 LEAST_PATIENTS = 5
 """Patients that a sum for others is of, at least."""
 
-FORMAT = 1
+FORMAT = 2
 
 
 class TooFew(ValueError):
@@ -33,23 +33,37 @@ class TooFew(ValueError):
 
 @dataclass(frozen=True, eq=False)
 class Sums:
-    """Exact sums over some patients at one population: first moments (d,), second moments above and on the diagonal,
-    and the gain, one after the other."""
+    """Exact sums over some patients at one population: first moments (size,), counts and squares of residuals
+    (outputs,), second moments above and on the diagonal, and the gain, one after the other.
+
+    Moments are of effects and of slopes by coefficients (`twin.learning.contribution`), which are ``size`` in all.
+    """
 
     patients: int
     total: Exact
     size: int
+    outputs: int = 0
 
     @property
     def first(self) -> Floats:
-        """(d,)."""
+        """(size,)."""
         return rounded(self.total[: self.size])
 
     @property
+    def count(self) -> Floats:
+        """(outputs,)."""
+        return rounded(self.total[self.size : self.size + self.outputs])
+
+    @property
+    def squares(self) -> Floats:
+        """(outputs,), in units of the sizes of errors that were tried."""
+        return rounded(self.total[self.size + self.outputs : self.size + 2 * self.outputs])
+
+    @property
     def second(self) -> Floats:
-        """(d, d)."""
+        """(size, size)."""
         found = np.zeros((self.size, self.size))
-        found[np.triu_indices(self.size)] = rounded(self.total[self.size : -1])
+        found[np.triu_indices(self.size)] = rounded(self.total[self.size + 2 * self.outputs : -1])
         return found + np.triu(found, 1).T
 
     @property
@@ -58,18 +72,23 @@ class Sums:
         return float(rounded(self.total[-1:])[0])
 
     def __add__(self, other: Sums) -> Sums:
-        return Sums(self.patients + other.patients, self.total + other.total, self.size)
+        return Sums(self.patients + other.patients, self.total + other.total, self.size, self.outputs)
 
 
-def sums_of(patients: Iterable[Particles], theta: Theta) -> Sums:
+def sums_of(patients: Sequence[Particles], theta: Theta) -> Sums:
     """The sums of some patients at ``theta``."""
-    size = len(theta.mean)
-    upper = np.triu_indices(size)
-    total = Sums(0, exact(np.zeros(size + len(upper[0]) + 1)), size)
+    size = len(theta.mean) + (len(patients[0].anchor.effects) if patients else 0)
+    outputs, upper = len(theta.scatter), np.triu_indices(size)
+    total = Sums(0, exact(np.zeros(_length(size, outputs))), size, outputs)
     for one in patients:
         part = contribution(one, theta)
-        total += Sums(1, exact(np.concatenate([part.first, part.second[upper], [part.gain]])), size)
+        numbers = np.concatenate([part.first, part.count, part.squares, part.second[upper], [part.gain]])
+        total += Sums(1, exact(numbers), size, outputs)
     return total
+
+
+def _length(size: int, outputs: int) -> int:
+    return size + 2 * outputs + size * (size + 1) // 2 + 1
 
 
 def joined(parts: Sequence[Sums]) -> Sums:
@@ -78,7 +97,7 @@ def joined(parts: Sequence[Sums]) -> Sums:
     Raises:
         ValueError: there are none, or they are of different parameters.
     """
-    if not parts or len({part.size for part in parts}) != 1:
+    if not parts or len({(part.size, part.outputs) for part in parts}) != 1:
         raise ValueError("sums: name at least one site's, all of the same model")
     return sum(parts[1:], parts[0])
 
@@ -101,7 +120,7 @@ def for_others(sums: Sums, noise: float = 0.0, rng: np.random.Generator | None =
     if rng is None:
         raise ValueError("rng: noise is drawn from chance, which must be given")
     disturbed = noise * rng.standard_normal(len(sums.total) - 1)
-    return Sums(sums.patients, sums.total + exact(np.append(disturbed, 0.0)), sums.size)
+    return replace(sums, total=sums.total + exact(np.append(disturbed, 0.0)))
 
 
 def as_json(sums: Sums, structure: str, theta: Theta, reached: int) -> str:
@@ -117,7 +136,7 @@ def as_json(sums: Sums, structure: str, theta: Theta, reached: int) -> str:
     return json.dumps(said, indent=1) + "\n"
 
 
-def from_json(text: str, structure: str, size: int) -> tuple[Sums, Theta, int]:
+def from_json(text: str, anchor: Anchor) -> tuple[Sums, Theta, int]:
     """Inverse of `as_json`.
 
     Raises:
@@ -129,18 +148,20 @@ def from_json(text: str, structure: str, size: int) -> tuple[Sums, Theta, int]:
         raise ValueError(f"not JSON: {error}; 'dosetwin learn sums' writes it") from None
     if not isinstance(said, Mapping) or said.get("format") != FORMAT:
         raise ValueError(f"format: is not {FORMAT}; 'dosetwin learn sums' writes it")
-    if said.get("structure") != structure:
-        raise ValueError(f"structure: {said.get('structure')!r} is of another model, this one's is {structure!r}")
-    theta = theta_from(said.get("theta", {}), size)
+    if said.get("structure") != anchor.structure:
+        other = said.get("structure")
+        raise ValueError(f"structure: {other!r} is of another model, this one's is {anchor.structure!r}")
+    theta = theta_from(said.get("theta", {}), anchor)
     patients, reached, texts = (said.get(name) for name in ("patients", "reached", "total"))
     if not isinstance(patients, int) or patients < LEAST_PATIENTS:
         raise ValueError(f"patients: {patients!r}; a site says sums over at least {LEAST_PATIENTS}")
     if not isinstance(reached, int) or not 0 <= reached <= patients:
         raise ValueError(f"reached: {reached!r} is no number of these {patients} patients")
-    length = size + size * (size + 1) // 2 + 1
+    size, outputs = len(theta.mean) + len(anchor.effects), len(theta.scatter)
+    length = _length(size, outputs)
     if not isinstance(texts, list) or len(texts) != length or not all(isinstance(text, str) for text in texts):
         raise ValueError(f"total: must be {length} hexadecimal numbers")
     try:
-        return Sums(patients, from_text(texts), size), theta, reached
+        return Sums(patients, from_text(texts), size, outputs), theta, reached
     except ValueError as error:
         raise ValueError(f"total: {error}") from None

@@ -19,6 +19,7 @@ from twin.filter.modes.mode import Mode
 from twin.filter.posthoc import posterior_mode
 from twin.model.spec import Model
 from twin.patient.accounts.component import Component
+from twin.patient.accounts.initial_effects import InitialEffects, initial_effects_of
 from twin.patient.accounts.standing import log_total
 from twin.patient.advising.desk import Adviser, Desk
 from twin.patient.checkpoints import Point
@@ -59,27 +60,6 @@ class Posterior:
     parameter_names: tuple[str, ...]
     params: Floats
     mode: Mode
-
-
-@dataclass(frozen=True)
-class InitialEffects:
-    """The belief about what eta was at first, before any occasion or drift: what a population is made of.
-
-    Attributes:
-        eta: (N, d); with accounts of a silent pump N particles of each.
-        log_weight: (N,) normalised.
-        widening: (d,) variance added to eta's prior for characteristics that nobody reported.
-        covariates: (C or more,) as they stand, in the order of the model, and then what its record functions say.
-        log_evidence: log p(values so far).
-        observations: how many values those are.
-    """
-
-    eta: Floats
-    log_weight: Floats
-    widening: Floats
-    covariates: Floats
-    log_evidence: float
-    observations: int
 
 
 class PatientTwin:
@@ -229,7 +209,10 @@ class PatientTwin:
     def initial_effects(self) -> InitialEffects | None:
         """What is believed of eta as it was at first; ``None`` before the first value, and of a drift whose past the
         particles have left behind."""
-        return initial_effects_of(self._folded)
+        fold, timeline = self._folded, self._folded.record.timeline
+        if timeline is None or not fold.belief.observations:
+            return None
+        return initial_effects_of(fold.trunk, timeline, fold.standings())
 
     def components(self, now: int | None = None) -> tuple[Component, ...]:
         """The belief as particles that can be carried on; the twin stays as it is.
@@ -339,27 +322,6 @@ def posterior_of(fold: ModelFold) -> Posterior:
     log_weight = np.concatenate([one.log_weight - total + one.position.belief.log_weight for one in standings])
     eta, params = (np.concatenate(parts) for parts in zip(*each, strict=True))
     return Posterior(names, eta, log_weight, kernel.parameters, params, mode)
-
-
-def initial_effects_of(fold: ModelFold) -> InitialEffects | None:
-    """What one model's fold believes of eta as it was at first."""
-    timeline = fold.record.timeline
-    if timeline is None or not fold.belief.observations:
-        return None
-    standings = fold.standings()
-    beliefs = [one.position.belief for one in standings]
-    if any(belief.layout.since is not None for belief in beliefs):
-        return None
-    total = log_total([one.log_weight for one in standings])
-    weights = [one.log_weight - total + belief.log_weight for one, belief in zip(standings, beliefs, strict=True)]
-    return InitialEffects(
-        np.concatenate([belief.eta[:, : len(fold.model.eta_names)] for belief in beliefs]),
-        np.concatenate(weights),
-        timeline.widening,
-        timeline.covariates[-1],
-        total,
-        fold.belief.observations,
-    )
 
 
 def _arrays_of(fold: ModelFold, belief: Belief, timeline: Timeline | None) -> tuple[Floats, Floats]:

@@ -17,12 +17,16 @@ from numpy.polynomial.hermite_e import hermegauss
 
 from twin.arrays import Floats
 from twin.filter.posthoc import post_hoc
+from twin.filter.weighing import datum_scatter
 from twin.kernel.kernel import Kernel
 from twin.learning.estimation import distance
 from twin.learning.following import Foreseen
 from twin.learning.maximisation import maximised
 from twin.learning.population import Anchor, Particles, Theta
 from twin.learning.sums import sums_of
+from twin.model.spec import Model
+from twin.observation.scatter import sized
+from twin.patient.accounts.initial_effects import Residuals
 from twin.randomness import generator
 from twin.solver.step_control import step_sizes_for
 from twin.study.design import Design, design
@@ -61,13 +65,20 @@ def monitored(kernel: Kernel) -> Design:
 
 def learning_patient(truth: Kernel, plan: Design, number: int, seed: int) -> LearningPatient:
     """Patient ``number`` of a ward whose population is that of ``truth``."""
-    name, model = f"L{seed}-{number}", truth.model
-    eta = np.linalg.cholesky(model.omega) @ generator(name, "who").standard_normal(len(model.eta_names))
-    return LearningPatient(number, name, simulate(Predictor(truth, name), eta, plan))
+    name = f"L{seed}-{number}"
+    return LearningPatient(number, name, simulate(Predictor(truth, name), true_effects(truth.model, name), plan))
+
+
+def true_effects(truth: Model, name: str) -> Floats:
+    """Who a patient really is: eta (d,)."""
+    return np.asarray(np.linalg.cholesky(truth.omega) @ generator(name, "who").standard_normal(len(truth.eta_names)))
 
 
 def exact_population(kernel: Kernel, anchor: Anchor, timelines: Sequence[Timeline]) -> Theta:
-    """Maximum likelihood of ``kernel``'s model on whole records: mean (d,) and covariance (d, d) of z."""
+    """Maximum likelihood of ``kernel``'s model on whole records, of all numbers that ``anchor`` learns.
+
+    Covariates of a record hold still, and all values are measured ones.
+    """
     nodes, shares = hermegauss(NODES)
     dimension = len(anchor.sd)
     grid = np.stack(np.meshgrid(*[nodes] * dimension, indexing="ij"), axis=-1).reshape(-1, dimension)
@@ -79,18 +90,40 @@ def exact_population(kernel: Kernel, anchor: Anchor, timelines: Sequence[Timelin
         mode = post_hoc(kernel, sizes, timeline)
         factor = WIDTH * np.linalg.cholesky(mode.covariance)
         eta = mode.eta + grid @ factor.T
-        likelihood = Predictor(kernel, str(number), sizes).log_likelihood(eta, timeline)
+        predictor = Predictor(kernel, str(number), sizes)
+        likelihood = predictor.log_likelihood(eta, timeline)
         volume = float(np.log(np.diag(factor)).sum())
         widening = timeline.widening / anchor.sd**2
         # A node's share of the integral over phi takes the place of a particle's weight over its prior density.
-        patients.append(Particles(str(number), eta / anchor.sd, likelihood + log_share + volume, widening, {}, 0.0, 1))
+        row = timeline.covariates[-1].tolist()
+        covariates = {c.name: value for c, value in zip(kernel.model.covariates, row, strict=False)}
+        patients.append(
+            Particles(
+                str(number), eta / anchor.sd, likelihood + log_share + volume, widening, covariates, 0.0, 1,
+                anchor, anchor.published, covariates, covariates, _residuals(predictor, eta, timeline),
+            )
+        )  # fmt: skip
     theta = anchor.published
     for _ in range(STEPS):
         sums = sums_of(patients, theta)
-        before, theta = theta, maximised(anchor, theta, sums.patients, sums.first, sums.second)
+        before, theta = theta, maximised(anchor, theta, sums)
         if distance(before, theta) < SETTLED:
             break
     return theta
+
+
+def _residuals(predictor: Predictor, eta: Floats, timeline: Timeline) -> Residuals:
+    """What the values of a record, all of them certain, say of the sizes of their errors, given eta (N, d)."""
+    model = predictor.kernel.model
+    numbers = [i for i, output in enumerate(model.outputs) if sized(output)]
+    found = Residuals.none(len(eta), len(numbers))
+    rows = predictor.rows(eta, timeline, timeline.observations)
+    for observation, row in zip(timeline.observations, rows, strict=True):
+        if observation.output in numbers:
+            at, said = numbers.index(observation.output), datum_scatter(predictor.kernel, observation, row)
+            found.count[:, at] += said.count
+            found.squares[:, at] += said.squares
+    return found
 
 
 def log_errors(foreseen: Sequence[Foreseen]) -> Floats:

@@ -17,9 +17,10 @@ from streams.batch.process_pool import prepare, worker_processes
 from streams.terminal.progress import progress
 from twin.learning.estimation import Learnt
 from twin.learning.maximisation import Standing, standing_of
-from twin.learning.message import Message
+from twin.learning.messages.coefficients import coefficients_of
+from twin.learning.messages.message import Message
+from twin.learning.messages.structure import typical_value, value_slope
 from twin.learning.population import Anchor, Theta, theta_from
-from twin.learning.structure import typical_value, value_slope
 from twin.model.spec import Model, ModelError
 
 
@@ -37,7 +38,23 @@ def estimate_lines(published: Model, anchor: Anchor, found: Learnt) -> list[str]
         numbers = (parameter.value, value, error, published.omega[i, i], omega[i, i])
         shown = "".join(f"{number:>{width}.4g}" for number, width in zip(numbers, (12, 12, 10, 12, 10), strict=True))
         lines.append(f"{name:14}{shown}{found.errors.covariance[i, i] * anchor.sd[i] ** 2:>10.3g}")
-    return lines
+    return lines + _further_lines(anchor, found)
+
+
+def _further_lines(anchor: Anchor, found: Learnt) -> list[str]:
+    """Coefficients and sizes of errors that were learnt: published, learnt, standard error."""
+
+    rows = []
+    values, factors = anchor.also(found.theta)
+    for at, name in enumerate(anchor.coefficients.names if anchor.coefficients is not None and values else ()):
+        if name in values and anchor.coefficients is not None:
+            error = found.errors.coefficients[at] * anchor.coefficients.unit[at]
+            rows.append((name, anchor.coefficients.at[at], values[name], error))
+    for at, name in enumerate(anchor.sizes.names):
+        if name in factors:
+            size = float(anchor.sizes.at[at])
+            rows.append((f"error {name}", size, size * factors[name], size * factors[name] * found.errors.scatter[at]))
+    return [f"{name:14}{published:>12.4g}{learnt:>12.4g}{error:>10.4g}" for name, published, learnt, error in rows]
 
 
 @contextmanager
@@ -75,20 +92,23 @@ def require_place(out: Path) -> None:
         raise CaseError(f"--out {out}: name a file in a folder that is there")
 
 
-def standing(published: Model, prior: str | None) -> Standing | None:
-    """What the published numbers are worth, as ``--prior`` says."""
+def standing(published: Model, prior: str | None, learn: Sequence[str]) -> Standing | None:
+    """What the published numbers are worth, as ``--prior`` says, where those in ``learn`` are learnt too."""
 
     if prior is None:
         return None
+    coefficients = [name for name in learn if name in coefficients_of(published).names]
     try:
         if prior == "stated":
-            return standing_of(published, None)
+            return standing_of(published, None, coefficients)
         errors = tomllib.loads(Path(prior).read_text(encoding="utf-8"))
-        strange = [name for name in errors if name not in published.eta_names or not isinstance(errors[name], Mapping)]
+        known = (*published.eta_names, *coefficients)
+        strange = [name for name in errors if name not in known or not isinstance(errors[name], Mapping)]
         if strange:
-            known = ", ".join(published.eta_names)
-            raise CaseError(f"--prior {prior}: {strange[0]} is no table of a parameter with iiv; there are {known}")
-        return standing_of(published, errors)
+            raise CaseError(
+                f"--prior {prior}: {strange[0]} is no table of a number that is learnt; there are {', '.join(known)}"
+            )
+        return standing_of(published, errors, coefficients)
     except ValueError as error:
         raise CaseError(f"--prior {prior}: {error}") from None
 
@@ -97,7 +117,7 @@ def tried(at: Path | None, anchor: Anchor) -> Theta:
 
     if at is None:
         return anchor.published
-    return theta_from(json.loads(at.read_text(encoding="utf-8")), len(anchor.sd))
+    return theta_from(json.loads(at.read_text(encoding="utf-8")), anchor)
 
 
 def folder_of(

@@ -8,7 +8,7 @@ from contextlib import closing
 from streams.batch.cases import Case, Problem, RecordedEvent, Report, of_patient
 from streams.batch.process_pool import in_processes, model_of
 from twin.events import decode
-from twin.learning.message import Message, NoMessage
+from twin.learning.messages.message import Message, NoMessage
 from twin.model.spec import Model
 
 

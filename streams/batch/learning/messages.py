@@ -12,7 +12,7 @@ from pathlib import Path
 from connectors.posteriors import unpacked
 from streams.batch.cases import CaseError
 from streams.batch.replay import POSTERIOR
-from twin.learning.message import BadMessage, Message
+from twin.learning.messages.message import BadMessage, Message
 
 ENDING = ".npz"
 

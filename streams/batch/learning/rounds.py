@@ -16,7 +16,7 @@ from twin.learning.draft import learnt_draft
 from twin.learning.estimation import MOST_STEPS, Learnt, learnt
 from twin.learning.judgement import Subgroup, Verdict, gains, verdict
 from twin.learning.maximisation import Standing
-from twin.learning.message import Message
+from twin.learning.messages.message import Message
 from twin.learning.population import Anchor, Theta, particles_of
 from twin.model.spec import Model
 

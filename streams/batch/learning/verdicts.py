@@ -30,7 +30,7 @@ class Version:
 
     Attributes:
         model: its id, and ``sha256`` of its text.
-        structure: of the model (`twin.learning.structure`).
+        structure: of the model (`twin.learning.messages.structure`).
         learnt_from: how, from how many patients, and a hash over their messages.
         patients: fingerprints (`fingerprint`) of who it was learnt from, and so may not judge it.
         judged: what the judgement found, in numbers; empty of a draft.

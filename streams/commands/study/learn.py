@@ -44,6 +44,13 @@ Prior = Annotated[
     ),
 ]
 Hold = Annotated[list[str] | None, typer.Option(help="parameter whose typical value stays as published; repeatable")]
+Learn = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="what is learnt besides: a covariate's coefficient, or an output, for the size of its residual error;"
+        " repeatable"
+    ),
+]
 
 
 @app.command(epilog=examples("dosetwin learn fit out --model my.toml --id my_ward1 --out my_ward1.toml"))
@@ -54,6 +61,7 @@ def fit(
     out: Annotated[Path, typer.Option(help="the draft's file; beside it ID.version.toml")],
     prior: Prior = None,
     hold: Hold = None,
+    learn: Learn = None,
     records: Records = None,
     columns: Columns = "",
     output: OutputOption = None,
@@ -61,7 +69,10 @@ def fit(
     jobs: Jobs = None,
     cluster: Cluster = None,
 ) -> None:
-    """Learn typical values and variability from one site's messages, one a patient; write the draft of a version."""
+    """Learn typical values and variability from one site's messages, one a patient; write the draft of a version.
+
+    Coefficients of covariates and sizes of residual errors are learnt where --learn names them.
+    """
     from connectors.releases import digest
     from streams.batch.arguments import LeftOut, ended_plainly
     from streams.batch.learning.arguments import estimate_lines, folder_of, read_all, require_place, standing, usable
@@ -74,8 +85,8 @@ def fit(
     left_out = LeftOut()
     with usable():
         published = load_model(model)
-        anchor = anchor_of(published, hold or ())
-        worth = standing(published, prior)
+        anchor = anchor_of(published, hold or (), learn or ())
+        worth = standing(published, prior, learn or ())
         said = read_all(messages, left_out)
         again = folder_of(records, columns, output, model, particles, jobs, left_out)
         require_place(out)
@@ -118,7 +129,7 @@ def collect(
     from streams.batch.cases import CaseError, Problem, of_patient
     from streams.batch.learning.arguments import usable
     from streams.batch.learning.messages import ENDING
-    from twin.learning.message import BadMessage
+    from twin.learning.messages.message import BadMessage
 
     left_out = LeftOut()
     with usable():
@@ -319,6 +330,7 @@ def step(
     out: Annotated[Path, typer.Option(help="the next population, for 'learn sums --at'")],
     prior: Prior = None,
     hold: Hold = None,
+    learn: Learn = None,
     draft: Annotated[Path | None, typer.Option(help="write the draft of a version too, when it has settled")] = None,
     name: Annotated[str | None, typer.Option("--id", help="of that draft")] = None,
 ) -> None:
@@ -335,14 +347,14 @@ def step(
         if (draft is None) != (name is None):
             raise CaseError("--draft and --id: write both, or neither")
         published = load_model(model)
-        anchor = anchor_of(published, hold or ())
-        parts = [from_json(path.read_text(encoding="utf-8"), anchor.structure, len(anchor.sd)) for path in sites]
+        anchor = anchor_of(published, hold or (), learn or ())
+        parts = [from_json(path.read_text(encoding="utf-8"), anchor) for path in sites]
         theta = parts[0][1]
         for path, (_, other, _) in zip(sites, parts, strict=True):
             if distance(theta, other) > 0:
                 raise CaseError(f"{path}: its sums are at another population than those of {sites[0]}")
         total = joined([part for part, _, _ in parts])
-        following = improved(anchor, theta, total, standing(published, prior))
+        following = improved(anchor, theta, total, standing(published, prior, learn or ()))
         moved, reached = distance(theta, following), sum(reached for _, _, reached in parts)
         out.write_text(theta_as_text(following) + "\n", encoding="utf-8")
         if draft is not None and name is not None:

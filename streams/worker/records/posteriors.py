@@ -9,7 +9,7 @@ from connectors.posteriors import sealed
 from connectors.privacy.patient_keys import KeyDestroyed, PatientKeys
 from twin import PatientTwin
 from twin.events import OutputEvent, Posterior, Prediction
-from twin.learning.message import NoMessage, message_of
+from twin.learning.messages.message import NoMessage, message_of
 
 
 class Said(NamedTuple):

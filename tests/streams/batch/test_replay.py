@@ -41,7 +41,7 @@ from twin.events import (
     encode,
     to_millis,
 )
-from twin.learning.message import message_of
+from twin.learning.messages.message import message_of
 from twin.patient import averaged
 
 pytestmark = pytest.mark.slow

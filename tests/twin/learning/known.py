@@ -6,9 +6,10 @@ import numpy as np
 from scipy import optimize, stats
 
 from twin.arrays import Floats
-from twin.learning.message import Message
+from twin.learning.messages.message import NO_SIZES, Message
+from twin.learning.messages.structure import Centres
 from twin.learning.population import Anchor, Particles, Theta, particles_of
-from twin.learning.structure import Centres
+from twin.patient.accounts.initial_effects import Residuals
 
 NAMES = ("CL", "V")
 CENTRES = Centres(NAMES, np.log([5.0, 30.0]))
@@ -57,9 +58,11 @@ def message(
     mean = covariance @ (np.linalg.solve(omega, shift) + measured / variance)
     drawn = mean + np.random.default_rng([seed, 7]).standard_normal((count, 2)) @ np.linalg.cholesky(covariance).T
     evidence = stats.multivariate_normal.logpdf(measured, shift, omega + np.diag(variance))
+    weight = {"WT": 50.0 + seed % 40}
     return Message(
         patient, "known", "h", "s", Centres(NAMES, CENTRES.at + shift), omega, np.zeros(2), drawn - shift,
-        np.full(count, -np.log(count)), {"WT": 50.0 + seed % 40}, float(evidence), 2,
+        np.full(count, -np.log(count)), weight, weight, weight, float(evidence), 2,
+        {}, NO_SIZES, Residuals.none(count),
     )  # fmt: skip
 
 

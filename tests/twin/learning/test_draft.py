@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from twin.learning.draft import learnt_draft, toml_of, widened_draft
-from twin.learning.population import Theta, anchor_of
-from twin.learning.structure import structure_of, typical_value
+from twin.learning.messages.structure import structure_of, typical_value
+from twin.learning.population import anchor_of
 from twin.model.spec import ModelError
 from twin.modelfile.library import load_model, loaded_library
 
@@ -24,7 +24,8 @@ def test_every_library_file_is_written_again_as_it_was() -> None:
 
 def test_a_draft_has_what_was_learnt_and_says_from_whom() -> None:
     anchor = anchor_of(BUSULFAN)
-    theta = Theta(np.linspace(-0.5, 0.5, len(anchor.sd)), 0.7 * anchor.correlation)
+    shift = np.linspace(-0.5, 0.5, len(anchor.sd))
+    theta = anchor.published._replace(mean=shift, covariance=0.7 * anchor.correlation)
     found = learnt_draft(BUSULFAN, anchor, theta, "busulfan_ward", "learnt from 31 patients")
     again = anchor.theta_of(found)
     assert again.mean == pytest.approx(theta.mean, abs=1e-8)

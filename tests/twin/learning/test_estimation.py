@@ -11,7 +11,7 @@ from tests.twin.learning.known import CENTRES, OMEGA, anchor, exact_ml, message,
 from twin.arrays import Floats
 from twin.learning.contribution import reach
 from twin.learning.estimation import Learnt, learnt
-from twin.learning.message import BadMessage
+from twin.learning.messages.message import BadMessage
 from twin.learning.population import Theta, particles_of
 from twin.learning.sums import joined, sums_of
 

@@ -9,8 +9,10 @@ import pytest
 from scipy import optimize
 
 from tests.twin.learning.known import anchor
+from twin.learning.exact_sums import exact
 from twin.learning.maximisation import Standing, maximised, standing_of
 from twin.learning.population import Anchor, Theta
+from twin.learning.sums import Sums
 from twin.modelfile.library import load_model
 
 NONE = Theta(np.zeros(2), np.eye(2))
@@ -19,7 +21,13 @@ Z = np.random.default_rng(2).standard_normal((40, 2)) @ np.array([[1.2, 0.0], [0
 
 def of_draws(where: Anchor, z: np.ndarray, prior: Standing | None = None) -> Theta:
     begin = Theta(np.zeros(z.shape[1]), np.cov(z.T))
-    return maximised(where, begin, len(z), z.sum(axis=0), z.T @ z, prior)
+    return maximised(where, begin, of_moments(len(z), z.sum(axis=0), z.T @ z), prior)
+
+
+def of_moments(patients: int, first: np.ndarray, second: np.ndarray) -> Sums:
+    """Sums of effects that are known exactly, by what `Sums` says of its order."""
+    total = np.concatenate([first, second[np.triu_indices(len(first))], [0.0]])
+    return Sums(patients, exact(total), len(first))
 
 
 def test_without_a_prior_it_is_the_mean_and_the_covariance() -> None:
@@ -72,7 +80,7 @@ def test_effects_of_two_blocks_are_never_related() -> None:
 
 def test_nobody_teaches_nothing() -> None:
     with pytest.raises(ValueError, match="patients: there is none"):
-        maximised(anchor(), NONE, 0, np.zeros(2), np.zeros((2, 2)))
+        maximised(anchor(), NONE, of_moments(0, np.zeros(2), np.zeros((2, 2))))
 
 
 def test_what_published_numbers_are_worth_follows_from_their_errors() -> None:

@@ -20,7 +20,7 @@ from twin.kernel.kernel import compile_model
 from twin.learning.draft import learnt_draft
 from twin.learning.estimation import learnt
 from twin.learning.following import followed
-from twin.learning.message import Message
+from twin.learning.messages.message import Message
 from twin.learning.population import anchor_of, particles_of
 from twin.model.spec import Model
 from twin.modelfile.reader import parse_model

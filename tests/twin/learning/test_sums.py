@@ -17,7 +17,7 @@ TEXT = as_json(SUMS, "s", HERE.published, 7)
 
 
 def test_a_file_keeps_every_bit() -> None:
-    found, theta, reached = from_json(TEXT, "s", 2)
+    found, theta, reached = from_json(TEXT, HERE)
     assert (found.total == SUMS.total).all()
     assert (found.patients, reached) == (8, 7)
     assert np.array_equal(theta.covariance, HERE.correlation)
@@ -41,23 +41,26 @@ def test_noise_has_the_size_that_was_asked_for() -> None:
 @pytest.mark.parametrize(
     ("changes", "named"),
     [
-        ({"format": 2}, "format: is not 1"),
+        ({"format": 1}, "format: is not 2"),
         ({"structure": "t"}, "structure: 't' is of another model"),
         ({"patients": 3}, "patients: 3; a site says sums over at least 5"),
         ({"reached": 9}, "reached: 9 is no number of these 8"),
         ({"total": ["1"]}, "total: must be 6 hexadecimal numbers"),
         ({"total": ["x"] * 6}, "total: invalid literal"),
         ({"theta": {}}, "theta: must have 'mean'"),
-        ({"theta": {"mean": [0], "covariance": [[1]]}}, "theta: is of 1 parameters, and the model has 2"),
+        (
+            {"theta": {"mean": [0], "covariance": [[1]], "coefficients": [], "scatter": []}},
+            "theta: is of 1 parameters, and the model has 2",
+        ),
     ],
 )
 def test_what_is_no_sum_is_named(changes: dict[str, object], named: str) -> None:
     with pytest.raises(ValueError, match=named):
-        from_json(json.dumps(json.loads(TEXT) | changes), "s", 2)
+        from_json(json.dumps(json.loads(TEXT) | changes), HERE)
 
 
 def test_a_gathering_of_nothing_is_named() -> None:
     with pytest.raises(ValueError, match="sums: name at least one"):
         joined([])
     with pytest.raises(ValueError, match="not JSON"):
-        from_json("{", "s", 2)
+        from_json("{", HERE)

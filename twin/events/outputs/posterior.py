@@ -18,8 +18,9 @@ MOST_SEALED = 3_000_000
 class Posterior(Envelope):
     """The belief after the value at ``time``; it takes the place of what was said of the patient before.
 
-    ``sealed_base64`` is the message (particles, weights, the population they were weighed under, characteristics) as
-    the patient's key encrypts it: particles of one patient are personal data, and gone with the key.
+    ``sealed_base64`` is the message (particles, weights, the population they were weighed under, characteristics,
+    sums of squared residuals) as the patient's key encrypts it: particles of one patient are personal data, and gone
+    with the key.
     """
 
     sent_on: ClassVar[Channel] = POSTERIORS

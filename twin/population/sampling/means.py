@@ -13,7 +13,6 @@ is no such number (*apart*) moves predictions.
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Sequence
 
 import numpy as np
@@ -22,23 +21,18 @@ from numpy.typing import NDArray
 from twin.arrays import Floats
 from twin.kernel.free import scale_of
 from twin.model.formula import names_in
-from twin.model.spec import Model, ParameterSpec
+from twin.model.spec import ParameterSpec
 from twin.population.cohort import Cohort
+from twin.population.sampling.movable import SAME, TRIED, movable
 
 STEP = 1e-4
 """Displacement of a number for the slope of a mean."""
-
-TRIED = (-0.7, 0.4)
-"""Displacements at which a formula is tried for whether an effect stays what it is."""
 
 ELSEWHERE = 0.3
 """How far from the start slopes of means are looked at again."""
 
 STRAIGHT = 1e-6
 """What slopes may differ by there and be the same."""
-
-SAME = 1e-7
-"""What two numbers that are the same may differ by."""
 
 
 class Means:
@@ -106,30 +100,18 @@ class Means:
 
     def _owners(self, coefficient: ParameterSpec) -> list[ParameterSpec]:
         """The parameters that a coefficient moves as their effects do; none where it does anything else."""
-        cohort, name = self._cohort, coefficient.name
-        model = cohort.kernel.model
-        if coefficient.expression is not None or name in cohort.kernel.structure.unweighed or name in _read(model):
-            return []
-        found = [p for p in model.parameters if p.expression is not None and name in names_in(p.expression)]
-        return found if found and all(self._as_an_effect(p, name) for p in found) else []
+        model = self._cohort.kernel.model
+        names = movable(model).get(coefficient.name, ())
+        found = [p for p in model.parameters if p.name in names]
+        return found if all(self._stays(p) and self._adds_up(p, coefficient.name) for p in found) else []
 
-    def _as_an_effect(self, owner: ParameterSpec, coefficient: str) -> bool:
-        cohort, model = self._cohort, self._cohort.kernel.model
-        if owner.iiv is None or owner.shape is not None or owner.expression is None:
-            return False
-        others = [p.expression for p in model.parameters if p.expression is not None and p is not owner]
-        if any(owner.name in names_in(one) for one in others) or owner.name in cohort.kernel.structure.unweighed:
-            return False
-        read = names_in(owner.expression) - {owner.name}
-        if read & {*model.effect_names}:
-            return False
-        names = read - {p.name for p in model.parameters}
-        covariates = [c.name for c in model.covariates]
-        if not names <= {*covariates}:
-            return False
-        columns = [covariates.index(one) for one in names]
-        rows = [subject.timeline.covariates[:, columns] for subject in cohort.subjects]
-        return all((one == one[-1]).all() for one in rows) and self._adds_up(owner, coefficient)
+    def _stays(self, owner: ParameterSpec) -> bool:
+        """Whether the covariates of a parameter change in nobody."""
+        assert owner.expression is not None
+        covariates = [c.name for c in self._cohort.kernel.model.covariates]
+        columns = [covariates.index(one) for one in names_in(owner.expression) if one in covariates]
+        rows = [subject.timeline.covariates[:, columns] for subject in self._cohort.subjects]
+        return all((one == one[-1]).all() for one in rows)
 
     def _adds_up(self, owner: ParameterSpec, coefficient: str) -> bool:
         """Whether an effect moves the individual value, on its scale, by itself, wherever the numbers are."""
@@ -163,13 +145,3 @@ def _met(cohort: Cohort) -> NDArray[np.bool_]:
     for i, subject in enumerate(cohort.subjects):
         active[i, d + len(subject.occasions) * of_occasion :] = False
     return active
-
-
-def _read(model: Model) -> frozenset[str]:
-    """What formulas other than covariate effects read."""
-    found = [one.expression for one in (*model.derived, *model.terms)]
-    found += [output.expression for output in model.outputs]
-    found += [formula for state in model.states for formula in (state.initial, state.derivative)]
-    found += [formula for output in model.outputs for formula in output.further]
-    # Names within the arguments of inputs too, which `names_in` passes by.
-    return frozenset(n.id for formula in found for n in ast.walk(formula) if isinstance(n, ast.Name))

@@ -13,11 +13,12 @@ from streams.batch.learning.folding import folded
 from streams.batch.learning.rounds import digest, judge_all, learn_all
 from tests.twin.learning.known import message
 from tests.twin.toys import LEVELS
-from twin.learning.message import Message
+from twin.learning.messages.message import Message
+from twin.learning.messages.structure import Centres, centres_of, sizes_of, structure_of
 from twin.learning.population import anchor_of
-from twin.learning.structure import Centres, centres_of, structure_of
 from twin.model.spec import Model
 from twin.modelfile.reader import parse_model
+from twin.patient.accounts.initial_effects import Residuals
 
 TOY = parse_model(LEVELS.replace('unit = "10*9/L"\niiv = 0.04', 'unit = "10*9/L"', 1), "toy.toml")
 MEASURED = np.array([0.7, -0.4]) + np.random.default_rng(6).standard_normal((30, 2)) @ np.linalg.cholesky(TOY.omega).T
@@ -29,7 +30,11 @@ def said(number: int, model: Model) -> Message:
     shift = centres_of(model).at - centres_of(TOY).at
     found = message(f"P{number}", MEASURED[number], ERROR, 200, (shift, model.omega), number)
     at = Centres(TOY.eta_names, centres_of(model).at)
-    return replace(found, model=model.id, model_hash=model.hash, structure=structure_of(model), centres=at)
+    sizes = sizes_of(model)
+    return replace(
+        found, model=model.id, model_hash=model.hash, structure=structure_of(model), centres=at, sizes=sizes,
+        residuals=Residuals.none(len(found.eta), len(sizes.names)),
+    )  # fmt: skip
 
 
 MESSAGES = [said(number, TOY) for number in range(30)]

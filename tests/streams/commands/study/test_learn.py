@@ -24,10 +24,11 @@ from streams.commands.study.learn import app
 from tests.twin.toys import LEVELS
 from twin.arrays import Floats
 from twin.events import encode
-from twin.learning.message import Message, message_of
+from twin.learning.messages.message import Message, message_of
+from twin.learning.messages.structure import sizes_of
 from twin.modelfile.library import load_model
 from twin.modelfile.reader import parse_model
-from twin.patient.twin import InitialEffects
+from twin.patient.accounts.initial_effects import InitialEffects, Residuals
 
 PUBLISHED = parse_model(LEVELS, "toy.toml")
 EARLY, LATER, PARTICLES = 40, 30, 500
@@ -38,7 +39,11 @@ def message(patient_id: str, measured: Floats, rng: np.random.Generator) -> Mess
     covariance = np.linalg.inv(np.linalg.inv(PUBLISHED.omega) + 100 * np.eye(len(measured)))
     eta = covariance @ (100 * measured) + rng.standard_normal((PARTICLES, 3)) @ np.linalg.cholesky(covariance).T
     evidence = stats.multivariate_normal.logpdf(measured, None, PUBLISHED.omega + 0.01 * np.eye(3))
-    believed = InitialEffects(eta, np.zeros(PARTICLES), np.zeros(3), np.zeros(0), float(evidence), 3)
+    nobody, outputs = np.zeros(0), len(sizes_of(PUBLISHED).names)
+    residuals = Residuals.none(PARTICLES, outputs)
+    believed = InitialEffects(
+        eta, np.zeros(PARTICLES), np.zeros(3), nobody, float(evidence), 3, nobody, nobody, residuals
+    )
     return message_of(patient_id, PUBLISHED, believed)
 
 
@@ -171,11 +176,13 @@ def test_a_wide_version_is_written(ward: Path) -> None:
         (["fit", "empty", "--out", "x.toml", "--id", "x"], "empty: has no message of a twin"),
         (["fit", "early", "early", "--out", "x.toml", "--id", "x"], "P0 has a message in"),
         (["fit", "early", "--out", "x.toml", "--id", "x", "--hold", "XY"], "hold: XY has no iiv"),
+        (["fit", "early", "--out", "x.toml", "--id", "x", "--learn", "WT"], "toy_levels has toxin_plasma, marker"),
+        (["fit", "early", "--out", "x.toml", "--id", "x", "--learn", "marker"], "error of marker is not told by"),
         (["fit", "early", "--out", "x.toml", "--id", "x", "--prior", "stated"], "CL.se: is missing"),
         (["fit", "early", "--out", "gone/x.toml", "--id", "x"], "name a file in a folder that is there"),
         (["sums", "early/P0.npz", "--out", "x.json"], "tells of one; wait for more"),
         (["sums", "early", "--out", "x.json", "--at", "bad.json"], "theta: must have 'mean'"),
-        (["step", "bad.json", "--out", "x.json"], "format: is not 1"),
+        (["step", "bad.json", "--out", "x.json"], "format: is not 2"),
         (["judge", "toy.toml", "later", "--subgroup", "WT<80"], "'dosetwin learn fit' writes it beside the draft"),
         (["judge", "toy.toml", "later"], "'dosetwin learn fit' writes it beside the draft"),
     ],

@@ -11,7 +11,7 @@ import pytest
 from tests.twin.toys import LEVELS
 from twin import PatientTwin
 from twin.events import DoseGiven, LabResult, Quantity
-from twin.learning.message import NoMessage, arrays_of, message_of
+from twin.learning.messages.message import NoMessage, arrays_of, message_of
 from twin.modelfile.reader import parse_model
 
 TOY = parse_model(LEVELS, "toy.toml")

@@ -4,7 +4,9 @@
 
 holds for every population theta, so particles phi_ik with their weights and the prior theta_0 are all that is needed of
 a patient: no dose, no date, no measured value. phi is where a random effect is added to: the logarithm of a log-normal
-parameter, the logit of a logit one. Covariate effects are the model's own and stand outside of it.
+parameter, the logit of a logit one. Covariate effects are added to it by the model's own formulas, whose coefficients
+the message names; and how many standardised residuals a particle has, and the sum of their squares, tell of the size of
+the residual error (`twin.observation.scatter`).
 
 Particles of one patient are personal data: they stay where the patient is, and others get sums (`twin.learning.sums`).
 """
@@ -19,15 +21,19 @@ import numpy as np
 
 from twin.arrays import Floats
 from twin.filter.belief import normalised
-from twin.learning.structure import Centres, centres_of, structure_of
+from twin.learning.messages.coefficients import coefficients_of
+from twin.learning.messages.structure import Centres, Sizes, centres_of, sizes_of, structure_of
 from twin.model.spec import Model
-from twin.patient.twin import InitialEffects
+from twin.patient.accounts.initial_effects import InitialEffects, Residuals
 from twin.randomness import generator
 
-FORMAT = 1
+FORMAT = 2
 
 OURS = "message_"
 """What the names of a message's arrays begin with."""
+
+
+NO_SIZES = Sizes((), np.zeros(0))
 
 
 class BadMessage(ValueError):
@@ -51,9 +57,12 @@ class Message:
         widening: (d,) variance added for characteristics that nobody reported.
         eta: (N, d), distance of phi from the centres.
         log_weight: (N,) normalised.
-        covariates: by name, as they stood last.
+        covariates: by name, as they stood last; ``lowest`` and ``highest`` as they were at least and at most.
         log_evidence: log p(y_i | theta_0).
         observations: values that were assimilated.
+        coefficients: of covariates, by name, as that version has them.
+        sizes: of residual errors, names (o,) and as that version has them.
+        residuals: what the values say of these, (N, o).
     """
 
     patient_id: str
@@ -66,8 +75,13 @@ class Message:
     eta: Floats
     log_weight: Floats
     covariates: Mapping[str, float]
+    lowest: Mapping[str, float]
+    highest: Mapping[str, float]
     log_evidence: float
     observations: int
+    coefficients: Mapping[str, float]
+    sizes: Sizes
+    residuals: Residuals
 
 
 def message_of(patient_id: str, model: Model, believed: InitialEffects | None) -> Message:
@@ -92,10 +106,19 @@ def message_of(patient_id: str, model: Model, believed: InitialEffects | None) -
         np.array(believed.widening),
         believed.eta,
         normalised(believed.log_weight)[0],
-        {c.name: float(value) for c, value in zip(model.covariates, believed.covariates, strict=False)},
+        _named(model, believed.covariates),
+        _named(model, believed.lowest),
+        _named(model, believed.highest),
         believed.log_evidence,
         believed.observations,
+        dict(zip((known := coefficients_of(model)).names, known.at, strict=True)),
+        sizes_of(model),
+        believed.residuals,
     )
+
+
+def _named(model: Model, covariates: Floats) -> dict[str, float]:
+    return {c.name: float(value) for c, value in zip(model.covariates, covariates, strict=False)}
 
 
 def thinned(message: Message, particles: int) -> Message:
@@ -109,7 +132,9 @@ def thinned(message: Message, particles: int) -> Message:
     places = (np.arange(particles) + rng.random()) / particles
     drawn = np.minimum(np.searchsorted(np.cumsum(np.exp(message.log_weight)), places), len(message.eta) - 1)
     index, times = np.unique(drawn, return_counts=True)
-    return replace(message, eta=message.eta[index], log_weight=np.log(times / particles))
+    said = message.residuals
+    kept = Residuals(said.count[index], said.squares[index], said.exact)
+    return replace(message, eta=message.eta[index], log_weight=np.log(times / particles), residuals=kept)
 
 
 def arrays_of(message: Message) -> dict[str, Any]:
@@ -126,10 +151,24 @@ def arrays_of(message: Message) -> dict[str, Any]:
         "log_weight": message.log_weight.astype(np.float32),
         "covariate_names": np.array(list(covariates), dtype=np.str_),
         "covariates": np.array(list(covariates.values()), dtype=np.float64),
+        "lowest": np.array([message.lowest[name] for name in covariates], dtype=np.float64),
+        "highest": np.array([message.highest[name] for name in covariates], dtype=np.float64),
         "log_evidence": np.array(message.log_evidence),
         "observations": np.array(message.observations),
+        "coefficient_names": np.array(list(message.coefficients), dtype=np.str_),
+        "coefficients": np.array(list(message.coefficients.values()), dtype=np.float64),
+        "size_names": np.array(message.sizes.names, dtype=np.str_),
+        "sizes": message.sizes.at,
+        "count": _once(message.residuals.count.astype(np.float32)),
+        "squares": message.residuals.squares.astype(np.float32),
+        "exact": message.residuals.exact.astype(np.uint8),
     }
     return {f"{OURS}{name}": np.asarray(value) for name, value in found.items()}
+
+
+def _once(rows: Any) -> Any:
+    """Rows that are all the same as one: of normal values every particle has as many residuals."""
+    return rows[:1] if (rows == rows[:1]).all() else rows
 
 
 def from_arrays(arrays: Mapping[str, Any]) -> Message:
@@ -143,7 +182,7 @@ def from_arrays(arrays: Mapping[str, Any]) -> Message:
         raise BadMessage("holds no message of a twin: of rival models and drifts beyond their lag there is none")
     if found.get("format") != FORMAT:
         raise BadMessage(f"format: is {found.get('format')}, not {FORMAT}; replay the patient with this version")
-    missing = sorted({*_WIDTHS, "said", "names", "covariate_names"} - {*found})
+    missing = sorted({*_WIDTHS, "said", *_NAMES} - {*found})
     if missing:
         raise BadMessage(f"{missing[0]}: is missing; replay the patient again")
     return _checked(found)
@@ -156,13 +195,24 @@ _WIDTHS = {
     "eta": "Nd",
     "log_weight": "N",
     "covariates": "c",
+    "lowest": "c",
+    "highest": "c",
     "log_evidence": "",
     "observations": "",
+    "coefficients": "q",
+    "sizes": "o",
+    "count": "No",
+    "squares": "No",
+    "exact": "o",
 }
+
+_NAMES = {"names": "d", "covariate_names": "c", "coefficient_names": "q", "size_names": "o"}
 
 
 def _checked(found: Mapping[str, Any]) -> Message:
-    sizes = {"d": len(found["names"]), "N": len(found["log_weight"]), "c": len(found["covariate_names"])}
+    sizes = {axis: len(found[name]) for name, axis in _NAMES.items()} | {"N": len(found["log_weight"])}
+    if found["count"].shape == (1, sizes["o"]):
+        found = {**found, "count": np.repeat(found["count"], sizes["N"], axis=0)}
     for name, axes in _WIDTHS.items():
         expected = tuple(sizes[axis] for axis in axes)
         if found[name].shape != expected or found[name].dtype.kind not in "fiu":
@@ -177,8 +227,14 @@ def _checked(found: Mapping[str, Any]) -> Message:
         raise BadMessage(f"widening: {widening.min():g} is below 0, and a variance is not")
     if not np.array_equal(omega, omega.T) or np.linalg.eigvalsh(omega).min() <= 0:
         raise BadMessage("omega: is no covariance; replay the patient again")
+    if (found["sizes"] <= 0).any():
+        raise BadMessage(f"sizes: {found['sizes'].min():g} is not above 0, and a standard deviation is")
     patient_id, model, model_hash, structure = (str(word) for word in found["said"])
-    names = tuple(str(name) for name in found["names"])
+    names, covariates, coefficients, outputs = (tuple(str(each) for each in found[name]) for name in _NAMES)
+
+    def named(key: str, by: tuple[str, ...]) -> dict[str, float]:
+        return dict(zip(by, found[key].tolist(), strict=True))
+
     return Message(
         patient_id,
         model,
@@ -189,7 +245,14 @@ def _checked(found: Mapping[str, Any]) -> Message:
         widening,
         found["eta"].astype(np.float64),
         normalised(found["log_weight"].astype(np.float64))[0],
-        dict(zip((str(name) for name in found["covariate_names"]), found["covariates"].tolist(), strict=True)),
+        named("covariates", covariates),
+        named("lowest", covariates),
+        named("highest", covariates),
         float(found["log_evidence"]),
         int(found["observations"]),
+        named("coefficients", coefficients),
+        Sizes(outputs, found["sizes"].astype(np.float64)),
+        Residuals(
+            found["count"].astype(np.float64), found["squares"].astype(np.float64), found["exact"].astype(np.bool_)
+        ),
     )
