@@ -31,13 +31,13 @@ MOST_QUANTITIES = 250
 """Parameters, derived values, covariates and terms together; the largest of the library has 220."""
 
 MOST_NODES = 5000
-"""Numbers, names and operators in all formulas, terms written out; the largest of the library has some 1,000."""
+"""Numbers, names and operators in all formulas, terms written out; the largest of the library has some 2,400."""
 
 DEEPEST_WRITTEN = 150
 """Deepest nesting of a formula with its terms written out, so that walking it never exhausts the stack."""
 
 LARGEST_SOURCE = 90_000
-"""Generated source in characters; the largest of the library has some 84,000, which compile in half a minute."""
+"""Generated source in characters; the largest of the library has some 80,000, which compile in 20 s."""
 
 MOST_CYCLES = 10_000
 """Doses of a regimen: of daily ones those of a lifetime."""

@@ -63,8 +63,12 @@ def assert_close(found: Floats, expected: Floats, tolerance: float = 1e-5) -> No
 
 # --- held against LSODA ----------------------------------------------------------------------------------------------
 
+FOLLOWED = [name for name in library_ids() if name != "nivolumab_qsp_sove2020"]
+"""All but one whose fifty states LSODA follows from dose to dose within seconds, and from mark to mark within minutes:
+`tests.twin.library.test_immune_oncology`."""
 
-@pytest.mark.parametrize("model_id", library_ids())
+
+@pytest.mark.parametrize("model_id", FOLLOWED)
 @pytest.mark.slow
 def test_every_library_model_follows_its_equations_over_its_usual_course(model_id: str) -> None:
     kernel, timeline, end = usual_course(model_id)
@@ -75,7 +79,7 @@ def test_every_library_model_follows_its_equations_over_its_usual_course(model_i
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("model_id", library_ids())
+@pytest.mark.parametrize("model_id", FOLLOWED)
 def test_every_library_model_follows_its_equations_to_the_end_of_its_regimens(model_id: str) -> None:
     kernel, timeline, end = whole_course(model_id)
     eta = patients(kernel, drawn=1)[:2]

@@ -11,8 +11,8 @@ from twin.modelfile.library import library_ids, load_model
 BODIES = ("irinotecan_toshimoto2017", "paclitaxel_fu2019")
 """Of a circle of organs no eigenbasis is real, which the compiler finds out by trying."""
 
-IMPLICIT = {"nabpaclitaxel_chen2014", "vincristine_nijstad2022", *BODIES}
-"""What leaves a body's vein, or a binding site, does so within seconds."""
+IMPLICIT = {"nabpaclitaxel_chen2014", "nivolumab_qsp_sove2020", "vincristine_nijstad2022", *BODIES}
+"""What leaves a body's vein, a binding site or another cell's receptor does so within seconds."""
 
 
 def test_of_the_library_those_are_stiff_that_explicit_steps_could_hardly_solve() -> None:
