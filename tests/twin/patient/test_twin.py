@@ -78,7 +78,7 @@ PARTICLES = 48
 
 RESTLESS = toys.restless()
 relaxed = settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-few = settings(relaxed, max_examples=4)
+few = settings(relaxed, max_examples=3)
 """For twins that drift, of which each costs several times as much."""
 
 

@@ -9,12 +9,11 @@ from connectors.console.personal.unit_lines import lines_of
 from streams.commands.live.console import library_notes
 from twin.units import convert
 
-MEASURED = tuple({one for notes in library_notes().values() for one in notes.analytes})
-
 
 def test_a_line_gives_what_the_conversion_gives_for_everything_that_library_models_measure() -> None:
-    lines = lines_of(MEASURED)
-    masses = {(one.name, one.unit): one.molar_mass for one in MEASURED}
+    measured = tuple({one for notes in library_notes().values() for one in notes.analytes})
+    lines = lines_of(measured)
+    masses = {(one.name, one.unit): one.molar_mass for one in measured}
     assert {"neutrophils", "methotrexate_plasma", "creatinine", "temperature"} <= set(lines)
     for name, by_unit in lines.items():
         for unit, found in by_unit.items():
