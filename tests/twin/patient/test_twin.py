@@ -75,6 +75,8 @@ MODEL = toys.absorption()
 DOCETAXEL = load_model("docetaxel_ozawa2007")
 FLUOROURACIL = load_model("fluorouracil_yamada2025")
 PARTICLES = 48
+HANDFUL = 16
+"""Particles where only bytes are compared, at every event."""
 
 RESTLESS = toys.restless()
 relaxed = settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -261,7 +263,7 @@ def test_so_does_one_that_drifts(events: list[InputEvent], random: Random) -> No
 
 def restored_at_any_moment(model: Model, events: list[InputEvent], random: Random) -> None:
     ordered = in_order(events)
-    alive, restored = new_twin(model=model), new_twin(model=model)
+    alive, restored = new_twin(HANDFUL, model), new_twin(HANDFUL, model)
     for event in ordered:
         if random.random() < 0.4:
             row = restored.row()  # which lets it rest, so that it may go on itself too
