@@ -313,8 +313,8 @@ def test_every_input_survives_the_wire(model: type[Any]) -> None:
 
 @pytest.mark.parametrize("model", OUTPUT_EVENTS, ids=lambda model: model.__name__)
 def test_every_output_survives_the_wire(model: type[Any]) -> None:
-    # One of these holds dozens of nested values, each drawn anew: thirty try as many as a hundred inputs do.
-    @settings(max_examples=min(30, settings.default.max_examples))
+    # One of these holds dozens of nested values, each drawn anew: a dozen try as many as dozens of inputs do.
+    @settings(max_examples=min(12, settings.default.max_examples))
     @given(events_of(model))
     def survives(event: Any) -> None:
         assert decode_output(encode(event)) == event
