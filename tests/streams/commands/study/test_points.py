@@ -1,0 +1,62 @@
+"""``dosetwin points`` on files."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from streams.cli import app
+from tests.streams.commands.study.test_fit import MODEL, levels
+from tests.twin import toys
+
+
+def points(folder: Path, text: str | None = None, model: str = MODEL) -> Result:
+    (folder / "mine.toml").write_text(model)
+    (folder / "levels.csv").write_text(levels() if text is None else text)
+    given = ["points", str(folder / "levels.csv"), "--model", str(folder / "mine.toml"), "--out", str(folder / "out")]
+    return CliRunner().invoke(app, given)
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    with path.open() as file:
+        return list(csv.DictReader(file))
+
+
+def test_points_are_written_with_their_weights_and_what_they_say_of_everybody(tmp_path: Path) -> None:
+    result = points(tmp_path)
+    assert result.exit_code == 0, result.output
+    summary = json.loads(result.stderr.splitlines()[-1])
+    found = rows(tmp_path / "out" / "points.csv")
+    assert (summary["patients"], summary["points"]) == (16, len(found))
+    assert len(found) <= 16
+    assert list(found[0]) == ["weight", "k", "V", "ETA_k", "ETA_V"]
+    weights = [float(one["weight"]) for one in found]
+    assert sum(weights) == pytest.approx(1.0)
+    assert weights == sorted(weights, reverse=True)
+    said = json.loads((tmp_path / "out" / "points.json").read_text())
+    assert said["converged"]
+    assert said["may_fall_by"] <= 0.002
+    k, volume = said["parameters"]
+    assert (k["name"], k["unit"]) == ("k", "1/h")
+    # The truth is 0.2 and 10, with standard deviations of a fifth and 0.15 of them.
+    assert k["mean"] == pytest.approx(0.2, rel=0.2)
+    assert volume["mean"] == pytest.approx(10.0, rel=0.15)
+    patients = rows(tmp_path / "out" / "patients.csv")
+    assert list(patients[0]) == ["patient", "k", "SD_k", "V", "SD_V", "point", "probability"]
+    assert len(patients) == 16
+    mean = sum(float(one["V"]) for one in patients) / 16
+    assert mean == pytest.approx(volume["mean"], rel=1e-3)
+    assert "round 1: objective" in result.stderr
+
+
+def test_a_model_whose_effects_are_of_occasions_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+    extra = f'[occasions]\ndrug = "toxin"\ngap = 6\n{toys.SOURCE}\n[cadence]'
+    text = MODEL.replace("iiv = 0.1\n", "iiv = 0.1\niov = 0.1\n", 1).replace("[cadence]", extra)
+    result = points(tmp_path, model=text)
+    assert result.exit_code == 2
+    assert "has effects of occasions; support points are of parameters with iiv" in result.stderr
+    assert not (tmp_path / "out").exists()
