@@ -37,7 +37,7 @@ def with_relations(
     for relation in relations:
         _write(content, relation, of(relation, model, described))
     for each in dict.fromkeys(relation.covariate for relation in relations):
-        _bring_near(content["covariates"][each], described[each])
+        bring_near(content["covariates"][each], described[each])
     return parse_model(as_toml(content), f"{content['id']}.toml")
 
 
@@ -75,7 +75,8 @@ def _write(content: dict[str, Any], relation: Relation, characteristic: Characte
         }
 
 
-def _bring_near(table: dict[str, Any], of: Characteristic) -> None:
+def bring_near(table: dict[str, Any], of: Characteristic) -> None:
+    """Give a covariate's table the centre as its reference, where no patient comes near the one that it has."""
     if of.low <= table["reference"] <= of.high and (not of.levels or table["reference"] in of.levels):
         return
     table["reference"] = of.centre

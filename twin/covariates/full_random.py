@@ -248,6 +248,6 @@ def constant(values: Sequence[Floats], names: Sequence[str], described: dict[str
         changing = sum(bool(np.ptp(rows[:, j]) > 0.0) for rows in values)
         if changing:
             raise CovariateError(
-                f"covariates: {name} changes over time in {changing} patients; a full random effects model is of what"
-                " stays: leave it out, or give each patient one value"
+                f"covariates: {name} changes over time in {changing} patients; what is looked for here is what"
+                " stays does: leave it out, or give each patient one value"
             )

@@ -138,7 +138,7 @@ def proposals(
 
 def worths(values: Floats, targets: Targets, seed: int) -> Floats:
     """(P, C) worth of every pair in left-out patients."""
-    folds = _folds(len(values), FOLDS, seed)
+    folds = folds_of(len(values), FOLDS, seed)
     columns = [
         _worth(values, targets.values[:, i], targets.weights[:, i], folds, seed) for i in range(len(targets.names))
     ]
@@ -178,7 +178,7 @@ Predict = Callable[[Floats], Floats]
 def _trees(x: Floats, y: Floats, weight: Floats, seed: int) -> tuple[Predict, list[int]] | None:
     """Boosted trees as many as left-out patients among these are best served by, and the covariates that they use;
     ``None`` where that is none."""
-    folds = _folds(len(x), INNER_FOLDS, seed)
+    folds = folds_of(len(x), INNER_FOLDS, seed)
     missed = np.zeros(len(COUNTS) + 1)
     for fold in range(INNER_FOLDS):
         learn, out = folds != fold, folds == fold
@@ -200,7 +200,7 @@ def _least(patients: int) -> int:
     return max(5, int(patients) // 20)
 
 
-def _folds(count: int, folds: int, seed: int) -> Integers:
+def folds_of(count: int, folds: int, seed: int) -> Integers:
     """(N,) fold of each patient, as even as can be."""
     order = generator("covariates", seed, "folds", folds).permutation(count)
     found = np.empty(count, dtype=np.int64)

@@ -21,6 +21,7 @@ from twin.covariates.characteristics import Characteristic, CovariateError, valu
 from twin.covariates.effects import with_relations
 from twin.covariates.relations import Relation, Shape, check, coefficients
 from twin.covariates.trees import Proposals, Targets, proposals
+from twin.model.spec import Model
 from twin.population.cohort import Cohort
 from twin.population.importance.climbing import proposals_at
 from twin.population.importance.density import Density
@@ -77,6 +78,17 @@ def standing(asked: Asked, relations: Relations, before: Standing | None, moved:
         FitError, CovariateError, ModelError: it cannot be fitted, or is no model.
     """
     model = with_relations(asked.model, relations, asked.described, asked.name) if relations else asked.model
+    return stood(asked, model, relations, before, moved, kept_at)
+
+
+def stood(
+    asked: Asked, model: Model, relations: Relations, before: Standing | None, moved: Moved, kept_at: Path
+) -> Standing:
+    """Fit a model that has these relations, from where the one before it ended.
+
+    Raises:
+        FitError: it cannot be fitted.
+    """
     theta = Theta.of(model, asked.fixed)
     if before is not None:
         numbers = {name: value for name, value in before.numbers.items() if name in theta.names}
@@ -89,14 +101,19 @@ def standing(asked: Asked, relations: Relations, before: Standing | None, moved:
 def targets_of(of: Standing, seed: int = 1) -> Targets:
     """What the data alone say of each patient's effects, by draws under a fitted population."""
     cohort, here = of.cohort, of.fit.evaluation
-    names = [subject.id for subject in cohort.subjects]
-    standard = even_draws(names, seed, DRAWS, cohort.effects)
-    sample = Sample(Density(cohort), here.vector, proposals_at(cohort, here), standard)
-    found = sample.likelihood(here.vector, score=False)
+    found = sample_of(of, DRAWS, seed).likelihood(here.vector, score=False)
     etas = cohort.theta.model.eta_names
     variance = np.diagonal(found.covariance, axis1=1, axis2=2)[:, : len(etas)]
     prior = np.diag(of.fit.population.omega)
     return Targets.of(etas, found.mean[:, : len(etas)], variance, prior)
+
+
+def sample_of(of: Standing, draws: int, seed: int) -> Sample:
+    """Even draws of each patient under a fitted population."""
+    cohort, here = of.cohort, of.fit.evaluation
+    names = [subject.id for subject in cohort.subjects]
+    standard = even_draws(names, seed, draws, cohort.effects)
+    return Sample(Density(cohort), here.vector, proposals_at(cohort, here), standard)
 
 
 def proposed(asked: Asked, of: Standing, permutations: int, level: float, done: Callable[[int], None]) -> Proposals:

@@ -2,8 +2,9 @@
 
 ``stepwise`` adds relations while the likelihood bears them out, and then leaves out again what does not hold by a
 stricter rule, as PsN's ``scm`` does. ``frem`` selects nothing: covariates stand beside random effects in one Omega, and
-coefficients follow from that. ``trees`` lets boosted trees propose and the likelihood decide. The covariates looked at
-are those that the model file declares; columns of the data are read for these. What cannot be used is reported on
+coefficients follow from that. ``trees`` lets boosted trees propose and the likelihood decide. ``learn`` lets a small
+network shift typical values, where patients left out are predicted better for it. The covariates looked at are those
+that the model file declares; columns of the data are read for these. What cannot be used is reported on
 stderr with its line and reason while the rest goes on; the exit code is then 3, and 1 where the last fit did not
 converge. The last line on stderr is JSON.
 """
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 app = typer.Typer(
     name="covariates",
     no_args_is_help=True,
-    help="Characteristics of patients that explain how they differ: stepwise, all at once, or seen by trees.",
+    help="Characteristics of patients that explain how they differ: stepwise, all at once, seen by trees, or learnt.",
 )
 
 NOT_CONVERGED = 1
@@ -343,3 +344,107 @@ def trees(
     }
     typer.echo(json.dumps(summary), err=True)
     raise typer.Exit(left_out.exit_code if converged else NOT_CONVERGED)
+
+
+@app.command(
+    epilog=examples(
+        "dosetwin covariates learn levels.csv --model base.toml --out learnt",
+        "dosetwin covariates learn levels.csv --model base.toml --covariates AGE,WT --widen --out there",
+    )
+)
+def learn(
+    files: Files,
+    model: ModelOption,
+    out: Out,
+    covariates: Annotated[
+        str, typer.Option(help="covariates that stay, as AGE,WT; by default all in which patients differ")
+    ] = "",
+    parameters: Annotated[
+        str, typer.Option(help="parameters, as CL,V; by default all with log-normal or normal effects")
+    ] = "",
+    hidden: Annotated[int, typer.Option(min=1, max=16, help="units of the network's one hidden layer")] = 4,
+    widen: Annotated[
+        bool, typer.Option("--widen", help="add what is not certain of what was learnt to the written model's iiv")
+    ] = False,
+    seed: Annotated[int, typer.Option(min=0, help="of draws, folds and the weights to begin with")] = 1,
+    fix: Fix = "",
+    name: Name = None,
+    columns: Columns = "",
+    output: Output = None,
+    join: Join = False,
+    prefix_ids: PrefixIds = False,
+) -> None:
+    """Learn effects of any shape by a small network, kept only where patients left out are predicted better."""
+    import json
+
+    from threadpoolctl import threadpool_limits
+
+    from streams.batch.arguments import LeftOut, ended_plainly, usable_arguments
+    from streams.batch.cases import CaseError
+    from streams.batch.covariates.asked import Recorded, asked, with_covariates, words
+    from streams.batch.covariates.learnt import as_json, learnt, lines_of, lines_of_learnt, scope_of, task_of
+    from streams.batch.covariates.proposed import standing
+    from streams.batch.covariates.weights import keep
+    from streams.terminal.progress import progress, said_moved
+    from twin.covariates.characteristics import CovariateError
+    from twin.covariates.held_out import FOLDS, check_count, judged
+    from twin.population.theta import FitError
+
+    left_out = LeftOut()
+    with usable_arguments():
+        recorded = Recorded(files, model, columns, output, join, prefix_ids)
+        of = asked(recorded, out, name, "learnt", fix, "", left_out)
+        try:
+            wanted = words(parameters), words(covariates)
+            of = with_covariates(of, scope_of(of, *wanted).covariates, left_out)
+            scope = scope_of(of, *wanted)
+            check_count(len(of.cases))
+        except CovariateError as error:
+            raise CaseError(str(error)) from None
+        out.mkdir(parents=True, exist_ok=True)
+    search, found = out / "search.json", None
+    with ended_plainly(), usable_arguments(), threadpool_limits(1):
+        try:
+            ended = base = standing(of, (), None, said_moved, search)
+            task = task_of(base, scope, hidden, seed)
+            with progress("networks", "choices", FOLDS + 1) as done:
+                verdict = judged(task, done)
+            typer.echo("\n".join(lines_of(verdict)))
+            if verdict.accepted:
+                found = learnt(of, base, scope, task, verdict, said_moved, search)
+                ended = found.standing
+                typer.echo("\n".join(lines_of_learnt(found, scope)))
+        except (FitError, CovariateError) as error:
+            raise CaseError(str(error)) from None
+        _write_fit(ended.fit, of, files, out)
+        network = None if found is None else (found.network, found.members)
+        keep(network, scope.values, list(of.timelines), out / f"{of.name}.toml", widen=widen)
+        (out / "learnt.json").write_text(as_json(of, scope, task, verdict, base, found, files))
+        search.unlink(missing_ok=True)
+    for problem in (*ended.fit.problems, *(found.problems if found else ())):
+        typer.echo(f"note: {problem}", err=True)
+    summary = {
+        "patients": len(of.cases),
+        "accepted": verdict.accepted,
+        "difference": [round(each, 5) for each in (verdict.mean, *verdict.interval)],
+        "minus_2_log_likelihood": [round(ended.fit.exact.minus_2_log, 3), round(ended.fit.exact.error, 3)],
+        "converged": ended.fit.converged,
+        "left_out": len(left_out),
+        "out": str(out),
+    }
+    typer.echo(json.dumps(summary), err=True)
+    raise typer.Exit(left_out.exit_code if ended.fit.converged else NOT_CONVERGED)
+
+
+@app.command(epilog=examples("dosetwin covariates typical learnt --of AGE=0.4,WT=5.2"))
+def typical(
+    folder: Annotated[Path, typer.Argument(help="that dosetwin covariates learn wrote", show_default=False)],
+    of: Annotated[str, typer.Option(help="a patient's covariates, as AGE=0.4,WT=5.2")],
+) -> None:
+    """Typical values of a patient by what was learnt, how certain they are, and what is outside of what was seen."""
+    from streams.batch.arguments import usable_arguments
+    from streams.batch.covariates.weights import characteristics_of, kept, typical_lines
+
+    with usable_arguments():
+        model, network, members = kept(folder)
+        typer.echo("\n".join(typical_lines(model, network, members, characteristics_of(of, network))))

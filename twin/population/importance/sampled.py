@@ -145,6 +145,17 @@ class Sample:
         size = np.where(found.posterior.reshape(-1) < HARDLY, 1.0, members.size)
         return replace(members, log=found.log, score=score, error=error, size=size, posterior=found.posterior)
 
+    def without_prior(self) -> Floats:
+        """(N, S) log p(values | draw) + log p(kappas) - log q where it was drawn: all but the prior of eta."""
+        population = self.population
+        d, o = len(population.omega), len(population.omega_iov)
+        found = self.density.of(self._read, population.errors) - self._log_q
+        for n in range(self.density.cohort.occasions if o else 0):
+            kappa = self.eta[:, :, d + n * o : d + (n + 1) * o]
+            along = np.einsum("nsi,ij,nsj->ns", kappa, population.precision_iov, kappa)
+            found -= 0.5 * (along + population.log_det_iov + o * LOG_2PI)
+        return np.asarray(found)
+
     def _moved(self, vector: Floats) -> Read:
         read = self._read
         for at, slopes in self.slopes.items():

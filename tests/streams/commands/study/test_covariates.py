@@ -6,6 +6,7 @@ import json
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner, Result
 
@@ -161,3 +162,64 @@ def test_trees_propose_and_the_likelihood_decides(tmp_path: Path) -> None:
     slope = next(each for each in made.parameters if each.name == "CL_WT")
     assert 0.2 < slope.value * SD["WT"] < 0.6
     assert "importance sampling" in made.sources[0].citation
+
+
+def learned(folder: Path, *options: str, table: str) -> Result:
+    (folder / "model.toml").write_text(MODEL)
+    (folder / "levels.csv").write_text(table)
+    given = ["covariates", "learn", str(folder / "levels.csv"), "--model", str(folder / "model.toml")]
+    return CliRunner().invoke(app, [*given, "--out", str(folder / "out"), *options])
+
+
+@pytest.mark.slow
+def test_what_is_learnt_is_judged_by_patients_left_out_and_stands_in_the_model(tmp_path: Path) -> None:
+    fixed = ("--fix", "V,omega.V,error.plasma.proportional", "--parameters", "CL", "--covariates", "WT,SEX")
+    table = levels(60, 4, {("CL", "WT"): 0.4})
+    result = learned(tmp_path, *fixed, "--widen", table=table)
+    assert result.exit_code == 0, result.output
+    found = json.loads((tmp_path / "out" / "learnt.json").read_text())
+    assert found["accepted"]
+    low, high = found["left_out"]["interval"]
+    assert 0 < low < found["left_out"]["difference"] < high
+    assert len(found["left_out"]["patients"]) == 60
+    gained = found["minus_2_log_likelihood"][0] - found["with_network"]["minus_2_log_likelihood"][0]
+    assert gained > 40
+    assert found["with_network"]["least_effective_draws"] > 10
+    assert "taken: left-out patients are predicted better" in result.stdout
+    made = parse_model((tmp_path / "out" / "simulated_learnt.toml").read_text(), "made.toml")
+    assert made.parameters[0].expression is not None
+    assert made.parameters[1].expression is None
+    assert "an uncertain learnt effect" in (made.parameters[0].note or "")
+    assert "by a network learnt" in made.sources[1].citation
+    said = CliRunner().invoke(app, ["covariates", "typical", str(tmp_path / "out"), "--of", "WT=150"])
+    assert said.exit_code == 0, said.output
+    assert "outside: WT 150 is above" in said.stdout
+    heavy, usual = (
+        float(CliRunner().invoke(app, ["covariates", "typical", str(tmp_path / "out"), "--of", of]).stdout.split()[1])
+        for of in ("WT=82", "WT=70")
+    )
+    assert 0.2 < np.log(heavy / usual) < 0.6
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--covariates", "HT"), "covariates: 'HT' is no covariate of simulated; it has WT, CRCL, SEX"),
+        (("--covariates", "SEX"), "covariates: SEX is the same in every patient, which explains nothing"),
+        (("--parameters", "Vx"), "parameters: 'Vx' has no log-normal or normal random effects"),
+        ((), "WT changes over time in 1 patients; what is looked for here is what stays does"),
+        (("--covariates", "CRCL"), "4 patients are too few to learn effects from and judge them by; 40 at least"),
+    ],
+)
+def test_what_cannot_be_learnt_is_named_before_anything_is_written(
+    tmp_path: Path, options: tuple[str, ...], said: str
+) -> None:
+    head, *rows = levels(4, 2, WEIGHT).splitlines()
+    cells = [row.split(",") for row in rows]
+    for cell in cells:
+        cell[-1] = "1"
+    cells[3][5] = "71"
+    result = learned(tmp_path, *options, table="\n".join([head, *(",".join(each) for each in cells)]) + "\n")
+    assert result.exit_code == 2, result.output
+    assert said in result.stderr
+    assert not (tmp_path / "out").exists()

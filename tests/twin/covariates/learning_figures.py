@@ -1,0 +1,90 @@
+"""What networks find and what they only seem to: ``python -m tests.twin.covariates.learning_figures [N]``.
+
+Of N simulated data sets of 80 patients with two effects (SD 0.3) and six covariates, each effect known with a share of
+0.3 to 0.9: with nothing in them, in how many a network is taken; with one covariate in one effect (0.2 by its SD,
+linear or only above the mean), or two that act together as maturation does (the first by its logistic, within the
+second's sign), in how many one is taken, and how much nearer to the truth it then is than no effect is.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+
+import numpy as np
+
+from tests.streams.batch.covariates.simulated import MODEL
+from twin.arrays import Floats, Integers
+from twin.covariates.held_out import Task, Verdict, all_weights, judged
+from twin.covariates.learning import Drawn, shifts_of
+from twin.covariates.network import standardised
+from twin.modelfile.reader import parse_model
+from twin.population.importance.draws import Proposals, even_draws
+from twin.population.theta import Theta
+
+PATIENTS, COVARIATES, DRAWS, HIDDEN = 80, 6, 128, 4
+
+KINDS = ("nothing", "linear", "above the mean", "maturation")
+
+
+def effect(x: Floats, kind: str) -> Floats:
+    """(N,) of covariates (N, C), what is true of the first parameter."""
+    if kind == "nothing":
+        return np.zeros(len(x))
+    if kind == "linear":
+        return np.asarray(0.2 * x[:, 0])
+    if kind == "above the mean":
+        return np.asarray(0.4 * np.maximum(x[:, 0], 0.0))
+    return np.asarray(0.8 / (1.0 + np.exp(-3.0 * x[:, 0])) + 0.15 * x[:, 0] * (x[:, 1] > 0.0))
+
+
+def simulated(seed: int, kind: str, patients: int = PATIENTS) -> tuple[Task, Floats]:
+    """What may be learnt, and the true effect (N,)."""
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=(patients, COVARIATES))
+    truth = effect(x, kind)
+    eta = 0.3 * rng.normal(size=(patients, 2))
+    eta[:, 0] += truth - truth.mean()
+    omega = np.diag(eta.var(axis=0))
+    share = rng.uniform(0.3, 0.9, size=eta.shape)
+    noise = np.diag(omega) * (1.0 - share) / share
+    seen = eta + rng.normal(size=eta.shape) * np.sqrt(noise)
+    model = parse_model(MODEL, "simulated.toml")
+    theta = Theta.of(model)
+    vector = theta.pack(theta.population({"omega.CL": omega[0, 0], "omega.V": omega[1, 1]}))
+    covariance = np.array([np.diag(one) for one in np.diag(omega) * (1.0 - share)])
+    proposals = Proposals.around(share * seen, covariance, omega)
+    standard = even_draws([str(n) for n in range(patients)], 1, DRAWS, 2)
+    draws = proposals.drawn(standard)
+    apart = (draws - seen[:, None]) ** 2 / noise[:, None]
+    log = -0.5 * (apart + np.log(2.0 * np.pi * noise)[:, None]).sum(axis=2) - proposals.log_density(standard)
+    directions = np.zeros((theta.size, 2))
+    directions[0, 0] = directions[1, 1] = 1.0
+    at: Integers = np.array([0, 1])
+    return Task(Drawn(theta, vector, directions, draws, log), standardised(x), at, HIDDEN, seed), truth
+
+
+def one(seed: int, kind: str, patients: int = PATIENTS) -> tuple[Verdict, float]:
+    """The verdict, and the share of the true effect's variance that what was learnt leaves."""
+    task, truth = simulated(seed, kind, patients)
+    verdict = judged(task)
+    if not verdict.accepted or verdict.penalty is None:
+        return verdict, 1.0
+    weights = all_weights(task, verdict.penalty, 0)[1][0]
+    found = shifts_of(weights, task.drawn, task.x, task.at)[:, 0]
+    return verdict, float((found - truth).var() / max(truth.var(), 1e-12))
+
+
+if __name__ == "__main__":
+    count = int(sys.argv[1]) if len(sys.argv) > 1 else 40
+    for kind in KINDS:
+        begun = time.process_time()
+        every = [one(seed, kind) for seed in range(count)]
+        taken = [left for verdict, left in every if verdict.accepted]
+        some = sum(any(each is not None for each in verdict.penalties) for verdict, _ in every)
+        print(
+            f"{kind}: a network is taken in {len(taken)} of {count} (of some fold in {some}), and leaves"
+            f" {np.median(taken) if taken else 1.0:.0%} of the true effect's variance;"
+            f" {(time.process_time() - begun) / count:.1f} s each",
+            flush=True,
+        )
