@@ -67,8 +67,7 @@ class Network:
     @property
     def used(self) -> tuple[str, ...]:
         """Covariates that do something."""
-        at = self.inner[:, 1:].any(axis=0)
-        return tuple(name for name, used in zip(self.covariates, at, strict=True) if used)
+        return tuple(name for j, name in enumerate(self.covariates) if self.inner[:, 1 + j].any())
 
     def shifts(self, values: Floats) -> Floats:
         """(N, P) of covariates (N, C)."""

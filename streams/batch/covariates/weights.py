@@ -132,7 +132,7 @@ def typical_lines(model: Model, network: Network, members: Sequence[Network], sa
         shift = shifts[0, p] + NORMAL_95 * errors[0, p] * np.array([0.0, -1.0, 1.0])
         of = spec[name]
         at, low, high = of.value + shift if of.distribution == "normal" else of.value * np.exp(shift)
-        lines.append(f"{name}: {at:.4g} {of.unit} (95 % {low:.4g} to {high:.4g}), before what the model had already")
+        lines.append(f"{name}: {at:.4g} {of.unit} (95 % {low:.4g} to {high:.4g}), before other effects of the model")
     lines += [f"outside: {words}" for words in network.outside(values)]
     lines += [f"at its reference: {name} {reference[name]:g}" for name in network.used if name not in said]
     return lines

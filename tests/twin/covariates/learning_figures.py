@@ -1,4 +1,4 @@
-"""What networks find and what they only seem to: ``python -m tests.twin.covariates.learning_figures [N]``.
+"""What networks find and what they only seem to: ``python -m tests.twin.covariates.learning_figures [N [KIND ...]]``.
 
 Of N simulated data sets of 80 patients with two effects (SD 0.3) and six covariates, each effect known with a share of
 0.3 to 0.9: with nothing in them, in how many a network is taken; with one covariate in one effect (0.2 by its SD,
@@ -64,27 +64,31 @@ def simulated(seed: int, kind: str, patients: int = PATIENTS) -> tuple[Task, Flo
     return Task(Drawn(theta, vector, directions, draws, log), standardised(x), at, HIDDEN, seed), truth
 
 
-def one(seed: int, kind: str, patients: int = PATIENTS) -> tuple[Verdict, float]:
-    """The verdict, and the share of the true effect's variance that what was learnt leaves."""
+def one(seed: int, kind: str, patients: int = PATIENTS, members: int = 0) -> tuple[Verdict, float, float]:
+    """The verdict, the share of the true effect's variance that what was learnt leaves, and the share of patients whose
+    true effect lies within 1.96 standard errors by so many ``members``."""
     task, truth = simulated(seed, kind, patients)
     verdict = judged(task)
     if not verdict.accepted or verdict.penalty is None:
-        return verdict, 1.0
-    weights = all_weights(task, verdict.penalty, 0)[1][0]
-    found = shifts_of(weights, task.drawn, task.x, task.at)[:, 0]
-    return verdict, float((found - truth).var() / max(truth.var(), 1e-12))
+        return verdict, 1.0, 0.0
+    _, every = all_weights(task, verdict.penalty, members)
+    shifts = np.array([shifts_of(weights, task.drawn, task.x, task.at)[:, 0] for weights in every])
+    off = (shifts - shifts.mean(axis=1)[:, None]) - (truth - truth.mean())
+    error = np.sqrt(((shifts[1:] - shifts[1:].mean(axis=0)) ** 2).sum(axis=0) / max(1, members - 1))
+    return verdict, float(off[0].var() / max(truth.var(), 1e-12)), float((np.abs(off[0]) < 1.96 * error).mean())
 
 
 if __name__ == "__main__":
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 40
-    for kind in KINDS:
+    for kind in sys.argv[2:] or KINDS:
         begun = time.process_time()
-        every = [one(seed, kind) for seed in range(count)]
-        taken = [left for verdict, left in every if verdict.accepted]
-        some = sum(any(each is not None for each in verdict.penalties) for verdict, _ in every)
+        every = [one(seed, kind, members=20) for seed in range(count)]
+        taken = np.array([each[1:] for each in every if each[0].accepted]).reshape(-1, 2)
+        some = sum(any(each is not None for each in verdict.penalties) for verdict, *_ in every)
+        left, covered = (np.median(taken, axis=0)[0], taken[:, 1].mean()) if len(taken) else (1.0, 0.0)
         print(
-            f"{kind}: a network is taken in {len(taken)} of {count} (of some fold in {some}), and leaves"
-            f" {np.median(taken) if taken else 1.0:.0%} of the true effect's variance;"
+            f"{kind}: a network is taken in {len(taken)} of {count} (of some fold in {some}), and leaves {left:.0%} of"
+            f" the true effect's variance; of {covered:.0%} of the patients it is within 1.96 standard errors;"
             f" {(time.process_time() - begun) / count:.1f} s each",
             flush=True,
         )

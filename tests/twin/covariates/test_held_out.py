@@ -11,7 +11,7 @@ from twin.covariates.held_out import Verdict, all_weights, chosen, judged
 
 
 def test_a_maturation_that_is_there_is_taken_and_nearly_whole() -> None:
-    verdict, left = one(2, "maturation")
+    verdict, left, _ = one(2, "maturation")
     assert verdict.accepted
     assert all(penalty is not None for penalty in verdict.penalties)
     assert verdict.interval[0] > 0.05
