@@ -73,9 +73,12 @@ def one(seed: int, kind: str, patients: int = PATIENTS, members: int = 0) -> tup
         return verdict, 1.0, 0.0
     _, every = all_weights(task, verdict.penalty, members)
     shifts = np.array([shifts_of(weights, task.drawn, task.x, task.at)[:, 0] for weights in every])
-    off = (shifts - shifts.mean(axis=1)[:, None]) - (truth - truth.mean())
-    error = np.sqrt(((shifts[1:] - shifts[1:].mean(axis=0)) ** 2).sum(axis=0) / max(1, members - 1))
-    return verdict, float(off[0].var() / max(truth.var(), 1e-12)), float((np.abs(off[0]) < 1.96 * error).mean())
+    off = shifts[0] - shifts[0].mean() - (truth - truth.mean())
+    left = float(off.var() / max(truth.var(), 1e-12))
+    if not members:
+        return verdict, left, 0.0
+    around = shifts[1:] - shifts[1:].mean(axis=1)[:, None]
+    return verdict, left, float((np.abs(off) < 1.96 * around.std(axis=0, ddof=1)).mean())
 
 
 if __name__ == "__main__":
