@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy import special
 
+from tests.twin.filter.test_posthoc import between_occasions
 from tests.twin.population.importance.test_density import LIMITS, cohort_of
 from tests.twin.population.test_objective import LINES, oral
 from twin.arrays import Floats
@@ -89,3 +91,14 @@ def test_posterior_moments_are_those_of_the_weights() -> None:
     assert (np.linalg.eigvalsh(found.covariance) > 0).all()
     assert (np.diagonal(found.covariance, axis1=1, axis2=2) < np.diag(cohort.theta.start.omega)).all()
     assert (found.size > 0.3).all()
+
+
+def test_terms_without_the_prior_of_eta_make_the_likelihood_with_it_also_between_occasions() -> None:
+    cohort = cohort_of(between_occasions(), LINES)
+    population, d = cohort.theta.start, len(cohort.theta.start.omega)
+    assert cohort.effects > d
+    sample, vector = sample_of(cohort, even_draws(names_of(cohort), 1, 64, cohort.effects))
+    eta = sample.eta[:, :, :d]
+    along = np.einsum("nsi,ij,nsj->ns", eta, population.precision, eta)
+    terms = sample.without_prior() - 0.5 * (along + population.log_det + d * LOG_2PI)
+    np.testing.assert_allclose(special.logsumexp(terms, axis=1) - np.log(64), sample.likelihood(vector).log, rtol=1e-10)
