@@ -77,14 +77,15 @@ def _correlate(table: Table, level: str, variances: Variances, omega: Covariance
 
 
 def _positive_definite(top: Table, level: str, omega: Covariance) -> None:
-    smallest = float(np.linalg.eigvalsh(omega).min()) if len(omega) else 1.0
-    # A margin, so that Cholesky factors of it exist whatever the rounding.
-    if smallest <= 1e-10 * float(omega.max(initial=0.0)):
+    # Whatever sizes and units: of the correlations, with a margin so that Cholesky factors exist whatever the rounding.
+    sizes = np.sqrt(np.maximum(np.diag(omega), 1e-300))
+    smallest = float(np.linalg.eigvalsh(omega / np.outer(sizes, sizes)).min()) if len(omega) else 1.0
+    if smallest <= 1e-10:
         name = "Omega" if level == "iiv" else "Omega of the occasions"
         raise top.wrong(
             "correlations",
-            f"{name} is not positive definite (smallest eigenvalue {smallest:.3g}); lower the covariances or check"
-            f" {level}",
+            f"{name} is not positive definite (smallest eigenvalue of the correlations {smallest:.3g}); lower the"
+            f" covariances or check {level}",
         )
     omega.setflags(write=False)
 

@@ -46,6 +46,16 @@ FLATTEST = 1e-9
 NARROWEST = -9.0
 """Least logarithm of a factor of Omega: a variance of 1.5e-8 is none."""
 
+WIDEST = 9.0
+"""A factor of Omega grows at most by this on a logarithmic scale, a variance 6.6e7 times: then data and model are of
+different things, and a likelihood that has no bound would be followed to where nothing can be computed."""
+
+FARTHEST = 25.0
+"""A typical value grows or shrinks at most by this on a logarithmic scale, 7e10 times."""
+
+SMALLEST = 14.0
+"""A size of an error shrinks at most by this on a logarithmic scale, to less than a millionth: then there is none."""
+
 
 class Objective(Protocol):
     """What a search makes small."""
@@ -73,39 +83,41 @@ class State:
 
 
 class Bounds(NamedTuple):
-    """Of the vector, (K,) each."""
+    """Of the vector, (K,) each or one for all."""
 
     lowest: Floats
     highest: Floats
+
+    def clip(self, vector: Floats) -> Floats:
+        """The vector (K,), moved to within."""
+        return np.clip(vector, self.lowest, self.highest)
+
+
+ANYWHERE = Bounds(np.array(-np.inf), np.array(np.inf))
 
 
 Told = Callable[[State, Evaluation], None]
 """Is told where the search stands, after every step."""
 
 
-def search(
-    objective: Objective, begin: State, told: Told, lowest: Floats | None = None, highest: Floats | None = None
-) -> tuple[State, Evaluation]:
+def search(objective: Objective, begin: State, told: Told, within: Bounds = ANYWHERE) -> tuple[State, Evaluation]:
     """Follow a search to its end.
 
     Args:
         begin: where it stands.
         told: after every step.
-        lowest, highest: (K,) bounds of the vector from below and above.
+        within: bounds of the vector.
 
     Raises:
         FloatingPointError: the objective is not finite where the search begins.
     """
-    state, size = begin, len(begin.vector)
-    bounds = Bounds(
-        np.full(size, -np.inf) if lowest is None else lowest, np.full(size, np.inf) if highest is None else highest
-    )
+    state = begin
     here = objective(state.vector, thorough=True)
     if not np.isfinite(here.total):
         raise FloatingPointError("the objective is not finite at the values that the search begins with")
     told(state, here)
     while not state.why:
-        state, here = _stepped(objective, state, here, bounds)
+        state, here = _stepped(objective, state, here, within)
         told(state, here)
     return state, here
 
@@ -137,10 +149,26 @@ def _stepped(objective: Objective, state: State, here: Evaluation, bounds: Bound
     return State(found.vector, curvature, state.step + 1, near), found
 
 
-def lowest(theta: Theta) -> Floats:
-    """Bounds (K,) of the vector from below: of logarithms of Omega's factors."""
-    inside = [element.kind in ("omega", "iov") and element.i == element.j for element in theta.elements]
-    return np.where(inside, NARROWEST, -np.inf)
+def bounds(theta: Theta) -> Bounds:
+    """Between what typical values and variances on a logarithmic scale may be, and how small an error."""
+    start, factors, errors, values = theta.pack(theta.start), *_kinds(theta)
+    lowest = np.select([factors, errors, values], [NARROWEST, start - SMALLEST, start - FARTHEST], -np.inf)
+    return Bounds(lowest, np.select([factors, values], [start + WIDEST, start + FARTHEST], np.inf))
+
+
+def run_away(theta: Theta, vector: Floats) -> list[str]:
+    """Names of numbers whose logarithms stand at a bound that none should come to; a variance may be none."""
+    within, (factors, *_) = bounds(theta), _kinds(theta)
+    at = (vector >= within.highest - 1e-9) | (~factors & (vector <= within.lowest + 1e-9))
+    return [name for name, there in zip(theta.names, at.tolist(), strict=True) if there]
+
+
+def _kinds(theta: Theta) -> tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[np.bool_]]:
+    """Which elements (K,) are logarithms of factors of Omega, of sizes of errors, and of typical values."""
+    elements = theta.elements
+    factors = [element.kind in ("omega", "iov") and element.i == element.j for element in elements]
+    values = [element.kind == "place" and theta.scale(element.i) == "log" for element in elements]
+    return np.array(factors), np.array([element.kind == "error" for element in elements]), np.array(values)
 
 
 def scores_curvature(here: Evaluation) -> Floats:
@@ -162,7 +190,7 @@ def _direction(curvature: Floats, gradient: Floats, held: NDArray[np.bool_]) -> 
 
 def _shift(curvature: Floats, step: Floats) -> float:
     """Largest part of a step in standard errors, those that B tells of."""
-    errors = np.sqrt(2.0 * np.diag(np.linalg.inv(curvature)))
+    errors = np.sqrt(np.maximum(2.0 * np.diag(np.linalg.inv(curvature)), 1e-300))
     return float((np.abs(step) / errors).max())
 
 
@@ -174,7 +202,7 @@ def _line(objective: Objective, here: Evaluation, step: Floats, bounds: Bounds) 
     """The evaluation at the end of the step, shortened until it is enough; ``None`` if it never is."""
     slope, share = float(here.gradient @ step), 1.0
     for _ in range(HALVINGS):
-        there = objective(np.clip(here.vector + share * step, bounds.lowest, bounds.highest), here)
+        there = objective(bounds.clip(here.vector + share * step), here)
         change = there.total - here.total
         if np.isfinite(change) and change <= 1e-4 * share * slope:
             return there

@@ -11,8 +11,6 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from streams.batch.cases import Case, RecordedEvent
 from streams.batch.population.patients import cohort_of, timelines_of
 from streams.batch.process_pool import in_processes, model_of, worker_processes
@@ -23,7 +21,7 @@ from twin.covariates.stepwise import Fitted, Relations
 from twin.model.spec import Model
 from twin.population.laplace.methods import objective_of
 from twin.population.objective import Method
-from twin.population.search import State, lowest, search
+from twin.population.search import Bounds, State, bounds, search
 from twin.population.theta import FitError, Theta
 
 Numbers = tuple[tuple[str, float], ...]
@@ -129,20 +127,21 @@ def _fit(
     fixed: tuple[str, ...],
     method: Method,
     begun: Numbers,
-    bounds: BoundsByName,
+    limits: BoundsByName,
 ) -> tuple[int, Made]:
     """One candidate, fitted; runs in a worker process."""
     model = model_of(text, model_id)
     cases = [Case(patient, model, recorded) for patient, recorded in records]
     theta = Theta.of(model, fixed)
     begin = theta.pack(theta.population({name: value for name, value in begun if name in theta.names}))
-    low, high = lowest(theta), np.full(theta.size, np.inf)
-    for name, least, most in bounds:
+    low, high = bounds(theta)
+    for name, least, most in limits:
         at = theta.names.index(name)
         low[at], high[at] = least, most
     cohort = cohort_of(timelines_of(cases, model, lambda _: None), theta)
     try:
-        state, here = search(objective_of(cohort, method), State(np.clip(begin, low, high)), lambda *_: None, low, high)
+        within = Bounds(low, high)
+        state, here = search(objective_of(cohort, method), State(within.clip(begin)), lambda *_: None, within)
     except FloatingPointError as error:
         raise FitError(f"{error}; begin with other values in the model file, or look at doses and units") from None
     numbers = tuple(zip(theta.names, theta.natural(here.vector).tolist(), strict=True))

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from streams.batch.population.problems import problems_of
 from streams.batch.population.search_file import keep, kept
 from streams.terminal.version import version
 from twin.arrays import Floats
@@ -30,12 +31,12 @@ from twin.population.importance.density import Density
 from twin.population.importance.draws import Proposals
 from twin.population.importance.sampled import Sample
 from twin.population.laplace.methods import objective_of
-from twin.population.objective import Evaluation, Method, wider_than_the_prior
+from twin.population.objective import Evaluation, Method
 from twin.population.results import bootstrap as bootstraps
 from twin.population.results import profile as profiling
 from twin.population.results import sir
 from twin.population.results.bootstrap import Bootstrap
-from twin.population.results.classified import classes_found, classes_of, likeliest
+from twin.population.results.classified import classes_found, likeliest
 from twin.population.results.profile import Profile
 from twin.population.results.shrinkage import Shrinkage, shrinkage
 from twin.population.results.sir import Resampled
@@ -44,7 +45,7 @@ from twin.population.results.written import Provenance, fitted_model
 from twin.population.sampling.gibbs import KEPT, WARMED, sampled
 from twin.population.sampling.posterior import Posterior
 from twin.population.sampling.saem import covering, settle
-from twin.population.search import State, lowest, search
+from twin.population.search import State, bounds, run_away, search
 from twin.population.starts import Starts
 from twin.population.theta import FitError, Theta
 from twin.population.trace import NO_SLOPE, Point, Trace, steepest
@@ -64,17 +65,6 @@ THINNED = 4
 
 SELDOM = 25
 """Steps of a sampler after which it is told where it stands."""
-
-_UNREPORTED = (
-    "{} patients (the first is {}) lack characteristics for which the model widens a prior: here they have the"
-    " reference's values and no wider prior; give the values, or leave these patients out"
-)
-
-PARALLEL = 0.999
-"""A correlation of random effects beyond this runs to 1."""
-
-NO_VARIANCE = 1e-6
-"""A variance of random effects below this runs to 0."""
 
 Moved = Callable[[int, float, str], None]
 """Is told of every step its number, the objective, and the numbers that moved most, in words."""
@@ -147,6 +137,18 @@ def fit(
     Raises:
         FitError: the objective is not finite at the values that the search begins with.
     """
+    try:
+        return _fitted(cohort, method, moved, kept_at, key, start, seed)
+    except (np.linalg.LinAlgError, FloatingPointError, OverflowError) as error:
+        raise FitError(
+            f"where the search went nothing can be computed ({error}): look at units of DV, AMT and TIME, or begin with"
+            " other values in the model file"
+        ) from None
+
+
+def _fitted(
+    cohort: Cohort, method: FitMethod, moved: Moved, kept_at: Path | None, key: str, start: Floats | None, seed: int
+) -> Fit:
     begun = None if kept_at is None else kept(kept_at, key)
     first = cohort.theta.pack(cohort.theta.start) if start is None else start
     begin = State(first) if begun is None else begun
@@ -178,7 +180,7 @@ def _by_modes(cohort: Cohort, method: Method, begin: State, told: Told, trace: T
         told(state, here.total, steepest(here.gradient))
 
     try:
-        state, here = search(objective, begin, told_step, lowest(theta))
+        state, here = search(objective, begin, told_step, bounds(theta))
     except FloatingPointError as error:
         raise FitError(f"{error}; begin with other values in the model file, or look at doses and units") from None
     exact = exact_likelihood(Density(cohort), here.vector, proposals_at(cohort, here))
@@ -247,44 +249,13 @@ def _found(
     """What a fit found, whichever way it went."""
     theta = cohort.theta
     population = theta.unpack(here.vector)
+    if away := run_away(theta, here.vector):
+        state = replace(state, why=f"as {', '.join(away)} ran away")
     known, members = likeliest(cohort, here)
     shrunk = shrinkage(known, population.omega, here.eta[members], iwres[cohort.of_observations(members)])
-    problems = (*_problems(theta, state, here, population), *((certainty.problem,) if certainty.problem else ()))
-    if lacking := cohort.unreported:
-        problems = (*problems, _UNREPORTED.format(len(lacking), lacking[0]))
+    problems = (*problems_of(cohort, state, here, population), *((certainty.problem,) if certainty.problem else ()))
     points, patients = tuple(trace.points), tuple(subject.id for subject in cohort.patients)
     return Fit(theta, method, state, here, certainty, shrunk, points, problems, patients, cohort.values, exact)
-
-
-def _problems(theta: Theta, state: State, here: Evaluation, population: Population) -> list[str]:
-    found = []
-    if state.why != "converged":
-        found.append(f"the search ended {state.why}: begin with other values, or fix what the data do not tell")
-    lost = len(np.unique(np.flatnonzero(~here.settled) // classes_of(here)))
-    if lost:
-        found.append(f"the mode of {lost} patients was not found: look at their doses, times and units")
-    wide = wider_than_the_prior(here, population)
-    if len(wide):
-        found.append(
-            f"of {len(wide)} patients the objective is next to flat at the mode, as between two modes that merge: there"
-            " it is no approximation of the likelihood, and may fall without end; use method imp"
-        )
-    for names, omega in ((theta.model.eta_names, population.omega), (theta.model.iov_names, population.omega_iov)):
-        sd = np.sqrt(np.diag(omega))
-        found += [
-            f"the variance of {name} runs to 0: patients do not differ in it as far as the data tell; leave it out"
-            for name, one in zip(names, sd, strict=True)
-            if one * one < NO_VARIANCE
-        ]
-        correlation = omega / np.outer(sd, sd)
-        found += [
-            f"{names[j]} and {names[i]} run to a correlation of {correlation[i, j]:.4f}: the data do not tell them"
-            " apart; leave one of their effects out, or their correlation"
-            for i in range(len(names))
-            for j in range(i)
-            if abs(correlation[i, j]) > PARALLEL
-        ]
-    return found
 
 
 def provenance(fit: Fit, data: str, program: str) -> Provenance:

@@ -10,7 +10,7 @@ from streams.batch.process_pool import in_processes
 from twin.arrays import Floats, Integers
 from twin.population.laplace.methods import objective_of
 from twin.population.results.bootstrap import Bootstrap, drawn_anew, summed_up
-from twin.population.search import State, lowest, search
+from twin.population.search import State, bounds, search
 
 REPLICATES_A_TASK = 10
 
@@ -52,7 +52,7 @@ def _fitted(question: Question, vector: Floats, strata: Integers, replicates: ra
     for replicate in replicates:
         objective = objective_of(cohort.drawn(drawn_anew(strata, replicate)), question.method)
         try:
-            state, here = search(objective, State(vector), lambda *_: None, lowest(cohort.theta))
+            state, here = search(objective, State(vector), lambda *_: None, bounds(cohort.theta))
         except FloatingPointError:
             found[replicate] = None
             continue

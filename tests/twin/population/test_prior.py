@@ -13,7 +13,7 @@ from tests.twin.population.test_objective import objective, oral
 from twin.population.importance.climbing import climb
 from twin.population.importance.density import Density
 from twin.population.prior import Known, Prior, PriorError
-from twin.population.search import State, lowest, search
+from twin.population.search import State, bounds, search
 from twin.population.theta import Theta
 
 THETA = Theta.of(oral())
@@ -78,7 +78,7 @@ def test_three_patients_learn_little_beyond_what_is_known_and_a_certain_prior_ho
     certain["omega.V"] = replace(certain["omega.V"], degrees=5000.0)
     prior = Prior(tuple(certain.values()), PRIOR.source)
     theta = of.cohort.theta = of.cohort.theta.with_prior(prior)
-    state, here = search(of, State(theta.pack(theta.start)), lambda *_: None, lowest(theta))
+    state, here = search(of, State(theta.pack(theta.start)), lambda *_: None, bounds(theta))
     assert state.why == "converged"
     assert here.prior is not None
     assert here.total == pytest.approx(here.ofv.sum() + here.prior.value)

@@ -10,7 +10,7 @@ import pytest
 from tests.twin.population.published.sets import DATA, SETS
 from twin.arrays import Floats
 from twin.population.objective import Evaluation, Objective
-from twin.population.search import State, scores_curvature, search
+from twin.population.search import Bounds, State, scores_curvature, search
 
 
 @dataclass
@@ -58,7 +58,9 @@ def test_it_goes_on_from_where_it_stood() -> None:
 
 
 def test_a_bound_is_kept() -> None:
-    state, _ = search(BOWL, State(np.array([9.0, 9.0])), lambda *_: None, np.array([-np.inf, 1.5]))
+    state, _ = search(
+        BOWL, State(np.array([9.0, 9.0])), lambda *_: None, Bounds(np.array([-np.inf, 1.5]), np.array(np.inf))
+    )
     assert state.vector[1] == 1.5
     assert state.why == "converged"
 

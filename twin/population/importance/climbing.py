@@ -26,7 +26,7 @@ from twin.population.importance.draws import Proposals, even_draws, paired_draws
 from twin.population.importance.sampled import Likelihood, Sample
 from twin.population.laplace.methods import usual_objective
 from twin.population.objective import Evaluation
-from twin.population.search import State, lowest, search
+from twin.population.search import State, bounds, search
 from twin.population.theta import FitError
 from twin.population.trace import steepest
 
@@ -116,7 +116,7 @@ def climb(density: Density, start: Floats, seed: int = 1, told: Progress = lambd
         begun = sample.likelihood(vector)
         _possible(begun, [subject.id for subject in cohort.patients])
         reached, found, moved = _climbed(sample, begun)
-        vector = np.maximum(vector + (reached - vector) / max(1, late), lowest(cohort.theta))
+        vector = bounds(cohort.theta).clip(vector + (reached - vector) / max(1, late))
         proposals = adapted(found, cohort.theta.unpack(vector).prior(cohort.occasions)[0])
         slope = steepest(2.0 * begun.slope)
         rounds.append(Round(-2.0 * found.total, moved, float(found.size.min()), slope))
@@ -141,7 +141,7 @@ def by_modes(density: Density, start: Floats) -> tuple[Floats, Proposals]:
     cohort, vector = density.cohort, np.asarray(start, dtype=np.float64)
     objective = usual_objective(cohort)
     try:
-        _, seen = search(objective, State(vector), lambda *_: None, lowest(cohort.theta))
+        _, seen = search(objective, State(vector), lambda *_: None, bounds(cohort.theta))
     except FloatingPointError:
         seen = objective(vector)
     return seen.vector, proposals_at(cohort, seen)

@@ -17,7 +17,7 @@ import numpy as np
 
 from twin.arrays import Floats
 from twin.population.objective import Evaluation
-from twin.population.search import Objective, State, lowest, search
+from twin.population.search import Bounds, Objective, State, bounds, search
 from twin.population.theta import Theta
 
 RISE = 3.841458820694124
@@ -76,6 +76,10 @@ class Held:
     def reduced(self, vector: Floats) -> Floats:
         """The other elements (K - 1,) of a vector."""
         return np.asarray(vector[self._others])
+
+    def within(self, bounds: Bounds) -> Bounds:
+        """Bounds of the other elements."""
+        return Bounds(self.reduced(bounds.lowest), self.reduced(bounds.highest))
 
     def __call__(self, vector: Floats, last: Evaluation | None = None, *, thorough: bool = False) -> Evaluation:
         """Evaluate at the other elements (K - 1,)."""
@@ -199,7 +203,7 @@ class _Side:
             return None
         try:
             if len(begin):
-                _, seen = search(held, State(begin), lambda *_: None, held.reduced(lowest(self._theta)))
+                _, seen = search(held, State(begin), lambda *_: None, held.within(bounds(self._theta)))
                 assert isinstance(seen, HeldEvaluation)
                 total, vector = seen.total, seen.whole.vector
             else:

@@ -23,7 +23,7 @@ from twin.population.importance.draws import moments
 from twin.population.sampling.chains import Sweep
 from twin.population.sampling.means import Means
 from twin.population.sampling.target import Target
-from twin.population.search import lowest
+from twin.population.search import bounds
 from twin.population.stencil import H
 from twin.population.theta import Element, Level, Theta
 from twin.population.values import SIZES, Population, resized
@@ -81,7 +81,7 @@ def regressed(means: Means, theta: Theta, vector: Floats, known: Moments, occasi
     iov = population.omega_iov
     if len(iov) and occasions:
         iov = covariance(theta, found, "iov", _of_occasions(away, means, d, len(iov)))
-    return np.maximum(theta.pack(replace(population, omega=omega, omega_iov=iov)), lowest(theta))
+    return bounds(theta).clip(theta.pack(replace(population, omega=omega, omega_iov=iov)))
 
 
 def normal_equations(design: Floats, precision: Floats, away: Floats, means: Means) -> tuple[Floats, Floats]:

@@ -35,7 +35,7 @@ from twin.population.sampling.chains import Believed, Chains, Sweep, believed
 from twin.population.sampling.maximised import Moments, regressed, stepped
 from twin.population.sampling.means import Means
 from twin.population.sampling.target import Target
-from twin.population.search import lowest
+from twin.population.search import bounds
 from twin.population.theta import FitError, Theta
 from twin.population.values import SIZES, Population, resized
 
@@ -202,7 +202,7 @@ class _Run:
     def go_by_the_score(self, vector: Floats) -> None:
         """Go on from the end of a Newton step of the likelihood itself, by importance sampling, from a vector (K,)."""
         sample, _ = self._sample(vector)
-        after = np.maximum(by_the_score(sample, vector), lowest(self.density.cohort.theta))
+        after = bounds(self.density.cohort.theta).clip(by_the_score(sample, vector))
         self.chains.hold(self.vector[None], after[None])
         self.vector, self.moments = after, None
 
@@ -212,7 +212,7 @@ class _Run:
 
     def ended(self, vector: Floats, steps: int, trending: bool) -> Settled:
         """What the likelihood itself says of where it ended."""
-        vector = np.maximum(vector, lowest(self.density.cohort.theta))
+        vector = bounds(self.density.cohort.theta).clip(vector)
         sample, proposals = self._sample(vector)
         still = promised(sample.likelihood(vector))
         why = "converged"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -246,6 +247,28 @@ def test_patients_without_a_value_are_left_out_by_name(tmp_path: Path) -> None:
     assert result.exit_code == 3
     assert "no value of an output of the model" in result.stderr
     assert json.loads(result.stderr.splitlines()[-1])["patients"] == 16
+
+
+@pytest.mark.parametrize("method", ["focei", "imp"])
+@pytest.mark.parametrize(
+    ("of", "said"),
+    [
+        (lambda _: 5.0, "error.plasma.proportional ran away: look at units of DV, AMT and TIME"),
+        (lambda patient: 10.0 ** (3 * patient), "the search ended"),
+    ],
+    ids=["levels that never fall", "levels in another unit for each patient"],
+)
+def test_values_that_are_of_no_such_model_are_told_and_not_followed_to_infinity(
+    tmp_path: Path, method: str, of: Callable[[int], float], said: str
+) -> None:
+    rows = [row for patient in range(1, 6) for row in
+            (f"{patient},0,1,100,.", *(f"{patient},{t},0,.,{of(patient)}" for t in (1, 3, 6)))]  # fmt: skip
+    result = fit(tmp_path, "--method", method, text="\n".join(["ID,TIME,EVID,AMT,DV", *rows]) + "\n")
+    assert result.exit_code == 1
+    assert isinstance(result.exception, SystemExit), result.exception
+    assert said in result.stderr
+    made = parse_model((tmp_path / "out" / "made_fit.toml").read_text(), "made_fit.toml")
+    assert np.isfinite(made.omega).all()
 
 
 def test_patients_whose_missing_characteristics_would_widen_a_prior_are_told(tmp_path: Path) -> None:

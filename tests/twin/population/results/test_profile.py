@@ -13,7 +13,7 @@ from twin.population.cohort import Cohort
 from twin.population.objective import Evaluation, Objective
 from twin.population.results.profile import RISE, Held, HeldEvaluation, profile
 from twin.population.results.uncertainty import uncertainty
-from twin.population.search import State, lowest, search
+from twin.population.search import State, bounds, search
 from twin.population.theta import Theta
 from twin.solver.step_control import step_sizes_for
 
@@ -40,7 +40,7 @@ EIGHT = (
 
 def minimum(of: Objective) -> Evaluation:
     theta = of.cohort.theta
-    return search(of, State(theta.pack(theta.start)), lambda *_: None, lowest(theta))[1]
+    return search(of, State(theta.pack(theta.start)), lambda *_: None, bounds(theta))[1]
 
 
 @pytest.mark.parametrize("name", ["k", "omega.V", "omega.k.V", "error.plasma.proportional"])

@@ -1,0 +1,57 @@
+"""What speaks against a fit, in words: where the search ended, and numbers that the data do not tell."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from twin.population.cohort import Cohort
+from twin.population.objective import Evaluation, wider_than_the_prior
+from twin.population.results.classified import classes_of
+from twin.population.search import State, run_away
+from twin.population.values import Population
+
+PARALLEL = 0.999
+"""A correlation of random effects beyond this runs to 1."""
+
+NO_VARIANCE = 1e-6
+"""A variance of random effects below this runs to 0."""
+
+_UNREPORTED = (
+    "{} patients (the first is {}) lack characteristics for which the model widens a prior: here they have the"
+    " reference's values and no wider prior; give the values, or leave these patients out"
+)
+
+
+def problems_of(cohort: Cohort, state: State, here: Evaluation, population: Population) -> list[str]:
+    """What did not converge, what the data do not tell, and what to try."""
+    theta, found = cohort.theta, list[str]()
+    if state.why != "converged":
+        look = "look at units of DV, AMT and TIME, " if run_away(theta, here.vector) else ""
+        found.append(f"the search ended {state.why}: {look}begin with other values, or fix what the data do not tell")
+    lost = len(np.unique(np.flatnonzero(~here.settled) // classes_of(here)))
+    if lost:
+        found.append(f"the mode of {lost} patients was not found: look at their doses, times and units")
+    wide = wider_than_the_prior(here, population)
+    if len(wide):
+        found.append(
+            f"of {len(wide)} patients the objective is next to flat at the mode, as between two modes that merge: there"
+            " it is no approximation of the likelihood, and may fall without end; use method imp"
+        )
+    for names, omega in ((theta.model.eta_names, population.omega), (theta.model.iov_names, population.omega_iov)):
+        sd = np.sqrt(np.diag(omega))
+        found += [
+            f"the variance of {name} runs to 0: patients do not differ in it as far as the data tell; leave it out"
+            for name, one in zip(names, sd, strict=True)
+            if one * one < NO_VARIANCE
+        ]
+        correlation = omega / np.outer(sd, sd)
+        found += [
+            f"{names[j]} and {names[i]} run to a correlation of {correlation[i, j]:.4f}: the data do not tell them"
+            " apart; leave one of their effects out, or their correlation"
+            for i in range(len(names))
+            for j in range(i)
+            if abs(correlation[i, j]) > PARALLEL
+        ]
+    if lacking := cohort.unreported:
+        found.append(_UNREPORTED.format(len(lacking), lacking[0]))
+    return found
