@@ -2,7 +2,8 @@
 
 A folder of releases has ``reviewers.toml``, the public keys of those who may release, and one ``ID.release.toml`` for
 each model that one of them reviewed. A release is of the file's very text: with one byte changed it is another file,
-which nobody reviewed. A worker in clinical mode runs released models alone.
+which nobody reviewed. A worker in clinical mode runs released models alone. A release may say that its model replaces
+another: then twins that run by that one go on by it.
 """
 
 from __future__ import annotations
@@ -14,10 +15,13 @@ import json
 import os
 import stat
 import tomllib
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
+from typing import NamedTuple
 
+import structlog
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import (
@@ -27,13 +31,17 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
+from twin.learning.messages.structure import require_version
 from twin.model.spec import Model
-from twin.names import shown
+from twin.modelfile.library import library_ids, load_model
+from twin.names import is_name, shown
 
 REVIEWERS = "reviewers.toml"
 ENDING = ".release.toml"
 
 SHORTEST_PASSPHRASE = 12
+
+_log = structlog.get_logger("dosetwin.releases")
 
 
 class NotReleased(ValueError):
@@ -51,6 +59,7 @@ class Release:
         reviewed: the day.
         note: what was looked at.
         signature: of `message`, 64 bytes.
+        replaces: id of the model whose running twins go on by this one, ``""`` where they do not.
     """
 
     model: str
@@ -59,16 +68,19 @@ class Release:
     reviewed: date
     note: str
     signature: bytes = b""
+    replaces: str = ""
 
     @property
     def message(self) -> bytes:
         """What is signed: every field but the signature, as JSON."""
         fields = [self.model, self.sha256, self.reviewer, self.reviewed.isoformat(), self.note]
+        fields += [self.replaces] if self.replaces else []
         return b"dosetwin model release 1\n" + json.dumps(fields, ensure_ascii=True).encode()
 
     def as_toml(self) -> str:
         """For its file."""
         said = {"model": self.model, "sha256": self.sha256, "reviewer": self.reviewer, "note": self.note}
+        said |= {"replaces": self.replaces} if self.replaces else {}
         lines = [f"{name} = {json.dumps(value, ensure_ascii=True)}" for name, value in said.items()]
         signature = base64.b64encode(self.signature).decode()
         return "\n".join([*lines, f"reviewed = {self.reviewed}", f'signature = "{signature}"']) + "\n"
@@ -80,6 +92,25 @@ class Releases:
 
     folder: Path
     reviewers: dict[str, Ed25519PublicKey]
+
+    def file_of(self, model: str) -> Path | None:
+        """The file of a model of this id that stands beside its release, if there is one."""
+        path = self.folder / f"{model}.toml"
+        return path if path.is_file() else None
+
+    def replacing(self) -> tuple[dict[str, Release], tuple[str, ...]]:
+        """Releases of models that replace others, by what they replace, whoever signed them (see `check`), and what is
+        wrong with those that cannot count."""
+        found: dict[str, list[Release]] = {}
+        releases, wrong = _read_all(self.folder)
+        for release in releases:
+            if release.replaces:
+                found.setdefault(release.replaces, []).append(release)
+        for replaced, several in found.items():
+            if len(several) > 1:
+                names = ", ".join(one.model for one in several)
+                wrong.append(f"{names}: all replace {replaced}; leave one of these releases in {self.folder}")
+        return {replaced: several[0] for replaced, several in found.items() if len(several) == 1}, tuple(wrong)
 
     def check(self, model: Model) -> Release:
         """The release of a model.
@@ -106,6 +137,54 @@ class Releases:
                 "have it reviewed again"
             ) from None
         return release
+
+
+class Version(NamedTuple):
+    """A released model that twins of another go on by."""
+
+    model: str
+    model_hash: str
+
+
+class ReleasedVersions:
+    """Which released models replace others whose twins run, as a folder of releases has it now.
+
+    A release counts where its signature does, both models load, and they are of one structure: the same equations,
+    outputs, units and covariates, so that what was taken in for one is what the other would have taken. Anything else
+    is named in the log once, and moves no twin.
+
+    Args:
+        load: gives the released model of an id, or raises `LookupError` or `ValueError`.
+    """
+
+    def __init__(self, releases: Releases, load: Callable[[str], Model]) -> None:
+        self._releases = releases
+        self._load = load
+        self._told: set[str] = set()
+
+    def now(self) -> dict[str, Version]:
+        """The versions by the models that they replace."""
+        found = {}
+        releases, wrong = self._releases.replacing()
+        for said in wrong:
+            self._tell(said)
+        for replaced, release in releases.items():
+            try:
+                found[replaced] = self._version(replaced, release)
+            except (LookupError, ValueError, OSError) as error:
+                self._tell(str(error))
+        return found
+
+    def _version(self, replaced: str, release: Release) -> Version:
+        new, old = self._load(release.model), self._load(replaced)
+        self._releases.check(new)
+        require_version(old, new)
+        return Version(new.id, new.hash)
+
+    def _tell(self, said: str) -> None:
+        if said not in self._told:
+            self._told.add(said)
+            _log.warning("a release moves no twin", reason=said)
 
 
 def digest(model: Model) -> str:
@@ -156,28 +235,79 @@ def read_release(path: Path, model: str) -> Release:
     for name, kind in fields.items():
         if type(said.get(name)) is not kind:
             raise NotReleased(f"{path}: {name} is {said.get(name)!r}, not a {'day' if kind is date else 'text'}")
+    if not isinstance(said.setdefault("replaces", ""), str):
+        raise NotReleased(f"{path}: replaces is {said['replaces']!r}, not the id of a model")
     if said["model"] != model:
         raise NotReleased(f"{path}: is of the model {shown(said['model'])}")
     try:
         signature = base64.b64decode(said["signature"], validate=True)
     except binascii.Error as error:
         raise NotReleased(f"{path}: signature: {error}") from None
-    return Release(**{name: said[name] for name in fields if name != "signature"}, signature=signature)
+    kept = {name: said[name] for name in (*fields, "replaces") if name != "signature"}
+    return Release(**kept, signature=signature)
 
 
-def sign(model: Model, key: Ed25519PrivateKey, reviewer: str, reviewed: date, note: str) -> Release:
-    """That ``reviewer`` reviewed the model.
+def sign(model: Model, key: Ed25519PrivateKey, reviewer: str, reviewed: date, note: str, replaces: str = "") -> Release:
+    """That ``reviewer`` reviewed the model, and whose running twins go on by it.
 
     Raises:
-        NotReleased: a reviewer or note that says nothing.
+        NotReleased: a reviewer or note that says nothing, or it replaces what is no other model.
     """
     for name, text in (("reviewer", reviewer), ("note", note)):
         if not text.strip() or not text.isprintable():
             raise NotReleased(
                 f"{name} {shown(text)!r}: say {'who' if name == 'reviewer' else 'what was looked at'}, in one line"
             )
-    release = Release(model.id, digest(model), reviewer, reviewed, note)
-    return Release(model.id, release.sha256, reviewer, reviewed, note, key.sign(release.message))
+    if replaces and (not is_name(replaces) or replaces == model.id):
+        raise NotReleased(
+            f"replaces {shown(replaces)!r}: give the id of another model, whose twins go on by {model.id}"
+        )
+    release = Release(model.id, digest(model), reviewer, reviewed, note, replaces=replaces)
+    return replace(release, signature=key.sign(release.message))
+
+
+def publish(release: Release, model: Model, folder: Path) -> None:
+    """Write a release into the folder of releases; where it replaces another, with its model's file, and the release
+    last: running workers take both from there.
+
+    Raises:
+        NotReleased: there is a release of that id already, or of another model that replaces the same, or the model is
+            no version of what it replaces.
+        OSError: the folder cannot be written.
+    """
+    file = folder / f"{release.model}{ENDING}"
+    if file.exists():
+        raise NotReleased(f"{file}: is there already; a release is never written over: move it away first")
+    if release.replaces:
+        _require_successor(release, model, folder)
+        (folder / f"{release.model}.toml").write_text(model.text, encoding="utf-8")
+    whole = file.with_suffix(".part")
+    whole.write_text(release.as_toml(), encoding="utf-8")
+    os.replace(whole, file)
+
+
+def _require_successor(release: Release, model: Model, folder: Path) -> None:
+    others = [one.model for one in _read_all(folder)[0] if one.replaces == release.replaces]
+    if others:
+        raise NotReleased(f"{others[0]} replaces {release.replaces} already; let this one replace {others[0]}")
+    beside = folder / f"{release.replaces}.toml"
+    if not beside.is_file() and release.replaces not in library_ids():
+        return  # workers were told its file by --model, and look themselves
+    try:
+        require_version(load_model(beside if beside.is_file() else release.replaces), model)
+    except ValueError as error:
+        raise NotReleased(f"replaces {shown(release.replaces)}: {error}") from None
+
+
+def _read_all(folder: Path) -> tuple[list[Release], list[str]]:
+    """Every release of a folder, whoever signed it, and what is wrong with those that cannot be read."""
+    found, wrong = [], []
+    for path in sorted(folder.glob(f"*{ENDING}")):
+        try:
+            found.append(read_release(path, path.name.removesuffix(ENDING)))
+        except NotReleased as error:
+            wrong.append(str(error))
+    return found, wrong
 
 
 def new_key(path: Path, passphrase: str) -> str:

@@ -97,7 +97,7 @@ def roles(settings: Settings) -> tuple[Role, ...]:
             "worker",
             "dosetwin worker",
             reads=named(*INPUTS) | changelog,
-            writes=named(*OUTPUTS) | changelog,
+            writes=named(*OUTPUTS, COMMANDS) | changelog,
             creates=changelog,
             groups=frozenset({group_of(settings)}),
         ),

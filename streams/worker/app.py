@@ -62,6 +62,8 @@ from streams.worker.standstill import (
     watch_recovery,
 )
 from streams.worker.twin_factory import TwinFactory
+from streams.worker.versions.moving import MovableTwins
+from streams.worker.versions.rolling import Rolling
 
 SESSION_TIMEOUT = 30.0
 """Seconds until the broker gives a silent worker's partitions away: well above any pause of the event loop."""
@@ -115,6 +117,7 @@ class TwinApp(faust.App):
     port: FaustPort
     rows: ChangelogRows
     inputs: Inputs
+    rolling: Rolling | None
 
     def __init__(self, *args: Any, continuity: Continuity | None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -314,6 +317,9 @@ def build_worker(
         idle_seconds=options.idle_seconds,
         most_resident=options.most_resident,
     )
+    app.rolling = None
+    if isinstance(twins, MovableTwins):
+        app.rolling = Rolling(twins, port, app.dispatcher.look_at, app.metrics)
     inputs = app.topic(*(prefix + topic for topic in INPUTS), key_type=bytes, value_type=bytes, allow_empty=True)
 
     async def subscribed(stream: Any) -> None:
@@ -346,6 +352,7 @@ async def run_worker(app: TwinApp, stopping: asyncio.Event | None = None, told: 
         asyncio.ensure_future(_heartbeat(app)),
         asyncio.ensure_future(_watch_changelog(app)),
         asyncio.ensure_future(watch_recovery(app)),
+        *([] if app.rolling is None else [asyncio.ensure_future(app.rolling.run())]),
     ]
     start = asyncio.ensure_future(app.start())
     failure: BaseException | None = None

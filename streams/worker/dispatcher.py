@@ -33,6 +33,7 @@ from streams.worker.records.received import ReceivedEvent, reject, size_of
 from streams.worker.residence.leaving import IDLE_SECONDS, MOST_RESIDENT, Leaving
 from streams.worker.residence.patients import Patients
 from streams.worker.residence.permanence import Permanence
+from streams.worker.rows.patient_state import PatientState
 from streams.worker.turns.queues import PatientQueue
 from streams.worker.turns.threads import FairThreads
 from streams.worker.turns.waiting import WaitingRecords
@@ -125,8 +126,7 @@ class PartitionDispatcher:
         self._accepting = True
         for key in self._port.calling():
             if (number := self._home(key)) in self._partitions:
-                queue = self._patients.of(key.decode(), number)
-                async with queue.turn:
+                async with (queue := self._patients.of(key.decode(), number)).turn:
                     await self._load(queue)
                     await self._permanence.publish_alerts(queue)
                     self._patients.remember(queue)
@@ -163,6 +163,14 @@ class PartitionDispatcher:
     def close(self) -> None:
         """Stop the threads; what they are doing is finished first."""
         self._threads.close()
+
+    async def look_at(self, key: bytes) -> PatientState | None:
+        """A patient's state, when nobody is at it; ``None`` where the partition is not held."""
+        if (number := self._home(key)) not in self._partitions:
+            return None
+        async with (queue := self._patients.of(key.decode(), number)).turn:
+            await self._load(queue)
+        return queue.state
 
     # --- records ----------------------------------------------------------------------------------------------------
 
@@ -394,8 +402,7 @@ class PartitionDispatcher:
     async def write_again(self, patient_id: str, number: int) -> None:
         """Write a patient's newest durable row once more: it is not the last one in the changelog of its partition."""
         if number in self._partitions:
-            queue = self._patients.of(patient_id, number)
-            async with queue.turn:
+            async with (queue := self._patients.of(patient_id, number)).turn:
                 await self._permanence.write_again(queue)
 
     def progress(self, end: Callable[[TopicPartition], int | None]) -> list[Progress]:

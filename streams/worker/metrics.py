@@ -78,6 +78,7 @@ class WorkerMetrics:
         self.row_bytes = Counter("state_row_bytes", "Bytes of state rows written", **named)
         self.ess = Histogram("ess", "Effective sample size of published estimates", buckets=_ESS_BUCKETS, **named)
         self.refolds = Counter("refolds", "Times that late or corrected events let a twin fold again", **named)
+        self.moves = Counter("moved_twins", "Twins moved to a released version of their model", **named)
         self.thinned = Counter("thinned_posteriors", "Messages of twins sent with fewer particles, for room", **named)
         self.gaps = Counter("gaps", "Partitions rewound because a record was missing", **named)
         self.partitions = Gauge("partitions", "Partitions that this worker holds", **named)

@@ -14,6 +14,7 @@ Reasons given here: those of `twin.events.decode` and of the twin, and
 - ``unknown_model``: an enrolment names a model that does not load;
 - ``already_enrolled``: an enrolment names another model than the one in use;
 - those of `streams.worker.rows.patient_state`: the patient is sealed;
+- those of `streams.worker.versions.moving`: a twin does not go on by another version;
 - ``internal_error``: the twin failed on this event; it goes on from where it was before.
 """
 
@@ -34,6 +35,7 @@ from streams.worker.rows.encrypted_row import encrypted_row
 from streams.worker.rows.patient_state import Inputs, PatientState, held_of, released, row_of, state_of
 from streams.worker.rows.state_row import Held
 from streams.worker.twin_factory import TwinFactory, TwinUpdate, UnknownModel
+from streams.worker.versions.moving import NotMoved, moving
 from twin.clock import HOUR_MS
 from twin.events import (
     Alert,
@@ -41,6 +43,7 @@ from twin.events import (
     ClinicalEnvelope,
     Enrolment,
     Estimate,
+    ModelMove,
     OutputEvent,
     Rejected,
     decode,
@@ -216,6 +219,9 @@ class EventProcessor:
                 yield from self.ending_burst(state, outcome)
             if state.quarantined is not None:
                 outcome.rejected.append(reject(arrival, *state.quarantined))
+            elif isinstance(arrival.event, ModelMove):
+                yield from self._flush(state, run, outcome)
+                yield from self._move(state, arrival, arrival.event, outcome)
             elif state.twin is None:
                 yield from self._without_twin(state, arrival, outcome)
             elif isinstance(arrival.event, Enrolment) and arrival.event.model != state.model_id:
@@ -304,6 +310,21 @@ class EventProcessor:
                 yield from self._flush(state, run, outcome)
             run.append(held)
         yield from self._flush(state, run, outcome)
+
+    def _move(self, state: PatientState, arrival: ReceivedEvent, event: ModelMove, outcome: Outcome) -> Steps[None]:
+        """Let the patient's twin go on by another version of its model."""
+        try:
+            moved = yield from moving(state, event, self._twins)
+        except NotMoved as refusal:
+            outcome.rejected.append(reject(arrival, refusal.reason, refusal.detail))
+            return
+        if moved is None:
+            return
+        letters = yield from self._letters(moved.update)
+        state.model_id, state.model_hash, state.twin = event.model, event.model_hash, moved.twin
+        state.saved, state.withheld = moved.row, moved.update.withheld
+        state.since.clear()
+        self._collect(state, [arrival], moved.update, letters, outcome)
 
     def _observe(self, state: PatientState, run: Sequence[ReceivedEvent], outcome: Outcome) -> Steps[None]:
         assert state.twin is not None

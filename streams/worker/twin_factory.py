@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Protocol, cast
 import structlog
 
 if TYPE_CHECKING:
+    from connectors.releases import Version
     from twin.events import InputEvent, OutputEvent, Rejected
     from twin.model.spec import Model
     from twin.patient.rivals import Rivals
@@ -78,7 +79,7 @@ class LibraryTwins:
     """Twins of the model library and of model files that the operator named (never of a path in an event).
 
     A model id ``A,B,C`` stands for the average of rival models. With ``clinical``, a folder of releases, only models
-    that one of its reviewers released are used.
+    that one of its reviewers released are used; their files may stand beside their releases.
 
     Raises:
         ValueError: ``rules``, ``protocols`` or ``clinical`` are none.
@@ -93,7 +94,7 @@ class LibraryTwins:
         clinical: Path | None = None,
     ) -> None:
         import twin.patient.averaged  # noqa: F401  here, before there are threads that would import it at once
-        from connectors.releases import open_releases
+        from connectors.releases import ReleasedVersions, open_releases
         from twin.alerts.rules import thresholds_of
         from twin.alerts.thresholds import DEFAULT
         from twin.dosing.live import LiveAdviser
@@ -106,6 +107,7 @@ class LibraryTwins:
         self._model_files = dict(model_files or {})
         self._releases = None if clinical is None else open_releases(clinical)
         self._model = lru_cache(maxsize=64)(self._load)
+        self._versions = None if self._releases is None else ReleasedVersions(self._releases, self._model)
 
     def __call__(self, model_id: str, patient_id: str) -> Twin:
         from twin.patient.averaged import begun_twin
@@ -125,6 +127,23 @@ class LibraryTwins:
 
     def model_hash(self, model_id: str) -> str:
         return self._models(model_id).hash
+
+    def versions(self) -> Mapping[str, Version]:
+        """See `streams.worker.versions.moving.MovableTwins`: those of clinical mode, for nobody signs without it."""
+        return {} if self._versions is None else self._versions.now()
+
+    def moving(self, row: bytes, old_id: str, new_id: str, *, level: bool) -> Steps[tuple[Twin, TwinUpdate]]:
+        """See `streams.worker.versions.moving.MovableTwins`."""
+        from twin.learning.messages.structure import require_version
+        from twin.patient.versions.moving import moving
+
+        old, new = self._model(old_id), self._model(new_id)
+        try:
+            require_version(old, new)
+        except ValueError as error:
+            raise UnknownModel(str(error)) from None
+        twin, update = yield from moving(row, old, new, self._thresholds, self._adviser, level=level)
+        return cast(Twin, twin), update
 
     def _models(self, model_id: str) -> Model | Rivals:
         """The model of that id, or rival ones ``A,B,C``, to be averaged."""
@@ -168,7 +187,8 @@ class LibraryTwins:
         if not is_name(model_id):
             raise UnknownModel(f"model {model_id!r} is no model id; {NAME_IN_WORDS}")
         try:
-            model = load_model(str(self._model_files.get(model_id, model_id)))
+            released = None if self._releases is None else self._releases.file_of(model_id)
+            model = load_model(str(self._model_files.get(model_id, released or model_id)))
             if self._releases is not None:
                 self._releases.check(model)
             return model

@@ -25,7 +25,7 @@ from twin.events.envelope import (
 from twin.events.identity import event_id
 from twin.events.inputs.actions import AlertAction, HandledAlert, SeenAlert
 from twin.events.inputs.advice import AdviceRequested, Genotype
-from twin.events.inputs.commands import Clock, Enrolment, Release
+from twin.events.inputs.commands import Clock, Enrolment, ModelMove, Release
 from twin.events.inputs.labs import Covariate, DrugLevel, LabResult, Measurement
 from twin.events.inputs.orders import DoseGiven, PlannedDose, RegimenPlanned, StateReset
 from twin.events.inputs.pump import DeviceAlert, DeviceAssociation, PumpDelivery, PumpTotals
@@ -125,6 +125,7 @@ __all__ = [
     "InputEvent",
     "LabResult",
     "Measurement",
+    "ModelMove",
     "ModelName",
     "Nadir",
     "Name",

@@ -217,6 +217,27 @@ class Fold:
         points = self._folded.points
         begun = points[-1].millis if points else BEFORE_ALL
         before = points[-1].book if points else AlertBook()
+        published, transitions = yield from self._on_to(newest)
+        # All of the history is folded, up to its newest event (or the newest before some were held): what was published
+        # after the last point has no reason.
+        return (*published, *self.alerts(transitions, begun, reached, before, level=level, because=because))
+
+    def begin_again(self, because: Because, *, level: bool = True) -> Steps[list[Alert]]:
+        """Fold a history of which no point is known, and tell what stands now: of the past nothing is said again.
+
+        ``because``: why what was published as standing may not stand any more.
+        """
+        newest = self._folded.newest
+        if newest is None:
+            return []
+        yield from self._on_to(newest)
+        if not self._folded.points:
+            return []
+        reached = max(newest, self._folded.points[-1].millis)
+        return self.alerts((), reached, reached, level=level, because=because)
+
+    def _on_to(self, newest: int) -> Steps[tuple[list[OutputEvent], list[Transition]]]:
+        """Fold on to ``newest`` (ms): what is published on the way, and the transitions of alerts."""
         published: list[OutputEvent] = []
         transitions: list[Transition] = []
         while (due := self._folded.due()) is not None and due <= newest:
@@ -227,9 +248,7 @@ class Fold:
             yield
         self.desk.answer(self._folded, newest, self._folded.components)
         published += self.desk.close()
-        # All of the history is folded, up to its newest event (or the newest before some were held): what was published
-        # after the last point has no reason.
-        return (*published, *self.alerts(transitions, begun, reached, before, level=level, because=because))
+        return published, transitions
 
     def judged(self, now: int) -> dict[tuple[str, Subject], AlertEvidence]:
         """What every rule finds of each subject at ``now`` (ms), not before the newest event; the fold goes on to it.

@@ -23,7 +23,7 @@ from twin.patient.accounts.initial_effects import InitialEffects, initial_effect
 from twin.patient.accounts.standing import log_total
 from twin.patient.advising.desk import Adviser, Desk
 from twin.patient.checkpoints import Point
-from twin.patient.fold import PARTICLES, Fold, Update, earliest
+from twin.patient.fold import PARTICLES, Because, Fold, Update, earliest
 from twin.patient.live_record import Received
 from twin.patient.model_fold import ModelFold
 from twin.patient.state_row import TwinState, pack_state, unpack_state
@@ -170,6 +170,12 @@ class PatientTwin:
         outputs = (*alerts, *folded)
         outputs = (*outputs, *self._folded.withdrawn(outputs), *self._fold.held_alerts())
         return Update(outputs, (*received.rejected, *self._fold.unmet(actions)), self._fold.withheld)
+
+    def beginning_again(self, because: Because, *, level: bool = True) -> Steps[Update]:
+        """Fold a record that came with the twin from its beginning, a step at a time; only alerts are told, as they
+        stand then (`twin.patient.versions.moving`)."""
+        alerts = yield from self._fold.begin_again(because, level=level)
+        return Update((*alerts, *self._fold.held_alerts()), (), self._fold.withheld)
 
     def judged(self, now: int) -> dict[tuple[str, Subject], AlertEvidence]:
         """What every rule finds of each subject at ``now`` (ms), not before the newest event; the twin is folded there.

@@ -22,6 +22,7 @@ from twin.events import (
     InputEvent,
     LabResult,
     Measurement,
+    ModelMove,
     PlannedDose,
     PumpDelivery,
     PumpTotals,
@@ -98,7 +99,7 @@ def admit(event: InputEvent, model: Model, settles: Settles) -> InputEvent:
     Raises:
         BadEvent: reasons ``far_past``, ``unknown_unit``, ``negative_amount``, ``rate_out_of_range``, ``out_of_range``,
             ``unknown_drug``, ``unknown_state``, ``no_steady_state``, ``unknown_analyte``, ``unknown_covariate``,
-            ``unknown_level``.
+            ``unknown_level``, ``not_for_a_twin``.
     """
     if to_millis(event.time) < EARLIEST_MS:
         said = f"field 'time': {event.time.isoformat()} is before 1990; set the clock of {event.source!r}"
@@ -155,6 +156,8 @@ def _canonical(event: InputEvent, model: Model, settles: Settles) -> InputEvent:
             return _lab(event, model)
         case Covariate():
             return _covariate(event, model)
+        case ModelMove():
+            raise _Refused("not_for_a_twin", "field 'kind': a twin goes by one model; who keeps it, a worker, moves it")
         case DeviceAssociation() if event.expected_every is not None:
             return _with(
                 event, expected_every=_positive("expected_every", _in("expected_every", event.expected_every, "h"))

@@ -249,8 +249,15 @@ def release(
     releases: Annotated[
         Path, typer.Option(envvar="DOSETWIN_CLINICAL", file_okay=False, help="folder of releases")
     ] = Path("releases"),
+    replaces: Annotated[
+        str, typer.Option(help="id of the model whose running twins go on by this version, patient by patient")
+    ] = "",
 ) -> None:
-    """Sign a version that was judged and accepted; no other is signed here."""
+    """Sign a version that was judged and accepted; no other is signed here.
+
+    With --replaces the file is put beside its release, and running workers move the twins of the other model to it, one
+    patient at a time.
+    """
     from dataclasses import replace
     from datetime import UTC, datetime
 
@@ -270,13 +277,11 @@ def release(
         judges = f"{numbers['patients']:.0f} later patients"
         note = f"{version.learnt_from}; better by {numbers['better_by']:.4g} in log score of {judges}"
         file = releases / f"{found.id}{of.ENDING}"
-        if file.exists():
-            raise CaseError(f"{file}: is there already; a release is never written over: move it away first")
+        today = datetime.now(UTC).date()
         try:
-            signed = of.sign(found, of.open_key(key, passphrase), reviewer, datetime.now(UTC).date(), note)
+            of.publish(of.sign(found, of.open_key(key, passphrase), reviewer, today, note, replaces), found, releases)
         except of.NotReleased as error:
             raise CaseError(str(error)) from None
-        file.write_text(signed.as_toml(), encoding="utf-8")
         file_of(draft).write_text(replace(version, state="released").as_toml(), encoding="utf-8")
     typer.echo(f"{file}: {found.id}, SHA-256 {of.digest(found)}, released by {reviewer}")
 

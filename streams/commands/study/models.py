@@ -316,8 +316,15 @@ def sign(
     note: Annotated[str, typer.Option(help="what was looked at, in one line")],
     passphrase: Passphrase,
     releases: Folder = Path("releases"),
+    replaces: Annotated[
+        str, typer.Option(help="id of the model of which this is a version: running twins of it go on by this one")
+    ] = "",
 ) -> None:
-    """Sign that a model file was reviewed today; a worker with --clinical runs no other file under this id."""
+    """Sign that a model file was reviewed today; a worker with --clinical runs no other file under this id.
+
+    With --replaces the file is put beside its release, and running workers move the twins of the other model to it, one
+    patient at a time.
+    """
     from datetime import UTC, datetime
 
     from connectors import releases as of
@@ -328,11 +335,7 @@ def sign(
         found = load_model(model)
         file = releases / f"{found.id}{of.ENDING}"
         reviewed = datetime.now(UTC).date()
-        text = of.sign(found, of.open_key(key, passphrase), reviewer, reviewed, note).as_toml()
-        with file.open("x", encoding="utf-8") as handle:
-            handle.write(text)
-    except FileExistsError:
-        _fail(FileExistsError(f"{file}: is there already; a release is never written over: move it away first"))
+        of.publish(of.sign(found, of.open_key(key, passphrase), reviewer, reviewed, note, replaces), found, releases)
     except (ModelError, OSError, of.NotReleased) as error:
         _fail(error)
     typer.echo(f"{file}: {found.id}, SHA-256 {of.digest(found)}, reviewed by {reviewer} on {reviewed}")

@@ -68,6 +68,10 @@ class ChangelogRows(Table[bytes, bytes]):
         """Keys of the patients whose rows call for attention."""
         return self._stored.calling()
 
+    def patients(self) -> Iterator[bytes]:
+        """Keys of all rows, of patients and of those who were erased."""
+        return self._stored.patients()
+
     async def on_recovery_completed(self, active_tps: set[TP], standby_tps: set[TP]) -> None:
         """Faust's callback: these partitions are held, and no others any more."""
         self._stored.keep({tp.partition for tp in active_tps})

@@ -78,6 +78,10 @@ class FaustPort:
         """Keys of the patients whose rows call for attention."""
         return (key for key in self._table.calling() if not key.startswith(PREFIX))
 
+    def patients(self) -> Iterable[bytes]:
+        """Keys of the patients who have a row in the partitions that are held."""
+        return (key for key in self._table.patients() if not key.startswith(PREFIX))
+
     def outdated(self) -> list[tuple[bytes, int]]:
         """Patients, with their partitions, whose rows have to be written again as the changelog was read."""
         return list(self._table.outdated.items())

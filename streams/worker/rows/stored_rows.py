@@ -58,6 +58,11 @@ class StoredRows:
         found = self._rows.execute("SELECT key FROM rows WHERE calls ORDER BY key").fetchall()
         return (key for (key,) in found)
 
+    def patients(self) -> Iterator[bytes]:
+        """Keys of all rows."""
+        found = self._rows.execute("SELECT key FROM rows ORDER BY key").fetchall()
+        return (key for (key,) in found)
+
     def keep(self, partitions: Collection[int]) -> None:
         """Forget the rows of all other partitions."""
         held = ", ".join(map(str, map(int, partitions)))

@@ -38,6 +38,26 @@ class Clock(InputEvent):
         return cls(**received("clock", 121, "ward"))
 
 
+class ModelMove(InputEvent):
+    """The patient's twin goes on by another version of its model, by which all that it knows is folded anew.
+
+    A worker says so of its own patients when a version was released; what the twin said until then stays as it was.
+    ``model_hash`` is of the version that was released, ``replaces`` the model that the twin goes by until then.
+    """
+
+    sent_on: ClassVar[Channel] = COMMANDS
+
+    kind: Literal["model_move"] = "model_move"
+    model: ModelName
+    model_hash: Annotated[str, Field(min_length=1, max_length=1024, pattern=r"^[A-Za-z0-9,._-]+$")]
+    replaces: ModelName
+
+    @classmethod
+    def example(cls) -> Self:
+        said = received("model_move", 200, "dosetwin")
+        return cls(**said, model="docetaxel_ward1", model_hash="5f3c0a9d2b7e4186", replaces="docetaxel_ozawa2007")
+
+
 class Release(ClinicalEnvelope):
     """A clinician has looked at what the twin holds, and it is true: it counts as if it had never been held.
 

@@ -87,6 +87,19 @@ def resize(error: dict[str, Any], factor: float) -> None:
         error["power"] = {**error["power"], "coefficient": error["power"]["coefficient"] * factor}
 
 
+def require_version(old: Model, new: Model) -> None:
+    """Refuse a model that is no version of another.
+
+    Raises:
+        ValueError: naming both.
+    """
+    if structure_of(old) != structure_of(new):
+        raise ValueError(
+            f"{new.id} is no version of {old.id}: more differs than the numbers that are learnt; fold patients anew by "
+            "it with 'dosetwin patient rebuild --into', while workers rest"
+        )
+
+
 @functools.lru_cache(maxsize=256)
 def structure_of(model: Model) -> str:
     """16 hex digits over all of a model that is not learnt."""
