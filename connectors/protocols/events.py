@@ -20,8 +20,8 @@ from twin.events.repeated_keys import repeated_key
 _REASONS = {"unknown_kind": "unsupported"}
 """Of the reasons of `BadEvent`; the others are ``malformed``."""
 
-OF_PEOPLE = frozenset({"enrolment", "release", "alert_action", "advice_requested", "clock"})
-"""Kinds that no device or laboratory says: a person's decisions, and the time for everybody."""
+OF_PEOPLE = frozenset({"enrolment", "release", "alert_action", "advice_requested", "clock", "model_move"})
+"""Kinds that no device or laboratory says: decisions of a person or a worker, and the time for everybody."""
 
 
 def read_event(

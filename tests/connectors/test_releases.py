@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from connectors.releases import ENDING, REVIEWERS, NotReleased, Release, new_key, open_key, open_releases, sign
+from connectors.releases import ENDING, REVIEWERS, NotReleased, Release, new_key, open_key, open_releases, publish, sign
 from twin import load_model
 from twin.modelfile.reader import parse_model
 
@@ -157,3 +157,37 @@ def test_a_key_opens_by_its_passphrase_alone_and_is_its_owners(tmp_path: Path) -
 def test_a_reviewer_or_note_that_says_nothing_signs_nothing(reviewer: str, note: str) -> None:
     with pytest.raises(NotReleased, match="in one line"):
         sign(MODEL, KEY, reviewer, DAY, note)
+
+
+def test_a_release_says_under_its_signature_which_model_it_replaces(folder: Path) -> None:
+    version = parse_model(MODEL.text.replace(f'id = "{MODEL.id}"', 'id = "imatinib_ward"'), "imatinib_ward.toml")
+    release = sign(version, KEY, "A. Reviewer", DAY, "learnt", MODEL.id)
+    publish(release, version, folder)
+    releases = open_releases(folder)
+    found, wrong = releases.replacing()
+    assert (found, wrong) == ({MODEL.id: release}, ())
+    assert releases.check(version).replaces == MODEL.id
+    assert releases.file_of(version.id) == folder / "imatinib_ward.toml"
+    (folder / f"{version.id}{ENDING}").write_text(replace(release, replaces="").as_toml())
+    with pytest.raises(NotReleased, match="was not signed with the key of"):
+        releases.check(version)
+
+
+def test_a_release_that_could_move_no_twin_is_not_written(folder: Path) -> None:
+    renamed = MODEL.text.replace(f'id = "{MODEL.id}"', 'id = "imatinib_ward"')
+    version = parse_model(renamed, "imatinib_ward.toml")
+    for replaced, said in (("imatinib_ward", "give the id of another model"), ("../x", "give the id of another")):
+        with pytest.raises(NotReleased, match=said):
+            sign(version, KEY, "A. Reviewer", DAY, "learnt", replaced)
+    other = sign(version, KEY, "A. Reviewer", DAY, "learnt", "fluorouracil_yamada2025")
+    with pytest.raises(NotReleased, match="imatinib_ward is no version of fluorouracil_yamada2025: more differs than"):
+        publish(other, version, folder)
+    publish(sign(version, KEY, "A. Reviewer", DAY, "learnt", MODEL.id), version, folder)
+    second = parse_model(renamed.replace("imatinib_ward", "imatinib_ward2"), "imatinib_ward2.toml")
+    release = sign(second, KEY, "A. Reviewer", DAY, "learnt", MODEL.id)
+    with pytest.raises(NotReleased, match="imatinib_ward replaces imatinib_widmer2006 already; let this one replace"):
+        publish(release, second, folder)
+    (folder / f"imatinib_ward2{ENDING}").write_text(release.as_toml())
+    found, wrong = open_releases(folder).replacing()
+    assert (found, wrong) == ({}, (f"imatinib_ward, imatinib_ward2: all replace {MODEL.id}; leave one of these "
+                                   f"releases in {folder}",))  # fmt: skip

@@ -29,7 +29,8 @@ def test_all_that_devices_and_laboratories_say_is_published_as_it_is() -> None:
         whole = json.loads(said.payload) | {"source": event.source, "patient_id": said.topic.removeprefix(TOPIC)}
         assert kind.model_validate_json(json.dumps(whole)) == event
         assert said.kind == event.kind
-    assert plain == {"enrolment", "release", "clock", "device_association", "alert_action", "advice_requested"}
+    of_people = {"enrolment", "release", "clock", "device_association", "alert_action", "advice_requested"}
+    assert plain == of_people | {"model_move"}
 
 
 def test_a_publication_waits_for_a_subscriber_and_then_arrives(broker: Mosquitto) -> None:

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 
 import msgspec
 import pytest
 
 from connectors.kafka.topics import COMMANDS
+from connectors.releases import Version
+from streams.worker.metrics import WorkerMetrics
+from streams.worker.rows.patient_state import PatientState
+from streams.worker.versions.rolling import Rolling
 from tests.streams.worker.stage import Stage, WorkerProcess, enrolment
 from tests.streams.worker.versions.released import MODEL, WARD, Folder
 from tests.twin import bedside
 from twin.events import InputEvent, ModelMove, decode
 from twin.patient.state_row import TwinRow
 from twin.patient.twin import PatientTwin
-
-pytestmark = pytest.mark.slow
 
 PATIENTS = [f"R{number}" for number in range(5)]
 TWINS = "streams.worker.twin_factory:LibraryTwins"
@@ -38,6 +43,67 @@ def told(patient: str, first: int, last: int) -> list[InputEvent]:
     return events
 
 
+class Desk:
+    """Patients of a worker as `Rolling` sees them: a command is handled after a while, if it is not refused."""
+
+    def __init__(self, models: dict[str, str], refused: str = "") -> None:
+        self.states = {name: PatientState(name, model, f"{model}-hash") for name, model in models.items()}
+        self.said: list[tuple[float, ModelMove]] = []
+        self._refused = refused
+
+    def versions(self) -> dict[str, Version]:
+        return {"old": Version("new", "new-hash")}
+
+    def patients(self) -> list[bytes]:
+        return [name.encode() for name in self.states]
+
+    async def look_at(self, key: bytes) -> PatientState | None:
+        return self.states[key.decode()]
+
+    async def send(self, topic: str, key: bytes | None, value: bytes) -> Awaitable[object]:
+        event = decode(value)
+        assert isinstance(event, ModelMove)
+        assert (topic, key) == (COMMANDS, event.patient_id.encode())
+        self.said.append((time.monotonic(), event))
+        number = len(self.said)
+
+        async def handled() -> None:
+            await asyncio.sleep(0.1)
+            state = self.states[event.patient_id]
+            state.applied["p.commands", 0] = number
+            if event.patient_id != self._refused:
+                state.model_id, state.model_hash = event.model, event.model_hash
+
+        self.task = asyncio.create_task(handled())
+
+        async def confirmed() -> SimpleNamespace:
+            return SimpleNamespace(topic="p.commands", partition=0, offset=number)
+
+        return confirmed()
+
+
+async def test_one_patient_is_moved_after_the_other_with_rests_between_and_who_is_refused_is_left() -> None:
+    desk = Desk({"A": "old", "B": "old", "C": "other", "D": "old"}, refused="B")
+    metrics = WorkerMetrics()
+    rolling = Rolling(desk, desk, desk.look_at, metrics, share=0.25)  # type: ignore[arg-type]
+    begun = time.monotonic()
+    await rolling.go_round()
+    took = time.monotonic() - begun
+    assert [event.patient_id for _, event in desk.said] == ["A", "B", "D"]
+    assert {name: state.model_id for name, state in desk.states.items()} == {
+        "A": "new", "B": "old", "C": "other", "D": "new",
+    }  # fmt: skip
+    gaps = [later - sooner for (sooner, _), (later, _) in pairwise(desk.said)]
+    assert min(gaps) >= 0.4, "0.1 s of work is a quarter of the time"
+    assert took >= 1.2
+    await rolling.go_round()
+    assert len(desk.said) == 3, "said again it would be refused again"
+    desk.states["E"] = PatientState("E", "old", "old-hash")  # enrolled by the old model meanwhile
+    await rolling.go_round()
+    assert desk.states["E"].model_id == "new"
+    assert metrics.registry.get_sample_value("dosetwin_moved_twins_total") == 3
+
+
 @pytest.fixture
 def stage(kafka: str) -> Iterator[Stage]:
     found = Stage(kafka)
@@ -52,6 +118,7 @@ def wait(until: Callable[[], bool], seconds: float = 120.0) -> None:
         time.sleep(0.1)
 
 
+@pytest.mark.slow
 def test_a_ward_moves_patient_by_patient_and_what_was_said_stays(stage: Stage, tmp_path: Path) -> None:
     folder = Folder(tmp_path / "releases")
     given = {"DOSETWIN_PARTICLES": "100", "DOSETWIN_CLINICAL": str(folder.path)}
