@@ -7,6 +7,8 @@ deterministic stand-in, a remote engine); ``dosetwin worker --twins module:name`
 from __future__ import annotations
 
 import importlib
+import subprocess
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -26,6 +28,14 @@ _log = structlog.get_logger("dosetwin.worker")
 
 LEAST_PARTICLES = 32
 """Size of a twin that only serves to compile its model."""
+
+
+_COMPILES = """
+import sys
+from streams.worker.twin_factory import compile_all
+from twin.modelfile.reader import parse_model
+compile_all(parse_model(sys.stdin.read(), sys.argv[1]))
+"""
 
 
 class TwinUpdate(Protocol):
@@ -159,26 +169,23 @@ class LibraryTwins:
     def compile(self, model_ids: Sequence[str]) -> None:
         """Compile these models, so that none of their patients waits for it (from the cache but once).
 
-        A dose told to a twin that nobody keeps calls all that is compiled.
+        Raises:
+            UnknownModel: no such model.
+        """
+        for model_id in model_ids:
+            compile_all(self._model(model_id))
+
+    def make_ready(self, model_id: str) -> None:
+        """Compile a model in a process beside this one, which has it from the cache then: nobody here waits for it.
 
         Raises:
             UnknownModel: no such model.
         """
-        from twin import PatientTwin
-        from twin.events import DoseGiven, Quantity
-
-        for model_id in model_ids:
-            model = self._model(model_id)
-            dose = DoseGiven(
-                event_id="compile",
-                patient_id="nobody",
-                time=datetime(2000, 1, 1, tzinfo=UTC),
-                source="worker",
-                drug=model.drug,
-                route="iv",
-                amount=Quantity(value=1.0, unit="mg"),
-            )
-            PatientTwin("nobody", model, particles=LEAST_PARTICLES).observe([dose])
+        model = self._model(model_id)
+        beside = [sys.executable, "-P", "-c", _COMPILES, f"{model.id}.toml"]
+        done = subprocess.run(beside, input=model.text.encode(), capture_output=True, check=False)
+        if done.returncode:
+            _log.warning("a model could not be compiled beside the worker", model=model.id, code=done.returncode)
 
     def _load(self, model_id: str) -> Model:
         from twin import load_model
@@ -194,6 +201,23 @@ class LibraryTwins:
             return model
         except (LookupError, ValueError, OSError) as error:
             raise UnknownModel(f"model {model_id!r}: {error}") from error
+
+
+def compile_all(model: Model) -> None:
+    """A dose told to a twin that nobody keeps calls all that is compiled."""
+    from twin import PatientTwin
+    from twin.events import DoseGiven, Quantity
+
+    dose = DoseGiven(
+        event_id="compile",
+        patient_id="nobody",
+        time=datetime(2000, 1, 1, tzinfo=UTC),
+        source="worker",
+        drug=model.drug,
+        route="iv",
+        amount=Quantity(value=1.0, unit="mg"),
+    )
+    PatientTwin("nobody", model, particles=LEAST_PARTICLES).observe([dose])
 
 
 def twin_factory(path: str) -> Callable[..., TwinFactory]:

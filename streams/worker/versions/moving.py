@@ -29,6 +29,13 @@ class MovableTwins(TwinFactory, Protocol):
     def versions(self) -> Mapping[str, Version]:
         """Released versions by the models that they replace, as they are now."""
 
+    def make_ready(self, model_id: str) -> None:
+        """Do beside this process what else the first twin of a model would wait for.
+
+        Raises:
+            UnknownModel: no such model.
+        """
+
     def moving(self, row: bytes, old_id: str, new_id: str, *, level: bool) -> Steps[tuple[Twin, TwinUpdate]]:
         """The twin of a row by another version of its model, a step at a time, and what there is to tell.
 

@@ -100,10 +100,11 @@ class Rolling:
         """Move everyone who is to be moved now."""
         versions = await asyncio.to_thread(self._twins.versions)
         if versions != self._known:
-            self._known = versions
             self._seen.clear()
             for replaced, version in versions.items():
+                await asyncio.to_thread(self._twins.make_ready, version.model)
                 _log.info("twins go on by a released version", model=version.model, replaces=replaced)
+            self._known = versions
         if not versions:
             return
         moved = 0

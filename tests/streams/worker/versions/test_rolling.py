@@ -54,6 +54,10 @@ class Desk:
     def versions(self) -> dict[str, Version]:
         return {"old": Version("new", "new-hash")}
 
+    def make_ready(self, model_id: str) -> None:
+        assert model_id == "new"
+        assert not self.said, "before anybody is moved"
+
     def patients(self) -> list[bytes]:
         return [name.encode() for name in self.states]
 
@@ -111,7 +115,7 @@ def stage(kafka: str) -> Iterator[Stage]:
     found.close()
 
 
-def wait(until: Callable[[], bool], seconds: float = 120.0) -> None:
+def wait(until: Callable[[], bool], seconds: float = 240.0) -> None:
     end = time.monotonic() + seconds
     while not until():
         assert time.monotonic() < end, "it did not come to that"
@@ -119,6 +123,7 @@ def wait(until: Callable[[], bool], seconds: float = 120.0) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)  # a model is compiled once on a machine, and that may be busy
 def test_a_ward_moves_patient_by_patient_and_what_was_said_stays(stage: Stage, tmp_path: Path) -> None:
     folder = Folder(tmp_path / "releases")
     given = {"DOSETWIN_PARTICLES": "100", "DOSETWIN_CLINICAL": str(folder.path)}
