@@ -110,6 +110,12 @@ class Anchor:
         """Phi of the typical patient (d,) and Omega (d, d)."""
         return self.centres.at + self.sd * theta.mean, theta.covariance * np.outer(self.sd, self.sd)
 
+    def unnamed(self, theta: Theta) -> tuple[str, ...]:
+        """Coefficients and outputs that are not as published in a population although they are not learnt."""
+        known = () if self.coefficients is None else self.coefficients.names
+        moved = zip((*known, *self.sizes.names), [*theta.coefficients, *theta.scatter], strict=True)
+        return tuple(name for name, by in moved if by and name not in self.learnt)
+
     def also(self, theta: Theta) -> tuple[dict[str, float], dict[str, float]]:
         """What is learnt beside those: coefficients by name, and factors of sizes of errors by output."""
         known = self.coefficients

@@ -186,6 +186,10 @@ def judge(
         list[Path], typer.Argument(help="messages; of patients whom it was learnt from they do not count")
     ],
     model: Published,
+    summed: Annotated[
+        list[Path] | None,
+        typer.Option(help="of a version learnt from sums: this site's messages that were summed; repeatable"),
+    ] = None,
     against: Annotated[
         str | None, typer.Option(help="the version in use: id or path; by default the published one")
     ] = None,
@@ -219,7 +223,11 @@ def judge(
         version = read_version(candidate, draft)
         groups = [read_subgroup(text, [c.name for c in published.covariates]) for text in subgroup or ()]
         everybody = read_all(messages, left_out)
-        said = tuple(one for one in everybody if fingerprint(one.patient_id) not in version.patients)
+        own = read_all(summed, left_out) if summed else ()
+        taught = {*version.patients, *(fingerprint(one.patient_id) for one in own)}
+        if not taught:
+            raise CaseError(f"{draft}: was learnt from sums; name this site's messages in them with --summed")
+        said = tuple(one for one in everybody if fingerprint(one.patient_id) not in taught)
         if not said:
             raise CaseError(f"{draft}: was learnt from all of these {len(everybody)} patients; judge by later ones")
         current = load_model(against) if against else published
@@ -340,8 +348,10 @@ def step(
     name: Annotated[str | None, typer.Option("--id", help="of that draft")] = None,
 ) -> None:
     """Take one step of learning from the sums of several sites; the order of the sites changes no bit."""
+    from connectors.releases import digest
     from streams.batch.cases import CaseError
     from streams.batch.learning.arguments import standing, usable
+    from streams.batch.learning.verdicts import Version, file_of
     from twin.learning.draft import learnt_draft
     from twin.learning.estimation import LEFT, distance, improved
     from twin.learning.population import anchor_of, theta_as_text
@@ -358,6 +368,8 @@ def step(
         for path, (_, other, _) in zip(sites, parts, strict=True):
             if distance(theta, other) > 0:
                 raise CaseError(f"{path}: its sums are at another population than those of {sites[0]}")
+        for forgotten in anchor.unnamed(theta):
+            raise CaseError(f"--learn {forgotten}: was learnt in the steps before; name it in every step")
         total = joined([part for part, _, _ in parts])
         following = improved(anchor, theta, total, standing(published, prior, learn or ()))
         moved, reached = distance(theta, following), sum(reached for _, _, reached in parts)
@@ -366,7 +378,11 @@ def step(
             words = (
                 f"learnt from sums over {total.patients} patients of {len(parts)} sites, counted from {published.id}"
             )
-            draft.write_text(learnt_draft(published, anchor, following, name, words).text, encoding="utf-8")
+            found = learnt_draft(published, anchor, following, name, words)
+            draft.write_text(found.text, encoding="utf-8")
+            # Whose sums they are no site tells the others: each says so of its own patients when it judges.
+            version = Version(found.id, digest(found), anchor.structure, "draft", words, ())
+            file_of(draft).write_text(version.as_toml(), encoding="utf-8")
     typer.echo(
         f"{total.patients} patients, {reached} reached; gain {total.gain:.6g}; moved by {moved:.2g} published SD"
         + ("" if moved > LEFT / 10 else ": settled")

@@ -212,6 +212,12 @@ def test_a_coefficient_that_patients_do_not_differ_in_is_named(said: dict[str, M
         learnt(ANCHOR, particles(silent))
 
 
+def test_what_was_learnt_in_a_step_before_and_is_not_now_is_told() -> None:
+    theta = Theta(np.zeros(2), np.eye(2), np.array([0.0, 0.1]), np.array([-0.2]))
+    assert anchor_of(PUBLISHED).unnamed(theta) == ("AGE_CL", "toxin_plasma")
+    assert ANCHOR.unnamed(theta) == ()
+
+
 def test_what_cannot_be_learnt_is_named_with_what_can() -> None:
     with pytest.raises(ValueError, match=r"learn: KA is no coefficient.*toy_covariates has WT_BOTH, AGE_CL, toxin"):
         anchor_of(PUBLISHED, learn=["KA"])

@@ -102,6 +102,10 @@ def test_sites_that_share_sums_learn_the_same_to_the_last_bit(ward: Path, draft:
         written = call("step", ward / "a.json", *common, "--out", ward / "n", "--draft", ward / "s.toml", "--id", name)
         assert written.exit_code == (0 if name == "toy_sums" else 2), written.output
     assert load_model(ward / "s.toml").id == "toy_sums"
+    alone = call("judge", ward / "s.toml", ward / "later", *common)
+    assert "was learnt from sums; name this site's messages in them with --summed" in alone.output
+    judged = call("judge", ward / "s.toml", ward / "early", ward / "later", *common, "--summed", ward / "early")
+    assert judged.output.startswith(f"{LATER} patients: better by"), judged.output
     assert draft.is_file()
 
 
