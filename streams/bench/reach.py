@@ -50,7 +50,7 @@ FIGURES = (
         "",
         "<= 0.01",
         "two years of a ward whose published population is wrong (imatinib, 304 patients): largest difference of a "
-        "learnt log typical value or variance from maximum likelihood on the same records, by quadrature",
+        "learnt log typical value, variance or log error from maximum likelihood on the same records, by quadrature",
     ),
     Figure(
         "learning_gain",
