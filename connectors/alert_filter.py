@@ -11,13 +11,12 @@ from __future__ import annotations
 import fnmatch
 from collections import OrderedDict
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Protocol
 
 import structlog
 from pydantic import Field, field_validator
 
 from connectors.settings import PartSettings
-from twin.events import Alert
 
 RANK = {"low": 0, "medium": 1, "high": 2}
 
@@ -54,6 +53,23 @@ class FilterSettings(PartSettings):
         return value
 
 
+class Judged(Protocol):
+    """What an alert is judged by: a transition, or what is kept of one."""
+
+    @property
+    def alert_id(self) -> str: ...
+    @property
+    def patient_id(self) -> str: ...
+    @property
+    def rule(self) -> str: ...
+    @property
+    def severity(self) -> Severity: ...
+    @property
+    def revision(self) -> int: ...
+    @property
+    def live(self) -> bool: ...
+
+
 class AlertFilter:
     """Judges alerts in the order in which they come."""
 
@@ -63,7 +79,7 @@ class AlertFilter:
         self._group = _Group(settings.patients_file) if settings.patients_file is not None else None
         self._told: OrderedDict[str, bool] = OrderedDict()
 
-    def wants(self, alert: Alert) -> bool:
+    def wants(self, alert: Judged) -> bool:
         """Whether to tell it."""
         if not chosen(alert.rule, self._rules) or not self.tells_of(alert.patient_id):
             return False

@@ -9,6 +9,7 @@ late that the log no longer has all of it, it is told so (a *gap*), and what sti
 from __future__ import annotations
 
 import re
+import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,11 +17,12 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
+from connectors.alert_filter import Judged, Severity
 from connectors.kafka.records import Record
 from twin.events import Alert, encode
 
 MOST_KEPT = 20_000
-"""Transitions that are kept, about 3 kB each: who was away for more of them is told of a gap."""
+"""Transitions that are kept, about 1 kB each: who was away for more of them is told of a gap."""
 
 MOST_STANDING = 20_000
 """Alerts that stand and are told to new clients; were there more, those of which was told longest ago are not."""
@@ -79,11 +81,36 @@ class Told(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
+    """A transition as it is told, and of it what is judged by: the alert itself would take five times the memory."""
+
     number: int
     partition: int
     offset: int
-    alert: Alert
+    alert_id: str
+    patient_id: str
+    rule: str
+    severity: Severity
+    revision: int
+    live: bool
     text: str
+
+    @classmethod
+    def of(cls, number: int, record: Record, alert: Alert) -> _Entry:
+        return cls(
+            number,
+            record.partition,
+            record.offset,
+            alert.alert_id,
+            sys.intern(alert.patient_id),
+            sys.intern(alert.rule),
+            alert.severity,
+            alert.revision,
+            alert.live,
+            encode(alert).decode(),
+        )
+
+    def alert(self) -> Alert:
+        return Alert.model_validate_json(self.text)
 
 
 class AlertLog:
@@ -119,7 +146,7 @@ class AlertLog:
             self.ends[record.partition] = record.offset + 1
             if alert is None:
                 return
-            entry = _Entry(self.next_number, record.partition, record.offset, alert, encode(alert).decode())
+            entry = _Entry.of(self.next_number, record, alert)
             self.next_number += 1
             self._entries.append(entry)
             if alert.live:
@@ -139,10 +166,10 @@ class AlertLog:
     def newest(self, alert_id: str) -> Alert | None:
         """What was told last of an alert that stands, or that ended among what is kept; None of any other."""
         with self.lock:
-            standing = self._standing.get(alert_id)
-            if standing is not None:
-                return standing.alert
-            return next((entry.alert for entry in reversed(self._entries) if entry.alert.alert_id == alert_id), None)
+            known = self._standing.get(alert_id) or next(
+                (entry for entry in reversed(self._entries) if entry.alert_id == alert_id), None
+            )
+        return None if known is None else known.alert()
 
     def since(self, number: int, most: int) -> Sequence[_Entry]:
         """At most so many entries from a number on, or from the first that is kept; call it under the lock."""
@@ -169,7 +196,7 @@ class Follower:
         wants: which alerts it is told.
     """
 
-    def __init__(self, log: AlertLog, after: Place | None, wants: Callable[[Alert], bool] = lambda _: True) -> None:
+    def __init__(self, log: AlertLog, after: Place | None, wants: Callable[[Judged], bool] = lambda _: True) -> None:
         self._log, self._wants = log, wants
         self._name = after.log if after else ""
         self._at = list(after.offsets) if after else []
@@ -228,7 +255,7 @@ class Follower:
         ]
 
     def _standing(self, of_them: Callable[[_Entry], bool]) -> list[Told]:
-        told = (entry for entry in self._log.standing() if of_them(entry) and self._wants(entry.alert))
+        told = (entry for entry in self._log.standing() if of_them(entry) and self._wants(entry))
         return [Told("alert", entry.text) for entry in told]
 
     def _news(self) -> list[Told]:
@@ -239,7 +266,7 @@ class Follower:
                 if entry.offset < self._at[entry.partition]:
                     continue
                 self._at[entry.partition] = entry.offset + 1
-                if self._wants(entry.alert):
+                if self._wants(entry):
                     told.append(Told("alert", entry.text, self.place))
         return told
 

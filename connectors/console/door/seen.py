@@ -9,13 +9,13 @@ from __future__ import annotations
 import msgspec
 
 from connectors.access.roles import Deed, Who
+from connectors.alert_filter import Judged
 from connectors.console.board import PatientFrame, UnknownPatient, WardFrame
 from connectors.console.inbox.explanation import Explanation, UnknownAlert, explanation
 from connectors.console.pulse import WELL, Pulse
 from connectors.console.topic_reader import LiveBoard
 from connectors.console.views import Refused
 from connectors.console.ward.sources import HeardFrame
-from twin.events import Alert
 
 
 class Seen:
@@ -73,7 +73,7 @@ class Seen:
         """Of twins that are seen and sealed, why."""
         return {patient: reason for patient, reason in self.live.sealed().items() if self._who.sees(patient)}
 
-    def wants(self, alert: Alert) -> bool:
+    def wants(self, alert: Judged) -> bool:
         """Whether an alert is of a patient who is seen."""
         return self._who.sees(alert.patient_id)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import heapq
+import bisect
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
@@ -14,6 +14,8 @@ class Newest(Generic[T]):
     """The ``kept`` largest places (time, key) ever put, each with its newest value and the fold that set it.
 
     A full store lets go of its smallest place and never takes one below it again, so the order of arrival is no matter.
+    It is two lists in the order of their places: a table of hashes from which the oldest is always taken comes to
+    twice its size when as many have come again.
 
     >>> store = Newest(kept=2)
     >>> [store.put(time, "", f"at {time}", version=1) for time in (1, 3, 2, 0)]
@@ -23,44 +25,46 @@ class Newest(Generic[T]):
     """
 
     kept: int
-    values: dict[tuple[int, str], tuple[T, int]] = field(default_factory=dict)
-    order: list[tuple[int, str]] = field(default_factory=list)
+    places: list[tuple[int, str]] = field(default_factory=list)
+    values: list[tuple[T, int]] = field(default_factory=list)
     overflowed: bool = False
 
     def put(self, time: int, key: str, value: T, version: int) -> bool:
         """Store the value unless it is already there or too old; True when something changed."""
-        place = (time, key)
-        known = self.values.get(place)
-        if known is not None:
-            if known[0] == value:
+        place, at = (time, key), self._at(time, key)
+        if self._holds(at, place):
+            if self.values[at][0] == value:
                 return False
-        elif len(self.values) < self.kept:
-            heapq.heappush(self.order, place)
-        else:
+            self.values[at] = (value, version)
+            return True
+        if len(self.places) >= self.kept:
             self.overflowed = True
-            if place < self.order[0]:
+            if at == 0:
                 return False
-            del self.values[heapq.heappushpop(self.order, place)]
-        self.values[place] = (value, version)
+            del self.places[0], self.values[0]
+            at -= 1
+        self.places.insert(at, place)
+        self.values.insert(at, (value, version))
         return True
 
     def remove(self, time: int, key: str) -> bool:
         """Forget a place; True when it was there."""
-        place = (time, key)
-        if self.values.pop(place, None) is None:
+        at = self._at(time, key)
+        if not self._holds(at, (time, key)):
             return False
-        self.order.remove(place)
-        heapq.heapify(self.order)
+        del self.places[at], self.values[at]
         return True
 
     def since(self, version: int) -> tuple[T, ...]:
         """Values set after fold ``version``, oldest first."""
-        return tuple(value for _, (value, set_at) in sorted(self.values.items(), key=_place) if set_at > version)
+        return tuple(value for value, set_at in self.values if set_at > version)
 
     def last(self) -> T | None:
         """The newest value."""
-        return self.values[max(self.values)][0] if self.values else None
+        return self.values[-1][0] if self.values else None
 
+    def _at(self, time: int, key: str) -> int:
+        return bisect.bisect_left(self.places, (time, key))
 
-def _place(item: tuple[tuple[int, str], tuple[object, int]]) -> tuple[int, str]:
-    return item[0]
+    def _holds(self, at: int, place: tuple[int, str]) -> bool:
+        return at < len(self.places) and self.places[at] == place

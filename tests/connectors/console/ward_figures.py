@@ -110,6 +110,7 @@ def past(patients: list[str]) -> Iterator[tuple[str, str, bytes]]:
     for patient in patients:
         for kind, topic, raw in stencil:
             own = raw.replace(b"P-STENCIL", patient.encode())
+            own = own.replace(b'"event_id":"', f'"event_id":"{patient}.'.encode(), 1)
             if kind == "alert":
                 own = own.replace(b'"alert_id":"', f'"alert_id":"{patient}.'.encode())
             yield topic, patient, own

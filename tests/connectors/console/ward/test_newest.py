@@ -17,7 +17,7 @@ def test_a_full_store_has_the_newest_places_that_were_ever_put(places: list[tupl
         store.put(time, key, (time, key), version)
     assert list(store.since(0)) == sorted(set(places))[-kept:]
     assert store.overflowed == (len(set(places)) > kept)
-    assert len(store.order) == len(store.values)
+    assert len(store.places) == len(store.values)
 
 
 def test_a_place_that_is_forgotten_makes_room_for_an_older_one() -> None:
