@@ -92,6 +92,7 @@ class Branch(msgspec.Struct, frozen=True):
 
     words: str
     problem: str | None
+    said: Wording | None
     curves: tuple[Curve, ...]
     harms: tuple[Harm, ...]
 
@@ -113,6 +114,7 @@ class AdviceCard(msgspec.Struct, frozen=True):
     reason: str
     said: Wording | None
     note: str | None
+    note_said: Wording | None
     ess: float | None
     ways: tuple[Way, ...]
     rules: tuple[Rule, ...]
@@ -140,6 +142,7 @@ def advice_card(event: Advice) -> AdviceCard:
         reason=event.reason,
         said=event.said,
         note=event.note,
+        note_said=event.note_said,
         ess=None if event.ess is None else _brief(event.ess),
         ways=tuple(map(_way, event.alternatives)),
         rules=tuple(rules),
@@ -181,7 +184,8 @@ def _sample(one: NextSample) -> Sample:
 
 
 def _branch(one: WhatIf) -> Branch:
-    return Branch(one.words, one.problem, tuple(map(_curve, one.outputs)), tuple(map(_harm, one.toxicities)))
+    curves, harms = tuple(map(_curve, one.outputs)), tuple(map(_harm, one.toxicities))
+    return Branch(one.words, one.problem, one.said, curves, harms)
 
 
 def _curve(band: BranchBand) -> Curve:

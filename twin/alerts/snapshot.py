@@ -10,7 +10,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from twin.clock import HOUR_MS
 from twin.record.orders import DeviceView, PlanStep
@@ -225,6 +225,15 @@ class ReportView:
     decided: tuple[tuple[int, str, str], ...] = ()
 
 
+class OddsView(NamedTuple):
+    """How likely an exposure is in its window, or a toxicity is reached, by the dose that is advised and as planned."""
+
+    of: Literal["window", "toxicity"]
+    name: str
+    advised: float
+    planned: float
+
+
 @dataclass(frozen=True, slots=True)
 class AdviceView:
     """What is advised instead of a plan, or of the rate that runs, as it was worked out at ``millis``.
@@ -244,8 +253,8 @@ class AdviceView:
     ends_ms: int
     differs: float
     """The part of the plan that a difference must be to be told."""
-    odds: str
-    """Of what is advised beside those of the plan, in words."""
+    odds: tuple[OddsView, ...]
+    """Those that the dose is chosen by."""
     told: float
     """The part of the plan that was advised when it last differed from what was told before: if it stays, there is no
     news."""

@@ -26,6 +26,7 @@ from twin.model.spec import Model, OutputSpec
 from twin.names import shown
 from twin.record.orders import PlanStep
 from twin.units import AMOUNT_UNIT, UnitError, convert
+from twin.wording import Said, say
 
 Doses = tuple[Upcoming, ...]
 
@@ -67,10 +68,22 @@ def branch(words: str, model: Model, now: int) -> Branch:
             measured.append(_Said(part, said[1:], model, now).level())
         elif verb is None:
             known = ", ".join([*_VERBS, "level"])
-            raise BranchError(f"'{shown(part.strip())}': begin with one of {known}, as in 'delay docetaxel 7 d'")
+            why = say("branch.verb", "begin with one of {known}, as in 'delay docetaxel 7 d'", known=known)
+            raise refused(part, why)
         else:
             changes.append(verb(_Said(part, said[1:], model, now)))
     return Branch(words.strip(), tuple(changes), tuple(measured))
+
+
+def refused(words: str, why: Said) -> BranchError:
+    """That these words cannot be used, and why."""
+    return BranchError(say("branch.refused", "'{words}': {why}", words=shown(words.strip()), why=why))
+
+
+A_FACTOR = say("branch.factor", "a factor")
+A_TIME = say("branch.time", "a time")
+A_VALUE = say("branch.value", "a value")
+AN_AMOUNT = say("branch.amount", "an amount")
 
 
 class _Said:
@@ -79,38 +92,58 @@ class _Said:
     def __init__(self, part: str, words: Sequence[str], model: Model, now: int) -> None:
         self._part, self._words, self.model, self.now = part.strip(), list(words), model, now
 
-    def wrong(self, why: str) -> BranchError:
-        return BranchError(f"'{shown(self._part)}': {shown(why)}")
+    def wrong(self, why: Said) -> BranchError:
+        return refused(self._part, why)
 
-    def word(self, what: str) -> str:
+    def word(self, what: Said) -> str:
         if not self._words:
-            raise self.wrong(f"{what} is missing")
-        return self._words.pop(0)
+            raise self.wrong(say("branch.missing", "{what} is missing", what=what))
+        return shown(self._words.pop(0))
 
     def drug(self) -> str:
-        drug = self.word("the drug")
+        drug = self.word(say("branch.drug", "the drug"))
         if drug not in self.model.drugs:
-            raise self.wrong(f"'{drug}' is no drug of {self.model.id}; it has {', '.join(self.model.drugs)}")
+            known = ", ".join(self.model.drugs)
+            raise self.wrong(
+                say(
+                    "branch.no_drug",
+                    "'{word}' is no drug of {model}; it has {known}",
+                    word=drug,
+                    model=self.model.id,
+                    known=known,
+                )
+            )
         return drug
 
-    def number(self, what: str) -> float:
+    def number(self, what: Said) -> float:
         word = self.word(what)
         try:
             value = float(word)
         except ValueError:
-            raise self.wrong(f"'{word}' is no number; write {what}") from None
+            why = say("branch.no_number", "'{word}' is no number; write {what}", word=word, what=what)
+            raise self.wrong(why) from None
         if not 0.0 <= value < 1e12:
-            raise self.wrong(f"{word} cannot be {what}; write a number from 0 on")
+            raise self.wrong(
+                say("branch.beyond", "{word} cannot be {what}; write a number from 0 on", word=word, what=what)
+            )
         return value
 
-    def quantity(self, what: str, unit: str) -> float:
-        value, code = self.number(what), self.word(f"the unit of {what}")
+    def quantity(self, what: Said, unit: str) -> float:
+        value, code = self.number(what), self.word(say("branch.unit", "the unit of {what}", what=what))
         try:
             return convert(value, code, unit)
-        except UnitError as error:
-            raise self.wrong(str(error)) from None
+        except UnitError:
+            raise self.wrong(
+                say(
+                    "branch.no_unit",
+                    "'{word}' is no unit of {what}; write one like '{like}'",
+                    word=code,
+                    what=what,
+                    like=unit,
+                )
+            ) from None
 
-    def hours(self, what: str) -> int:
+    def hours(self, what: Said) -> int:
         return round(self.quantity(what, "h") * HOUR_MS)
 
     def maybe(self, word: str) -> bool:
@@ -121,17 +154,26 @@ class _Said:
 
     def end(self) -> None:
         if self._words:
-            raise self.wrong(f"'{' '.join(self._words)}' is too much; leave it out")
+            words = shown(" ".join(self._words))
+            raise self.wrong(say("branch.too_much", "'{words}' is too much; leave it out", words=words))
 
     def level(self) -> MeasuredThen:
-        name = self.word("the output")
+        name = self.word(say("branch.output", "the output"))
         names = [output.name for output in self.model.outputs]
         if name not in names:
-            raise self.wrong(f"'{name}' is no output of {self.model.id}; it has {', '.join(names)}")
-        value = self.quantity("a value", self.model.outputs[names.index(name)].unit)
+            raise self.wrong(
+                say(
+                    "branch.no_output",
+                    "'{word}' is no output of {model}; it has {known}",
+                    word=name,
+                    model=self.model.id,
+                    known=", ".join(names),
+                )
+            )
+        value = self.quantity(A_VALUE, self.model.outputs[names.index(name)].unit)
         if not self.maybe("in"):
-            raise self.wrong("say when, as in 'in 20 h'")
-        found = MeasuredThen(self.model.outputs[names.index(name)], value, self.hours("a time"))
+            raise self.wrong(say("branch.when", "say when, as in 'in 20 h'"))
+        found = MeasuredThen(self.model.outputs[names.index(name)], value, self.hours(A_TIME))
         self.end()
         return found
 
@@ -148,7 +190,8 @@ def _running(said: _Said, drug: str, how: Callable[[PlanStep], PlanStep | None])
 
     def each(ups: Doses) -> Doses:
         if not any(up.running for up in ups):
-            raise said.wrong(f"nothing of {drug} runs now; name a drug that does")
+            why = say("branch.not_running", "nothing of {drug} runs now; name a drug that does", drug=drug)
+            raise said.wrong(why)
         moved = [(up, how(up.step) if up.running else up.step) for up in ups]
         return tuple(replace(up, step=step) for up, step in moved if step is not None)
 
@@ -162,7 +205,9 @@ def _planned(said: _Said, drug: str, how: Callable[[Upcoming], Upcoming | None],
     def each(ups: Doses) -> Doses:
         planned = [up for up in ups if not up.running]
         if not planned:
-            raise said.wrong(f"nothing of {drug} is planned; name a drug that is, or 'give' it")
+            raise said.wrong(
+                say("branch.not_planned", "nothing of {drug} is planned; name a drug that is, or 'give' it", drug=drug)
+            )
         chosen = planned if every else planned[:1]
         moved = [how(up) if up in chosen else up for up in ups]
         return tuple(up for up in moved if up is not None)
@@ -176,9 +221,9 @@ def _stop(said: _Said) -> Change:
 
 
 def _slow(said: _Said) -> Change:
-    drug, factor = said.drug(), said.number("a factor")
+    drug, factor = said.drug(), said.number(A_FACTOR)
     if factor <= 0.0:
-        raise said.wrong("a factor of 0 is no rate; say 'stop'")
+        raise said.wrong(say("branch.no_rate", "a factor of 0 is no rate; say 'stop'"))
 
     def slower(step: PlanStep) -> PlanStep:
         return replace(step, end_ms=step.start_ms + round((step.end_ms - step.start_ms) / factor))
@@ -187,12 +232,12 @@ def _slow(said: _Said) -> Change:
 
 
 def _rate(said: _Said) -> Change:
-    drug, factor = said.drug(), said.number("a factor")
+    drug, factor = said.drug(), said.number(A_FACTOR)
     return _running(said, drug, lambda step: replace(step, amount=step.amount * factor))
 
 
 def _extend(said: _Said) -> Change:
-    drug, more = said.drug(), said.hours("a time")
+    drug, more = said.drug(), said.hours(A_TIME)
 
     def longer(step: PlanStep) -> PlanStep:
         span = step.end_ms - step.start_ms
@@ -206,7 +251,7 @@ def _double(said: _Said) -> Change:
 
 
 def _scale(said: _Said) -> Change:
-    drug, factor = said.drug(), said.number("a factor")
+    drug, factor = said.drug(), said.number(A_FACTOR)
     return _planned(said, drug, lambda up: up.scaled(factor), every=said.maybe("all"))
 
 
@@ -216,7 +261,7 @@ def _skip(said: _Said) -> Change:
 
 def _delay(said: _Said) -> Change:
     drugs = said.model.drugs if said.maybe("all") else (said.drug(),)
-    by = said.hours("a time")
+    by = said.hours(A_TIME)
     said.end()
 
     def apply(to_come: dict[str, Doses]) -> None:
@@ -227,12 +272,14 @@ def _delay(said: _Said) -> Change:
 
 
 def _give(said: _Said) -> Change:
-    drug, amount = said.drug(), said.quantity("an amount", AMOUNT_UNIT)
-    route = said.word("the route")
+    drug, amount = said.drug(), said.quantity(AN_AMOUNT, AMOUNT_UNIT)
+    route = said.word(say("branch.route", "the route"))
     if route not in ROUTES:
-        raise said.wrong(f"'{route}' is no route; write one of {', '.join(ROUTES)}")
-    begin = said.now + 1 + (said.hours("a time") if said.maybe("in") else 0)
-    span = said.hours("a time") if said.maybe("over") else 0
+        raise said.wrong(
+            say("branch.no_route", "'{word}' is no route; write one of {known}", word=route, known=", ".join(ROUTES))
+        )
+    begin = said.now + 1 + (said.hours(A_TIME) if said.maybe("in") else 0)
+    span = said.hours(A_TIME) if said.maybe("over") else 0
     said.end()
     return _of(drug, lambda ups: (*ups, Upcoming(PlanStep(begin, begin + span, amount, route))))
 

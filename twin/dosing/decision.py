@@ -21,7 +21,7 @@ from twin.record.limits import amount_of
 from twin.record.orders import PlanStep
 from twin.timeline.delivery import Delivered
 from twin.timeline.timeline import Timeline
-from twin.wording import say
+from twin.wording import Said, say
 
 What = Literal["rate now", "rest of the course", "next dose"]
 
@@ -60,7 +60,7 @@ class Decision:
     begun: bool
     since: int
     aims: bool
-    note: str | None = None
+    note: Said | None = None
     given: float = 0.0
     gap: int = COURSE_GAP_MS
 
@@ -196,7 +196,7 @@ def _course(
     return tuple(course), begun
 
 
-def _usual(component: Component, now: int, drug: str) -> tuple[tuple[PlanStep, ...], str]:
+def _usual(component: Component, now: int, drug: str) -> tuple[tuple[PlanStep, ...], Said]:
     model = component.trunk.kernel.model
     regimens = [regimen for regimen in model.regimens if regimen.drug == drug]
     if not regimens:
@@ -213,10 +213,19 @@ def _usual(component: Component, now: int, drug: str) -> tuple[tuple[PlanStep, .
     every = round(regimens[0].interval * unit)
     if last is None:
         steps = tuple(_first(regimen, model, component, now, unit) for regimen in regimens)
-        return steps, f"no dose of {drug} is planned: the regimen of {model.id} is taken to begin now"
+        return steps, say(
+            "dose.regimen_begins",
+            "no dose of {drug} is planned: the regimen of {model} is taken to begin now",
+            drug=drug,
+            model=model.id,
+        )
     begin = last.start_ms + every * max(1, -(-(now + 1 - last.start_ms) // every))
     step = replace(last, start_ms=begin, end_ms=begin + last.end_ms - last.start_ms)
-    return (step,), f"no dose of {drug} is planned: the last one is taken to come again after the usual interval"
+    return (step,), say(
+        "dose.comes_again",
+        "no dose of {drug} is planned: the last one is taken to come again after the usual interval",
+        drug=drug,
+    )
 
 
 def _first(regimen: RegimenSpec, model: Model, component: Component, now: int, unit: int) -> PlanStep:

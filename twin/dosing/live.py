@@ -8,15 +8,14 @@ believed at the cause's moment.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
 from twin.alerts.conditions.methotrexate import DRUG as METHOTREXATE
-from twin.alerts.snapshot import AdviceView
+from twin.alerts.snapshot import AdviceView, OddsView
 from twin.dosing.advice import Advice, advise_on
-from twin.dosing.outlook import Odds
 from twin.dosing.protocol import Protocol, ProtocolError, usual_protocol
 from twin.dosing.published import UnknownGenotype, beside_on, daily
 from twin.dosing.rescue.methotrexate import rescue_on
@@ -152,7 +151,7 @@ def _asked(cause: Cause, drug: str, components: Sequence[Component]) -> dict[str
     try:
         daily_doses = daily(drug, dict(cause.genotypes))
     except UnknownGenotype as error:
-        raise UnknownGenotype(f"field 'genotypes': {error}") from None
+        raise UnknownGenotype(say("genotype.field", "field 'genotypes': {why}", why=error.args[0])) from None
     rescued = rescue_on(components) if drug == METHOTREXATE else ()
     return {"spoken": spoken_said((*rescued, *daily_doses)), **branches_said(components, cause.branches)}
 
@@ -165,13 +164,15 @@ def _answer(
 ) -> Answer:
     """The advice; raises `ValueError` where there is none."""
     advice = advise_on(components, protocol)
+    note = advice.decision.note
     said: dict[str, Any] = {
         "outcome": "advised",
         "protocol_hash": protocol.hash,
         "decision": advice.decision.what,
         "reason": str(advice.reason),
         "said": advice.reason.wording,
-        "note": advice.decision.note,
+        "note": None if note is None else str(note),
+        "note_said": None if note is None else note.wording,
         "ess": advice.ess,
         "alternatives": tuple(map(way_said, advice.alternatives)),
         "published": tuple(map(rule_said, beside_on(components[0], advice, genotypes))),
@@ -201,27 +202,17 @@ def _view(advice: Advice, before: AdviceView | None) -> AdviceView | None:
         advised_rate=sum(other.rate or 0.0 for _, other in running) if running else None,
         ends_ms=max((up.step.end_ms for up, _ in pairs), default=advice.millis),
         differs=protocol.differs,
-        odds="; ".join(_beside(advice)),
+        odds=tuple(_beside(advice)),
         told=factor,
     )
 
 
-def _beside(advice: Advice) -> list[str]:
+def _beside(advice: Advice) -> Iterator[OddsView]:
     """The odds that a dose is chosen by, of what is advised beside those of the plan."""
     old_ones = {one.target.name: one.within for one in advice.planned.exposures}
-    return [
-        *(
-            f"P({new.target.name} in its window) {_p(new.within)} instead of {_p(old_ones[new.target.name])}"
-            for new in advice.advised.exposures
-            if new.target.name in old_ones
-        ),
-        *(
-            f"P({new.toxicity.name}) {_p(new.reached)} instead of {_p(old.reached)}"
-            for new, old in zip(advice.advised.toxicities, advice.planned.toxicities, strict=True)
-            if new.limit is not None
-        ),
-    ]
-
-
-def _p(odds: Odds) -> str:
-    return f"{odds.p:.0%}"
+    for new in advice.advised.exposures:
+        if (within := old_ones.get(new.target.name)) is not None:
+            yield OddsView("window", new.target.name, new.within.p, within.p)
+    for harm, old in zip(advice.advised.toxicities, advice.planned.toxicities, strict=True):
+        if harm.limit is not None:
+            yield OddsView("toxicity", harm.toxicity.name, harm.reached.p, old.reached.p)

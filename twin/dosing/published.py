@@ -26,6 +26,7 @@ from twin.patient.accounts.component import Component
 from twin.patient.averaged import AveragedTwin
 from twin.patient.twin import PatientTwin
 from twin.units import convert
+from twin.wording import say
 from twin.writing import number
 
 ALIKE = 0.05
@@ -116,11 +117,26 @@ def _by_genotype(kind: str, genotypes: Mapping[str, str]) -> Iterable[tuple[Mapp
     known = {rule["gene"]: rule for each in ("starting", "daily") for rule in rules()[each]}
     for gene, value in genotypes.items():
         if gene not in known:
-            raise UnknownGenotype(f"genotype {shown(gene)}: no rule here is of it; known are {', '.join(known)}")
+            raise UnknownGenotype(
+                say(
+                    "genotype.unknown",
+                    "genotype {gene}: no rule here is of it; known are {known}",
+                    gene=shown(gene),
+                    known=", ".join(known),
+                )
+            )
         rule = known[gene]
         said = {key: each for key, each in rule.items() if not isinstance(each, str) and key != "drugs"}
         if value not in said:
-            raise UnknownGenotype(f"genotype {gene}={shown(value)}: the rule has {', '.join(said)}; write one of them")
+            raise UnknownGenotype(
+                say(
+                    "genotype.value",
+                    "genotype {gene}={value}: the rule has {known}; write one of them",
+                    gene=gene,
+                    value=shown(value),
+                    known=", ".join(said),
+                )
+            )
         if rule in rules()[kind]:
             yield rule, said[value]
 

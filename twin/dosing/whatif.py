@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twin.arrays import Floats
-from twin.dosing.branches import Branch, BranchError, branch
+from twin.dosing.branches import Branch, BranchError, branch, refused
 from twin.dosing.futures import Change, Future, Upcoming, as_planned, changed
 from twin.dosing.outlook import Odds, along, odds, stated_alike
 from twin.events import Band, ForecastBand
@@ -28,6 +28,7 @@ from twin.patient.ahead.toxicities import ahead_of
 from twin.patient.averaged import AveragedTwin
 from twin.patient.bands import band, forecast_times
 from twin.patient.twin import PatientTwin
+from twin.wording import say
 
 AS_PLANNED = "as planned"
 
@@ -157,7 +158,14 @@ def _told(one: Branch, component: Component, out: Floats, marks: NDArray[np.int6
     for measured in one.measured:
         at, number = component.millis + measured.after, _number(kernel.model, measured.output)
         if number is None:
-            raise BranchError(f"'{one.words}': {kernel.model.id} has no such output in this unit; ask each model alone")
+            raise refused(
+                one.words,
+                say(
+                    "branch.other_output",
+                    "{model} has no such output in this unit; ask each model alone",
+                    model=kernel.model.id,
+                ),
+            )
         predicted = kernel.read(out[int(np.searchsorted(marks, at))], number)
         observation = Observation(at, "what if", number, measured.value)
         found += log_likelihood(kernel.model.outputs[number], observation, predicted)

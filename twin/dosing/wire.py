@@ -30,6 +30,7 @@ from twin.events import (
 )
 from twin.events import Alternative as Way
 from twin.patient.accounts.component import Component
+from twin.wording import wording_of
 
 EVERY = 2
 """Points of a forecast of which one is told along a branch; the first and the last are."""
@@ -109,7 +110,7 @@ def branches_said(components: Sequence[Component], branches: Sequence[str]) -> d
         try:
             found.append(_branch_said(plan.foresee(plan.branch(words))))
         except BranchError as error:
-            found.append(WhatIf(words=words, problem=str(error)))
+            found.append(WhatIf(words=words, problem=str(error), said=wording_of(error.args[0])))
     return {"ahead": tuple(map(from_millis, plan.times[::EVERY].tolist())), "branches": tuple(found)}
 
 

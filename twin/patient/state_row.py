@@ -53,7 +53,7 @@ from twin.timeline.pumps.silence import Open
 from twin.timeline.pumps.taking import Uncertain
 from twin.timeline.segments import Layout
 
-ROW_VERSION = 19
+ROW_VERSION = 20
 """Raise when the meaning of a row changes: rows of another version are refused, and the twin is folded from events."""
 
 LARGEST_HISTORY = 64 * 1024 * 1024

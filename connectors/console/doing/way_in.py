@@ -24,6 +24,9 @@ from twin.events import InputEvent, from_millis, to_millis
 MOST_WAITING = 20
 """Words that may wait for Kafka; further ones are told to come again."""
 
+DATED_KEPT = 2_000
+"""Patients of a replayed ward of whom it is known when the last word was dated; of more, those spoken of last."""
+
 OTHER_TIME_MS = 31 * DAY_MS
 """A ward that says nothing for so long is not of now: a word that is dated now would take its twins there."""
 
@@ -57,8 +60,10 @@ class WayIn:
         now, ward = self.now(), self.live.clock()
         if self.replayed:
             newest = self.live.clock(patient_id) or to_millis(now)
-            self.dated[patient_id] = max(newest, self.dated.get(patient_id, 0) + 1)
-            return from_millis(self.dated[patient_id])
+            dated = self.dated[patient_id] = max(newest, self.dated.pop(patient_id, 0) + 1)
+            if len(self.dated) > DATED_KEPT:
+                del self.dated[next(iter(self.dated))]
+            return from_millis(dated)
         if ward is not None and to_millis(now) - ward > OTHER_TIME_MS:
             raise HTTPException(
                 409,

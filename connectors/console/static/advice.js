@@ -92,7 +92,7 @@ function article(card, moved, now) {
   return make("article", { className: `advised ${card.outcome}`, attributes: { "data-outcome": card.outcome, "data-drug": card.drug } },
     heading,
     make("p", reason(card)),
-    card.note === null ? null : make("p", { text: card.note, attributes: { lang: AS_TOLD } }),
+    card.note === null ? null : make("p", inWords({ said: card.note_said, text: card.note })),
     make("p", { className: "soft", text: facts.join(" · ") }),
     moved.length === 0 ? null : make("p", { className: "moved", text: text("advice.moved", { what: moved.join(", ") }) }),
     card.ways.length === 0 ? null : odds(card),

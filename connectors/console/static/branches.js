@@ -3,6 +3,7 @@
 import { decimals, grade, number, percent, unit, whatIf, words } from "./format.js";
 import { branchPlot, figure, wayMark } from "./plots.js";
 import { make } from "./dom.js";
+import { inWords } from "./said.js";
 import { text } from "./text.js";
 
 export const harm = (toxicity) => `P(${grade(toxicity)})`;
@@ -37,4 +38,4 @@ function between(values) {
   return `${number(low < high / 1000 ? 0 : low)} … ${number(high < 1e-6 ? 0 : high)}`;
 }
 
-export const problem = (one) => text("withheld.not_followed", { words: whatIf(one.words), why: one.problem });
+export const problem = (one) => text("withheld.not_followed", { words: whatIf(one.words), why: inWords({ said: one.said, text: one.problem }).text });

@@ -18,9 +18,12 @@ from tests.connectors.console.in_browser import Console, eventually, text_of, vi
 from tests.connectors.console.test_browser import course
 from tests.connectors.console.test_messages import patterns_of_twins
 from tests.twin.alerts.rules.views import nadir, told
+from twin import load_model
 from twin.alerts.lifecycle import to_alert
+from twin.dosing.branches import BranchError, branch
 from twin.events import Advice, Alert
-from twin.wording import amount, bare, capital, change, say, share
+from twin.events.outputs.advice import WhatIf
+from twin.wording import Said, amount, bare, capital, change, say, share
 
 SHOWN = """
     const found = [];
@@ -126,8 +129,7 @@ def test_alerts_and_reasons_are_told_in_the_language_of_the_page(german: webdriv
     (raised,) = [one for one in told([nadir(0, 0.9)]) if one.rule == "tox.neutropenia_g4"]
     names = {"model": make.MODEL, "model_hash": make.MODEL_HASH, "rules_hash": "0" * 16}
     alert = to_alert(raised, 0, patient_id="P-1", **names)
-    advice = Advice.example().model_copy(update={"patient_id": "P-1", "time": make.at(40)})
-    console.publish(*course(hours=2), alert, advice)
+    console.publish(*course(hours=2), alert, refused_beside_a_note())
     german.get(f"{console.address}/#patient/P-1")
     eventually(lambda: visible(german, "#advised article") and visible(german, "#alerts li.high, #alerts li.medium"))
     said = german.find_element(By.CSS_SELECTOR, "#alerts li p:nth-child(2)")
@@ -136,6 +138,24 @@ def test_alerts_and_reasons_are_told_in_the_language_of_the_page(german: webdriv
     assert not said.get_attribute("lang")
     reason = text_of(german, "#advised article p")
     assert reason == "Die größte erlaubte Dosis, die P(Neutropenie g4) höchstens 25 % einhält."
+    note = german.find_element(By.CSS_SELECTOR, "#advised article p:nth-of-type(2)")
+    assert note.text.startswith("Keine Dosis docetaxel ist geplant:")
+    assert not note.get_attribute("lang")
+    assert "„mg“ ist keine Einheit dafür (Zeit); eine wie „h“ schreiben" in text_of(
+        german, "#advised .withheld li:last-child"
+    )
+
+
+def refused_beside_a_note() -> Advice:
+    """Advice on what is usual, with a what-if that cannot be followed."""
+    with pytest.raises(BranchError) as refused:
+        branch("delay docetaxel 7 mg", load_model("docetaxel_ozawa2007"), 0)
+    why: Said = refused.value.args[0]
+    note = say("dose.comes_again", patterns_of_twins()["dose.comes_again"], drug="docetaxel")
+    words = WhatIf(words="delay docetaxel 7 mg", problem=str(why), said=why.wording)
+    example = Advice.example()
+    changes = {"note": str(note), "note_said": note.wording, "branches": (*example.branches, words)}
+    return example.model_copy(update={"patient_id": "P-1", "time": make.at(40), **changes})
 
 
 @pytest.mark.usefixtures("console")

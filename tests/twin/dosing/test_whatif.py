@@ -87,7 +87,7 @@ def test_a_later_or_missing_dose_is_foreseen_from_the_same_particles() -> None:
         ("", "begin with one of stop, slow"),
         ("pause fluorouracil", "begin with one of"),
         ("stop aspirin", "'aspirin' is no drug of fluorouracil_yamada2025"),
-        ("delay fluorouracil 7 mg", "unit 'mg' is a mass"),
+        ("delay fluorouracil 7 mg", "'mg' is no unit of a time; write one like 'h'"),
         ("scale fluorouracil", "a factor is missing"),
         ("scale fluorouracil -1", "cannot be a factor"),
         ("slow fluorouracil 0", "say 'stop'"),

@@ -13,6 +13,7 @@ from twin.dosing.live import LiveAdviser
 from twin.dosing.whatif import what_if
 from twin.dosing.wire import EVERY, PARTICLES_ALONG
 from twin.events import Advice, AdviceRequested, BadEvent, Genotype, decode, encode
+from twin.wording import Wording
 
 OF = {"drug": "fluorouracil"}
 
@@ -40,6 +41,16 @@ def test_a_genotype_that_is_told_has_its_published_rule_and_none_is_assumed() ->
     assert "cpic_dpyd" not in [one.rule for one in answer(ask()).published]
 
 
+def test_where_nothing_is_planned_the_advice_notes_of_what_it_is() -> None:
+    unplanned = PatientTwin(PATIENT, load_model("fluorouracil_yamada2025"), 60, adviser=LiveAdviser())
+    unplanned.observe([dose(0.0, 4600.0, 46.0, **OF)])
+    (found,) = (one for one in unplanned.observe([ask()]).outputs if isinstance(one, Advice))
+    assert found.note == (
+        "no dose of fluorouracil is planned: the last one is taken to come again after the usual interval"
+    )
+    assert found.note_said == Wording("dose.comes_again", {"drug": "fluorouracil"})
+
+
 @pytest.mark.parametrize(
     ("gene", "value", "says"),
     [
@@ -51,6 +62,8 @@ def test_a_genotype_that_no_rule_knows_is_answered_with_the_mend(gene: str, valu
     found = answer(ask(genotypes=(Genotype(gene=gene, value=value),)))
     assert (found.outcome, found.alternatives) == ("none", ())
     assert found.reason.startswith(says)
+    assert found.said is not None
+    assert found.said.key == "genotype.field"
 
 
 @pytest.mark.parametrize(
@@ -81,6 +94,7 @@ def test_branches_are_foreseen_beside_the_plan_as_what_if_does_and_one_that_cann
     ]
     assert "nothing of fluorouracil runs now" in (found.branches[2].problem or "")
     assert "begin with one of" in (found.branches[3].problem or "")
+    assert [one.said.key if one.said else "" for one in found.branches] == ["", "", *["branch.refused"] * 2]
     alone = twin()
     alone.observe([ask()])
     plan_alone, skipped = what_if(alone, ["skip fluorouracil"])

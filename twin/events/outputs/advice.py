@@ -89,10 +89,12 @@ class BranchBand(Frozen):
 
 
 class WhatIf(Frozen):
-    """A branch as it is foreseen: ``words`` say what is changed; one that cannot be followed only has a ``problem``."""
+    """A branch as it is foreseen: ``words`` say what is changed; one that cannot be followed only has a ``problem``,
+    made from what is ``said``."""
 
     words: BranchWords
     problem: Text | None = None
+    said: Wording | None = None
     ess: Size | None = None
     outputs: tuple[BranchBand, ...] = ()
     toxicities: tuple[HarmOdds, ...] = ()
@@ -116,7 +118,8 @@ class Advice(OutputEvent):
     is *advised*, *foreseen* (what-ifs alone were asked for), *none* (the ``reason`` says why there is nothing to advise
     on) or *withdrawn*, as late, corrected or retracted data removed the cause. ``alternatives`` begin with the planned
     dose and end with the advised one. ``branches`` are the what-ifs of a request, the plan first, along the times
-    ``ahead``. ``said`` is what ``reason`` was made from, by which it is told in other languages.
+    ``ahead``. ``said`` is what ``reason`` was made from, by which it is told in other languages, and ``note_said`` what
+    ``note`` was.
 
     Data that come late give another ``event_id`` under the same ``advice_id``; the newest record counts. The
     same facts give the same bytes, in whatever order they came.
@@ -137,6 +140,7 @@ class Advice(OutputEvent):
     reason: Text
     said: Wording | None = None
     note: Text | None = None
+    note_said: Wording | None = None
     ess: Size | None = None
     alternatives: tuple[Alternative, ...] = ()
     published: tuple[PublishedRule, ...] = ()

@@ -10,7 +10,7 @@ from starlette.testclient import TestClient
 
 from connectors.advice.asking import request_of
 from connectors.console.board import Board
-from connectors.console.doing.way_in import WayIn
+from connectors.console.doing.way_in import DATED_KEPT, WayIn
 from connectors.console.topic_reader import LiveBoard, ReaderStatus
 from tests import factories as make
 from tests.connectors.console.doing.way_in import ACTS, NOW, Sent, client_of
@@ -90,6 +90,18 @@ def test_a_replayed_ward_is_asked_at_its_own_time(live: LiveBoard, sent: Sent) -
     with client_of(live, WayIn(live, sent, replayed=True)) as client:
         assert [ask(client, ASK)[0] for _ in range(2)] == [202, 202]
     assert [word.time for word in sent.words] == [make.at(20), make.at(20) + timedelta(milliseconds=1)]
+
+
+def test_of_a_replayed_ward_as_many_dates_are_kept_as_people_may_be_spoken_of(live: LiveBoard, sent: Sent) -> None:
+    way_in = WayIn(live, sent, replayed=True)
+    first = way_in.time("P-1")
+    for number in range(DATED_KEPT - 1):
+        way_in.time(f"W-{number}")
+    assert way_in.time("P-1") > first, "whose date is known still is dated after it"
+    way_in.time("W-new")
+    assert len(way_in.dated) == DATED_KEPT
+    assert "P-1" in way_in.dated
+    assert "W-0" not in way_in.dated
 
 
 def test_what_ifs_alone_need_no_reason(client: TestClient, sent: Sent) -> None:

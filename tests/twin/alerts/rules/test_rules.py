@@ -69,7 +69,7 @@ SNAPSHOTS = [
     replace(delivery(5, 93.9, 1200), running=(RunningView("pump-4", "fluorouracil", 0, False),)),
     replace(
         delivery(5, 40, 1200),
-        advice=(AdviceView("fluorouracil", "ward", 0, (), 0, 40.0, 30.0, 48 * HOUR_MS, 0.1, "odds", 0.75),),
+        advice=(AdviceView("fluorouracil", "ward", 0, (), 0, 40.0, 30.0, 48 * HOUR_MS, 0.1, (), 0.75),),
     ),
     Snapshot("P-1", 30 * DAY_MS, 500.0, None, delivery=(DeliveryView("docetaxel", 0.0, 100.0, 0, None),)),
     Snapshot("P-1", 99 * HOUR_MS, 500.0, 0, reports=(ReportView("ANC", 0.4, "10*9/L", 0, 98 * HOUR_MS, 98 * HOUR_MS),)),

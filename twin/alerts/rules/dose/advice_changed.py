@@ -8,15 +8,16 @@ returns to it. It is told again where another dose is advised. What was only ask
 
 from __future__ import annotations
 
-from functools import partial
+from collections.abc import Sequence
+from functools import partial, reduce
 from typing import NamedTuple
 
 from twin.alerts.finding import Finding
 from twin.alerts.settings import SettingsFor, Threshold, stated
-from twin.alerts.snapshot import AdviceView, DeliveryView, Snapshot
+from twin.alerts.snapshot import AdviceView, DeliveryView, OddsView, Snapshot
 from twin.clock import DAY_MS, HOUR_MS
 from twin.events import Subject, Watched
-from twin.wording import Said, amount, change, say
+from twin.wording import Said, amount, change, say, share
 from twin.writing import number
 
 RULE = "dose.advice_changed"
@@ -118,7 +119,7 @@ def _text(advice: AdviceView, seen: Difference) -> Said:
         "change": "",
         "later": "",
         "planned": amount(number(seen.planned, 4), seen.unit),
-        "odds": advice.odds,
+        "odds": _odds(advice.odds),
     }
     if seen.planned > 0.0 < seen.advised:
         terms["change"] = say("advice_changed.by", " ({change})", change=change(seen.advised / seen.planned - 1.0))
@@ -137,3 +138,27 @@ def _text(advice: AdviceView, seen: Difference) -> Said:
         "{drug}: {what}{change}{later} is advised instead of the {planned} planned; {odds}.",
         **terms,
     )
+
+
+def _odds(odds: Sequence[OddsView]) -> str:
+    """All of them in a row; nothing where the dose is chosen by none."""
+    return reduce(_and, map(_one, odds)) if odds else ""
+
+
+def _one(odds: OddsView) -> Said:
+    p, planned = share(odds.advised), share(odds.planned)
+    if odds.of == "window":
+        return say(
+            "advice_changed.window",
+            "P({target} in its window) {p} instead of {planned}",
+            target=odds.name,
+            p=p,
+            planned=planned,
+        )
+    return say(
+        "advice_changed.harm", "P({toxicity}) {p} instead of {planned}", toxicity=odds.name, p=p, planned=planned
+    )
+
+
+def _and(one: Said, other: Said) -> Said:
+    return say("advice_changed.and", "{one}; {other}", one=one, other=other)

@@ -9,12 +9,13 @@ import pytest
 from twin.alerts.rules import settings
 from twin.alerts.rules.dose.advice_changed import RULE, find
 from twin.alerts.settings import RuleSettings
-from twin.alerts.snapshot import AdviceView, DeliveryView, Snapshot
+from twin.alerts.snapshot import AdviceView, DeliveryView, OddsView, Snapshot
 from twin.clock import DAY_MS, HOUR_MS
 from twin.record.orders import PlanStep
 
 DOSE = 21 * DAY_MS
-NEXT = AdviceView("docetaxel", "ward", 0, ((DOSE, 160.0, 120.0),), 0, None, None, DOSE + HOUR_MS, 0.1, "odds", 0.75)
+ODDS = (OddsView("window", "docetaxel_auc", 0.6, 0.5), OddsView("toxicity", "neutropenia_g4", 0.2, 0.4))
+NEXT = AdviceView("docetaxel", "ward", 0, ((DOSE, 160.0, 120.0),), 0, None, None, DOSE + HOUR_MS, 0.1, ODDS, 0.75)
 RUNS = replace(NEXT, doses=(), planned_rate=40.0, advised_rate=30.0, ends_ms=10 * HOUR_MS)
 
 
@@ -63,7 +64,10 @@ def test_the_text_has_both_amounts_the_odds_and_what_to_do() -> None:
     plan = (PlanStep(DOSE, DOSE + HOUR_MS, 160.0),)
     snapshot = Snapshot("P-1", HOUR_MS, 100.0, None, (DeliveryView("docetaxel", 0.0, 0.0, None, None, plan),))
     found = find(replace(snapshot, advice=(NEXT,)), its)[0]
-    assert found.text == "docetaxel: 120 mg (-25%) is advised instead of the 160 mg planned; odds."
+    assert found.text == (
+        "docetaxel: 120 mg (-25%) is advised instead of the 160 mg planned; P(docetaxel_auc in its window) 60% instead "
+        "of 50%; P(neutropenia_g4) 20% instead of 40%."
+    )
     assert "nothing goes to a pump" in found.advice
     stopped = replace(NEXT, doses=((DOSE, 160.0, 0.0),))
     assert "nothing is advised instead" in find(replace(snapshot, advice=(stopped,)), its)[0].text
