@@ -9,7 +9,6 @@ late that the log no longer has all of it, it is told so (a *gap*), and what sti
 from __future__ import annotations
 
 import re
-import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -101,8 +100,8 @@ class _Entry:
             record.partition,
             record.offset,
             alert.alert_id,
-            sys.intern(alert.patient_id),
-            sys.intern(alert.rule),
+            alert.patient_id,
+            alert.rule,
             alert.severity,
             alert.revision,
             alert.live,

@@ -7,7 +7,6 @@ digits, which is finer than any Monte-Carlo error behind them and keeps a frame 
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 
 import msgspec
@@ -244,8 +243,8 @@ def measured(prediction: Prediction) -> MeasuredPoint:
     """The prediction as a measured point."""
     return MeasuredPoint(
         t=to_millis(prediction.time),
-        output=sys.intern(prediction.output),  # hundreds are kept of each patient
-        unit=sys.intern(prediction.unit),
+        output=prediction.output,
+        unit=prediction.unit,
         observed=brief(prediction.observed),
         median=brief(prediction.median),
         q05=brief(prediction.q05),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -45,10 +44,7 @@ def followed(estimate: Estimate, millis: int) -> Seen | None:
     """What is followed of an estimate: its first count, or its first output where the model has no count."""
     bands = estimate.outputs
     band = next((band for band in bands if is_count(band.unit)), bands[0] if bands else None)
-    if band is None:
-        return None
-    # Hundreds are kept of each patient, and each would have names of its own.
-    return Seen(millis, sys.intern(band.name), sys.intern(band.unit), float(f"{band.median:.3g}"))
+    return None if band is None else Seen(millis, band.name, band.unit, float(f"{band.median:.3g}"))
 
 
 def trend_of(seen: Sequence[Seen]) -> Trend | None:
