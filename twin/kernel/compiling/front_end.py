@@ -1,9 +1,9 @@
 """Numba's front end, made quicker without another instruction in what comes of it.
 
 Nearly all of the time that a kernel takes to compile goes into Numba's own Python, little into LLVM. Two habits of it
-cost a fifth or more. To find the type of ``a + b`` it tries every way in which anything may be added, anew for each plus
-sign; here the answer for an operator and its operands' types is remembered. And it makes so many small objects that the
-garbage collector walks through all of the process again and again; here it waits for more of them.
+cost a fifth of it. To find the type of ``a + b`` it tries every way in which anything may be added, anew for each
+plus sign; here the answer for an operator and its operands' types is remembered. And it makes so many small objects
+that the garbage collector walks through all of the process again and again; here it waits for more of them.
 """
 
 from __future__ import annotations
