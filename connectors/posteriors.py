@@ -57,9 +57,9 @@ def sealed(message: Message, time: datetime, keys: PatientKeys) -> Posterior:
         KeysUnusable: the store cannot be used.
     """
     text = _text(message, keys)
-    while len(text) > MOST_SEALED:
+    while len(text) > MOST_SEALED and len(message.eta) > 1:
         # What stands beside the particles is small, so that this is met once, or twice.
-        message = thinned(message, int(len(message.eta) * MOST_SEALED / len(text) * ROOM))
+        message = thinned(message, max(1, int(len(message.eta) * MOST_SEALED / len(text) * ROOM)))
         text = _text(message, keys)
     return Posterior(
         event_id=event_id("posterior", message.patient_id, message.model_hash, time.isoformat(), message.observations),

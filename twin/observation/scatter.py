@@ -38,7 +38,7 @@ class Scatter:
 
 def sized(output: OutputSpec) -> bool:
     """Whether an output's values scatter by sizes that can all be multiplied; readings of a wearable have others."""
-    return output.kind == "continuous" and output.error.scatters and output.vital is None
+    return output.error.scatters and output.vital is None
 
 
 def size_of(error: ErrorSpec) -> float:

@@ -73,8 +73,8 @@ def test_of_others_they_say_it_nearby(law: ErrorSpec, seen: Observation) -> None
 
 def test_what_has_no_size_of_its_own_is_not_sized() -> None:
     assert sized(output(error()))
-    assert not sized(replace(output(error()), kind="count"))
-    assert not sized(output(error("none")))
+    for law in ("none", "poisson", "negative_binomial"):
+        assert not sized(output(error(law)))
     assert not sized(replace(output(error()), vital=VitalSpec("heart_rate", 1.0, 2.0, 4.0, None, None)))
     assert size_of(error()) == 0.2
     assert size_of(error("additive", proportional=0.0)) == 0.1

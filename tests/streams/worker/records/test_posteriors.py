@@ -76,7 +76,7 @@ def test_particles_never_leave_in_clear() -> None:
 def test_a_message_without_room_for_all_particles_is_counted(
     keys: PatientKeys, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("connectors.posteriors.MOST_SEALED", 6000)
+    monkeypatch.setattr("connectors.posteriors.MOST_SEALED", 11_000)
     _, outcomes = told(EventProcessor(LibraryTwins(particles=100), keys=keys, posteriors=True))
     (last,) = posteriors(outcomes[-1])
     assert 0 < last.particles < 100

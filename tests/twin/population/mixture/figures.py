@@ -19,7 +19,7 @@ from twin.kernel.kernel import compile_model
 from twin.population.cohort import Cohort
 from twin.population.objective import Objective
 from twin.population.results.uncertainty import uncertainty
-from twin.population.search import State, lowest, search
+from twin.population.search import State, bounds, search
 from twin.population.theta import Theta
 from twin.solver.step_control import step_sizes_for
 
@@ -36,7 +36,7 @@ def simulated(sets: int) -> str:
         text, classes = concentrations(80, seed)
         cohort = Cohort(kernel, step_sizes_for(kernel), timelines(model, tuple(text.splitlines())), theta)
         objective = Objective(cohort)
-        state, here = search(objective, State(theta.pack(theta.start)), lambda *_: None, lowest(theta))
+        state, here = search(objective, State(theta.pack(theta.start)), lambda *_: None, bounds(theta))
         errors = uncertainty(objective, theta, here).errors("R")
         if state.why != "converged" or errors is None or here.posterior is None:
             continue
@@ -63,7 +63,7 @@ def published() -> str:
     theta, objective = cohort.theta, Objective(cohort)
     objective(theta.pack(theta.start))
     begun = time.process_time()
-    state, here = search(objective, State(theta.pack(theta.start)), lambda *_: None, lowest(theta))
+    state, here = search(objective, State(theta.pack(theta.start)), lambda *_: None, bounds(theta))
     took = time.process_time() - begun
     reference = one.said["references"][0]
     theirs = theta.natural_of(one.population(cohort, reference["estimates"]))

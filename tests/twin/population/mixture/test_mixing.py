@@ -23,7 +23,7 @@ from twin.population.mixture.mixing import mixed, share_slopes, shares_of, toget
 from twin.population.objective import Method, Objective
 from twin.population.results.profile import Held
 from twin.population.results.uncertainty import uncertainty
-from twin.population.search import State, lowest, search
+from twin.population.search import State, bounds, search
 from twin.population.theta import FitError, Theta
 from twin.solver.step_control import step_sizes_for
 
@@ -125,7 +125,7 @@ def test_a_fit_finds_the_shares_who_is_who_and_how_certain_that_is() -> None:
     kernel, theta = compile_model(eliminated()), Theta.of(eliminated())
     cohort = Cohort(kernel, step_sizes_for(kernel), timelines(eliminated(), tuple(text.splitlines())), theta)
     objective = Objective(cohort)
-    state, here = search(objective, State(theta.pack(theta.start)), lambda *_: None, lowest(theta))
+    state, here = search(objective, State(theta.pack(theta.start)), lambda *_: None, bounds(theta))
     assert state.why == "converged"
     errors = uncertainty(objective, theta, here).errors("sandwich")
     assert errors is not None
