@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from streams.terminal.options import examples, genotype_pair
+from streams.terminal.options import Columns, Output, examples, genotype_pair
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -57,8 +57,8 @@ def advise(
     plot: Annotated[
         Path | None, typer.Option(dir_okay=False, help="file for a figure of the odds, of one patient")
     ] = None,
-    columns: Annotated[str, typer.Option(help="names in the CSV, as TIME=TIME_DAYS,AMT=AMT_6MP,DV=ANC")] = "",
-    output: Annotated[str | None, typer.Option(help="what DV is, where the CSV has no DVID")] = None,
+    columns: Columns = "",
+    output: Output = None,
     particles: Annotated[
         int, typer.Option(min=50, max=1_000_000, envvar="DOSETWIN_PARTICLES", help="size of the twin's cloud")
     ] = 1000,

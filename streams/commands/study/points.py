@@ -17,7 +17,7 @@ from typing import Annotated
 
 import typer
 
-from streams.terminal.options import examples
+from streams.terminal.options import Columns, Join, Output, PrefixIds, examples
 
 app = typer.Typer()
 
@@ -37,12 +37,10 @@ def points(
         str, typer.Option(help="id or path: equations, errors, and the iiv that points lie within 5 SD of")
     ],
     out: Annotated[Path, typer.Option(help="folder of the results")],
-    columns: Annotated[str, typer.Option(help="names in the CSV, as TIME=TIME_DAYS,AMT=AMT_6MP,DV=ANC")] = "",
-    output: Annotated[str | None, typer.Option(help="what DV is, where the CSV has no DVID")] = None,
-    join: Annotated[bool, typer.Option("--join", help="one id in several files is one patient")] = False,
-    prefix_ids: Annotated[
-        bool, typer.Option("--prefix-ids", help="begin every patient's id with the name of its file")
-    ] = False,
+    columns: Columns = "",
+    output: Output = None,
+    join: Join = False,
+    prefix_ids: PrefixIds = False,
     seed: Annotated[int, typer.Option(min=0, help="of the points that are tried; another ends near to the same")] = 1,
 ) -> None:
     """Estimate a population without a form: support points, their weights, and what they say of every patient."""
