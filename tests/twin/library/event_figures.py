@@ -9,31 +9,18 @@ from __future__ import annotations
 import sys
 import time
 
-from tests.twin.bedside import PATIENT, START
-from tests.twin.library.test_library import first_doses, readings
+from tests.twin.bedside import PATIENT
+from tests.twin.library.test_library import doses_and_readings
 from twin import PatientTwin
-from twin.events import DoseGiven, LabResult, Quantity, from_millis, to_millis
+from twin.events import DoseGiven, LabResult
 from twin.model.spec import Model
 from twin.modelfile.library import load_model
 
 
 def events(model: Model) -> list[DoseGiven | LabResult]:
     """Doses and readings of a patient, in their order."""
-    shift = to_millis(START)
-    doses = first_doses(model)
-    moved = [dose.model_copy(update={"time": from_millis(to_millis(dose.time) + shift)}) for dose in doses]
-    measured = [
-        LabResult(
-            event_id=f"{output.name} {millis}",
-            patient_id=PATIENT,
-            time=from_millis(millis + shift),
-            source="a laboratory",
-            analyte=output.name,
-            value=Quantity(value=value, unit=output.unit),
-        )
-        for millis, output, value in readings(model, doses)
-    ]
-    return sorted([*moved, *measured], key=lambda event: event.time)
+    doses, measured = doses_and_readings(model)
+    return sorted([*doses, *measured], key=lambda event: event.time)
 
 
 def main(name: str, particles: int) -> None:

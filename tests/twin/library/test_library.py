@@ -54,12 +54,9 @@ def readings(model: Model, doses: list[DoseGiven]) -> list[tuple[int, OutputSpec
     return sorted(found, key=lambda reading: reading[0])
 
 
-@pytest.mark.parametrize("model_id", library_ids())
-@pytest.mark.slow
-def test_a_patient_is_dosed_measured_learnt_from_and_looked_ahead(model_id: str) -> None:
-    model = load_model(model_id)
+def doses_and_readings(model: Model) -> tuple[list[DoseGiven], list[LabResult]]:
+    """The first doses of a patient from `START` on, and a reading of each output after them."""
     doses = first_doses(model)
-    told = readings(model, doses)
     shift = to_millis(START)
     moved = [dose.model_copy(update={"time": from_millis(to_millis(dose.time) + shift)}) for dose in doses]
     measured = [
@@ -71,9 +68,17 @@ def test_a_patient_is_dosed_measured_learnt_from_and_looked_ahead(model_id: str)
             analyte=output.name,
             value=Quantity(value=value, unit=output.unit),
         )
-        for millis, output, value in told
+        for millis, output, value in readings(model, doses)
     ]
-    last = told[-1][0] / HOUR_MS
+    return moved, measured
+
+
+@pytest.mark.parametrize("model_id", library_ids())
+@pytest.mark.slow
+def test_a_patient_is_dosed_measured_learnt_from_and_looked_ahead(model_id: str) -> None:
+    model = load_model(model_id)
+    moved, measured = doses_and_readings(model)
+    last = (to_millis(measured[-1].time) - to_millis(START)) / HOUR_MS
     twin = PatientTwin(PATIENT, model, particles=60)
     before = twin.belief
     events = [*(dose for dose in moved if dose.time <= measured[-1].time), *measured, clock(last + 1)]
