@@ -22,6 +22,7 @@ from twin.arrays import Floats, Integers
 from twin.covariates.characteristics import CovariateError
 from twin.covariates.learning import Drawn, Weights, climbed, first_weights, shifts_of
 from twin.covariates.trees import folds_of
+from twin.population.results.uncertainty import NORMAL_95
 from twin.randomness import generator
 
 FOLDS, INNER_FOLDS = 5, 4
@@ -34,8 +35,6 @@ LEAST_GAIN = 1.0
 
 FEWEST = 40
 """Patients below which nothing can be learnt and judged."""
-
-NORMAL_95 = 1.959964
 
 
 @dataclass(frozen=True, eq=False)

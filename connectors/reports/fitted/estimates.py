@@ -9,8 +9,7 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
-NORMAL_95 = 1.959964
-"""Standard errors to either side of an estimate that hold 95 %."""
+from twin.population.results.uncertainty import NORMAL_95
 
 STRONG = 0.9
 """A correlation of estimates that is worth a word."""

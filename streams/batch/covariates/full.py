@@ -17,11 +17,8 @@ from twin.arrays import Floats
 from twin.covariates.characteristics import values_of
 from twin.covariates.full_random import FullRandomEffects, Moments, coefficient_names, constant, full_model
 from twin.model.spec import Model
-from twin.population.results.uncertainty import Kind
+from twin.population.results.uncertainty import NORMAL_95, Kind
 from twin.population.theta import Theta
-
-NORMAL_95 = 1.959964
-"""Standard errors on either side of a 95 % interval."""
 
 
 class FullModel(NamedTuple):

@@ -16,11 +16,11 @@ import numpy as np
 from streams.batch.cases import CaseError
 from streams.batch.tables import Cell, write_table
 from twin.arrays import Floats
-from twin.covariates.held_out import NORMAL_95
 from twin.covariates.learnt import widened
 from twin.covariates.network import Network
 from twin.model.spec import Model
 from twin.modelfile.library import load_model
+from twin.population.results.uncertainty import NORMAL_95
 
 WEIGHTS, TYPICAL = "weights.json", "typical.csv"
 

@@ -20,6 +20,7 @@ import typer
 from streams.terminal.options import Cluster, Columns, Fix, Jobs, Join, Output, PrefixIds, examples
 
 if TYPE_CHECKING:
+    from streams.batch.arguments import LeftOut
     from streams.batch.covariates.asked import Asked
     from streams.batch.population.fit import Fit
     from twin.covariates.stepwise import Way
@@ -57,6 +58,22 @@ def _write_fit(found: Fit, of: Asked, files: list[Path], out: Path) -> None:
 
     (out / f"{of.name}.toml").write_text(written(found, of.data, of.name).text)
     (out / "fit.json").write_text(as_json(found, of.data, files, of.name))
+
+
+def _ended(of: Asked, found: Fit, own: dict[str, object], left_out: LeftOut, out: Path) -> typer.Exit:
+    """Say the last line on stderr, with what a command has of its ``own`` in it; how the command ends."""
+    import json
+
+    summary = {
+        "patients": len(of.cases),
+        **own,
+        "minus_2_log_likelihood": [round(found.exact.minus_2_log, 3), round(found.exact.error, 3)],
+        "converged": found.converged,
+        "left_out": len(left_out),
+        "out": str(out),
+    }
+    typer.echo(json.dumps(summary), err=True)
+    return typer.Exit(left_out.exit_code if found.converged else NOT_CONVERGED)
 
 
 Files = Annotated[list[Path], typer.Argument(help="NM-TRAN style CSV or NDJSON events", show_default=False)]
@@ -102,7 +119,6 @@ def stepwise(
     cluster: Cluster = None,
 ) -> None:
     """Add relations one by one while they are significant, then leave out again what a stricter rule does not keep."""
-    import json
 
     from threadpoolctl import threadpool_limits
 
@@ -156,19 +172,13 @@ def stepwise(
         (out / "steps.json").write_text(as_json(steps, candidates, levels, files))
     for problem in (*found.problems, *problems_of(ended, of.described)):
         typer.echo(f"note: {problem}", err=True)
-    summary = {
-        "patients": len(of.cases),
+    own = {
         "fits": sum(len(step.tests) for step in steps) + 1,
         "steps": len(steps),
         "relations": [str(relation) for relation in ended.relations],
         "objective": [round(steps[0].base.objective, 4), round(ended.objective, 4)],
-        "minus_2_log_likelihood": [round(found.exact.minus_2_log, 3), round(found.exact.error, 3)],
-        "converged": found.state.why == "converged",
-        "left_out": len(left_out),
-        "out": str(out),
     }
-    typer.echo(json.dumps(summary), err=True)
-    raise typer.Exit(left_out.exit_code if found.state.why == "converged" else NOT_CONVERGED)
+    raise _ended(of, found, own, left_out, out)
 
 
 class FremMethodOption(StrEnum):
@@ -203,7 +213,6 @@ def frem(
     prefix_ids: PrefixIds = False,
 ) -> None:
     """Full random effects model: all covariates at once, in one Omega with the effects, and what follows from it."""
-    import json
 
     from threadpoolctl import threadpool_limits
 
@@ -245,16 +254,7 @@ def frem(
         typer.echo(line)
     for problem in found.problems:
         typer.echo(f"note: {problem}", err=True)
-    summary = {
-        "patients": len(of.cases),
-        "objective": round(found.evaluation.total, 4),
-        "minus_2_log_likelihood": [round(found.exact.minus_2_log, 3), round(found.exact.error, 3)],
-        "converged": found.state.why == "converged",
-        "left_out": len(left_out),
-        "out": str(out),
-    }
-    typer.echo(json.dumps(summary), err=True)
-    raise typer.Exit(left_out.exit_code if found.state.why == "converged" else NOT_CONVERGED)
+    raise _ended(of, found, {"objective": round(found.evaluation.total, 4)}, left_out, out)
 
 
 @app.command(
@@ -289,7 +289,6 @@ def trees(
     prefix_ids: PrefixIds = False,
 ) -> None:
     """Let boosted trees propose pairs, of whatever shape, and the likelihood decide of each."""
-    import json
 
     from threadpoolctl import threadpool_limits
 
@@ -331,19 +330,12 @@ def trees(
         search.unlink(missing_ok=True)
     for problem in ended.fit.problems:
         typer.echo(f"note: {problem}", err=True)
-    converged = ended.fit.state.why == "converged"
-    summary = {
-        "patients": len(of.cases),
+    own = {
         "proposed": len(found.proposed),
         "relations": [str(relation) for relation in ended.relations],
         "false_finds": found.false_finds,
-        "minus_2_log_likelihood": [round(ended.fit.exact.minus_2_log, 3), round(ended.fit.exact.error, 3)],
-        "converged": converged,
-        "left_out": len(left_out),
-        "out": str(out),
     }
-    typer.echo(json.dumps(summary), err=True)
-    raise typer.Exit(left_out.exit_code if converged else NOT_CONVERGED)
+    raise _ended(of, ended.fit, own, left_out, out)
 
 
 @app.command(
@@ -375,7 +367,6 @@ def learn(
     prefix_ids: PrefixIds = False,
 ) -> None:
     """Learn effects of any shape by a small network, kept only where patients left out are predicted better."""
-    import json
 
     from threadpoolctl import threadpool_limits
 
@@ -423,17 +414,11 @@ def learn(
         search.unlink(missing_ok=True)
     for problem in (*ended.fit.problems, *(found.problems if found else ())):
         typer.echo(f"note: {problem}", err=True)
-    summary = {
-        "patients": len(of.cases),
+    own = {
         "accepted": verdict.accepted,
         "difference": [round(each, 5) for each in (verdict.mean, *verdict.interval)],
-        "minus_2_log_likelihood": [round(ended.fit.exact.minus_2_log, 3), round(ended.fit.exact.error, 3)],
-        "converged": ended.fit.converged,
-        "left_out": len(left_out),
-        "out": str(out),
     }
-    typer.echo(json.dumps(summary), err=True)
-    raise typer.Exit(left_out.exit_code if ended.fit.converged else NOT_CONVERGED)
+    raise _ended(of, ended.fit, own, left_out, out)
 
 
 @app.command(epilog=examples("dosetwin covariates typical learnt --of AGE=0.4,WT=5.2"))

@@ -23,6 +23,9 @@ from twin.population.theta import Theta
 
 Kind = Literal["sandwich", "R", "S"]
 
+NORMAL_95 = 1.959964
+"""Standard errors on either side of an estimate that hold 95 %."""
+
 STEP = 0.03
 """Displacement of each number for R, in standard errors that the scores tell of."""
 
