@@ -1,4 +1,4 @@
-"""Reference pages that follow from the code: every command, every event, and the format of a model file."""
+"""Reference pages that follow from the code: every command, every event, every model, and the format of its file."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ import typer
 def write(folder: Path) -> None:
     """Write the pages into ``folder``; one that is as it should be is left alone, so that it is not built again."""
     folder.mkdir(exist_ok=True)
-    for name, text in {"commands.md": commands(), "events.md": events(), "model_file.md": model_file()}.items():
-        path = folder / name
+    made = {"commands": commands(), "events": events(), "models": models(), "model_file": model_file()}
+    for name, text in made.items():
+        path = folder / f"{name}.md"
         if not path.is_file() or path.read_text(encoding="utf-8") != text:
             path.write_text(text, encoding="utf-8")
 
@@ -70,6 +71,16 @@ def events() -> str:
 def _kind(definition: dict[str, Any]) -> str:
     kind = definition.get("properties", {}).get("kind", {})
     return str(kind.get("const") or next(iter(kind.get("enum", [])), ""))
+
+
+def models() -> str:
+    """The models of the library, by drug."""
+    from twin.modelfile.library import loaded_library
+
+    offers = sorted(loaded_library().offers, key=lambda one: (one.drug, one.id))
+    rows = "".join(f"| {_cell(one.drug)} | `{one.id}` | {_cell(one.title)} |\n" for one in offers)
+    said = "`dosetwin models show ID` prints the card of one: every number with its unit, and what it rests on."
+    return f"# Models\n\n{said}\n\n| drug | model | |\n|---|---|---|\n{rows}"
 
 
 def model_file() -> str:

@@ -21,7 +21,6 @@ from connectors.kafka.topics import (
     TOPICS,
     topic_configs,
 )
-from tests.listed import listed
 from tests.places import ROOT
 from twin.clock import DAY_MS
 
@@ -62,10 +61,6 @@ def test_the_example_of_a_data_set_runs_as_a_script(tmp_path: Path) -> None:
 
 def test_the_readme_names_commands() -> None:
     assert {"replay", "worker", "console", "doctor", "sink influx", "feed nmtran"} <= set(COMMANDS)
-
-
-def test_the_list_of_models_is_what_the_model_files_say() -> None:
-    assert listed(README) == README, "renew it with 'python -m tests.listed'"
 
 
 def test_a_figure_of_the_readme_is_that_of_the_page_of_figures() -> None:

@@ -34,7 +34,7 @@ def list_models(as_json: Annotated[bool, typer.Option("--json", help="one JSON l
         listed = [{"id": m.id, "drug": m.drug, "title": m.title, "hash": m.hash} for m in found.offers]
         typer.echo(json.dumps(listed, ensure_ascii=False))
     else:
-        _table(_console(), ("id", "drug", "title", "hash"), ((m.id, m.drug, m.title, m.hash) for m in found.offers))
+        _table(_console(), ("id", "drug", "title"), ((m.id, m.drug, m.title) for m in found.offers))
     for broken in found.broken:
         typer.echo(f"dosetwin: {broken}", err=True)
 
