@@ -10,6 +10,7 @@ natural scale
     proportional   s = p f            combined, by variance   s = sqrt(a^2 + (p f)^2)
     additive       s = a              combined, by SD         s = a + p f
     power          s = p f^e, alone or combined with a
+    deviation      s = p g(f), alone or combined with a; g is a formula (`twin.observation.deviation`)
 
 on the logarithm
 
@@ -36,6 +37,7 @@ from scipy import special
 
 from twin.arrays import Floats
 from twin.model.measured.error import ErrorSpec, OutlierSpec
+from twin.observation.deviation import shape
 from twin.observation.observation import MeasuredValue
 
 SMALLEST = 1e-12
@@ -55,12 +57,19 @@ def scale(error: ErrorSpec, predicted: Floats) -> Floats:
     positive = np.maximum(np.abs(predicted), SMALLEST)
     if error.logarithmic:
         return np.asarray(np.hypot(error.proportional, error.additive / positive))
-    growing = error.proportional * (positive if error.exponent == 1.0 else positive**error.exponent)
+    growing = error.proportional * _growth(error, positive)
     if error.additive == 0.0:
         return np.asarray(growing)
     if error.combination == "sd":
         return np.asarray(error.additive + growing)
     return np.asarray(np.hypot(error.additive, growing))
+
+
+def _growth(error: ErrorSpec, positive: Floats) -> Floats:
+    """What a proportional size is multiplied by."""
+    if error.formula is not None:
+        return shape(error.formula, positive)
+    return positive if error.exponent == 1.0 else np.asarray(positive**error.exponent)
 
 
 def transformed(error: ErrorSpec, value: float | Floats) -> Floats:

@@ -8,8 +8,10 @@ from __future__ import annotations
 from typing import Literal, cast
 
 from twin.model.evidence import FITTED_ON, FittedOn
+from twin.model.formula import ExpressionError
 from twin.model.measured.error import ErrorKind, ErrorSpec, OutlierSpec
 from twin.model.table import Table
+from twin.observation.deviation import flaw, read_formula
 
 
 def read_error(table: Table) -> ErrorSpec:
@@ -18,7 +20,7 @@ def read_error(table: Table) -> ErrorSpec:
     Raises:
         ModelError: no size, sizes that exclude each other, or numbers out of their range.
     """
-    kind, additive, proportional, exponent = _sizes(table)
+    kind, additive, proportional, exponent, formula = _sizes(table)
     df, outliers = table.optional_number("df", above=2), _outliers(table)
     box_cox = table.optional_number("box_cox", above=0)
     error = ErrorSpec(
@@ -28,11 +30,12 @@ def read_error(table: Table) -> ErrorSpec:
         df,
         *table.evidence(),
         exponent,
-        _combination(table, both=kind in ("combined", "power") and additive > 0),
+        _combination(table, both=kind in ("combined", "power", "deviation") and additive > 0),
         box_cox,
         outliers,
         _replicate_correlation(table, plain=df is None and outliers is None),
         fitted_on=_fitted_on(table, kind),
+        formula=formula,
     )
     table.close()
     return error
@@ -57,12 +60,13 @@ def size_in_words(error: ErrorSpec) -> str:
         "additive": f"{error.additive:g}",
         "combined": f"{error.additive:g} and {error.proportional:g} of the value",
         "power": f"{error.proportional:g} times the value to the power {error.exponent:g}",
+        "deviation": f"{error.proportional:g} times {error.formula}, f being the value",
         "log_additive": f"{error.additive:g} on the logarithm",
         "log_combined": f"{error.proportional:g} and {error.additive:g} over the value on the logarithm",
         "box_cox": f"{error.additive:g} on the Box-Cox scale, exponent {error.box_cox or 0:g}",
     }
     parts = [sizes[error.kind]]
-    if error.kind == "power" and error.additive:
+    if error.kind in ("power", "deviation") and error.additive:
         parts.insert(0, f"{error.additive:g}")
     if error.combination == "sd":
         parts.append("added as standard deviations")
@@ -75,8 +79,26 @@ def size_in_words(error: ErrorSpec) -> str:
     return ", ".join(parts)
 
 
-def _sizes(table: Table) -> tuple[ErrorKind, float, float, float]:
-    """Kind, additive and proportional size, and exponent of the prediction."""
+def _sizes(table: Table) -> tuple[ErrorKind, float, float, float, str | None]:
+    """Kind, additive and proportional size, exponent of the prediction, and the formula of a deviation."""
+    if not table.has("deviation"):
+        return *_named_sizes(table), None
+    for other in ("proportional", "power", "log_additive", "box_cox"):
+        if table.has(other):
+            raise table.wrong("deviation", f"cannot be combined with '{other}'; keep one")
+    deviation = table.table("deviation")
+    coefficient, text = deviation.number("coefficient", above=0), deviation.text("formula")
+    try:
+        formula = read_formula(text)
+    except ExpressionError as error:
+        raise deviation.wrong("formula", f"{error} (a deviation is a formula of the prediction f alone)") from None
+    if (problem := flaw(formula)) is not None:
+        raise deviation.wrong("formula", f"{problem}; write one that is above 0 at all from 1e-6 to 1e6, as with max()")
+    deviation.close()
+    return "deviation", table.optional_number("additive", above=0) or 0.0, coefficient, 1.0, formula
+
+
+def _named_sizes(table: Table) -> tuple[ErrorKind, float, float, float]:
     additive, proportional = table.optional_number("additive", above=0), table.optional_number("proportional", above=0)
     log_additive = table.optional_number("log_additive", above=0)
     if log_additive is not None:
@@ -103,7 +125,9 @@ def _sizes(table: Table) -> tuple[ErrorKind, float, float, float]:
         return ("additive" if proportional is None else "combined"), additive, proportional or 0.0, 1.0
     if proportional is not None:
         return "proportional", 0.0, proportional, 1.0
-    raise table.wrong("", "gives no size; write proportional, additive, power or log_additive as a standard deviation")
+    raise table.wrong(
+        "", "gives no size; write proportional, additive, power, deviation or log_additive as a standard deviation"
+    )
 
 
 def _combination(table: Table, *, both: bool) -> Literal["variance", "sd"]:

@@ -27,7 +27,7 @@ from twin.population.residuals import SIZE_STEP, Terms, density_on_own_scale, iw
 from twin.population.theta import FitError, error_sizes, moved_error
 from twin.population.values import Penalty, Population, scales
 
-Method = Literal["focei", "foce", "laplace"]
+Method = Literal["focei", "foce", "fo", "laplace"]
 
 FEW = 5
 """Columns of z up to which all second derivatives are looked at on the way to a mode: they cost nothing there, since
@@ -176,7 +176,7 @@ class Objective:
 
     def _check(self) -> None:
         """Refuse values that the method cannot weigh."""
-        _refuse(self.cohort)
+        _refuse(self.cohort, self.method)
 
     def z(self, eta: Floats) -> Floats:
         """Rows (K, M) of eta (K, D) without any shift."""
@@ -253,7 +253,7 @@ class Point:
 
     def _residual_at(self, which: Integers) -> Floats | None:
         """Predictions (T,) at eta = 0, where the residual variance is taken there."""
-        if self.objective.method != "foce":
+        if self.objective.method not in ("foce", "fo"):
             return None
         return np.ascontiguousarray(self._at_zero[self.cohort.of_observations(which), 0])
 
@@ -368,7 +368,7 @@ class By:
         self.t[:, at] += change[2]
 
 
-def _refuse(cohort: Cohort) -> None:
+def _refuse(cohort: Cohort, method: Method) -> None:
     """Refuse values that are not normal around their prediction."""
     outputs = cohort.kernel.model.outputs
     for subject in cohort.subjects:
@@ -384,7 +384,7 @@ def _refuse(cohort: Cohort) -> None:
             elif o.earlier or o.moments or o.error is not None:
                 what = "has replicates, draw times or readings that are weighed together"
             if what is not None:
-                raise FitError(f"method focei: {output.name} {what} (patient {subject.id}); use method laplace")
+                raise FitError(f"method {method}: {output.name} {what} (patient {subject.id}); use method laplace")
             if output.error.transformed and o.value <= 0:
                 raise FitError(
                     f"{output.name}: patient {subject.id} has a value {o.value:g}, and its error is on a logarithmic or"

@@ -17,6 +17,7 @@ import numpy as np
 
 from twin.arrays import Floats
 from twin.model.measured.error import ErrorSpec
+from twin.observation.deviation import slopes
 from twin.observation.residual import SMALLEST, transformed
 
 SIZE_STEP = 1e-4
@@ -116,8 +117,12 @@ def _variance(error: ErrorSpec, f: Floats) -> tuple[Floats, Floats, Floats]:
         a = error.proportional
     else:
         x, sign, e = np.maximum(np.abs(f), SMALLEST), np.where(f < 0, -1.0, 1.0), error.exponent
-        g = error.proportional * x**e
-        g1, g2 = sign * e * g / x, e * (e - 1.0) * g / x**2
+        if error.formula is None:
+            g = error.proportional * x**e
+            g1, g2 = sign * e * g / x, e * (e - 1.0) * g / x**2
+        else:
+            g, g1, g2 = (error.proportional * one for one in slopes(error.formula, x))
+            g1 = sign * g1
         a = error.additive
     if error.combination == "sd":
         s = a + g

@@ -8,6 +8,7 @@ import re
 from connectors.models.exports.parts import Lines, blocks, continuous, plain_states, unique
 from twin.model.formula import FUNCTIONS
 from twin.model.spec import Model, OutputSpec, ParameterSpec
+from twin.observation.deviation import PREDICTION, parsed
 
 _TAKEN = frozenset({
     "ID", "TIME", "SOLVERTIME", "AMT", "CMT", "EVID", "II", "SS", "ADDL", "RATE", "NEWIND", "T", "double",
@@ -136,11 +137,15 @@ class _Specification:
         for output in self.outputs:
             shown = f"pred_{output.name}"
             lines += said.statement(shown, output.expression)
-            lines.append(f"capture {output.name}_dv = {_scattered(output, shown)};")
+            growing = f"{shown}_g"
+            if output.error.formula is not None:
+                own = self._lines(f"{shown}_w", "TIME", {PREDICTION: shown})
+                lines += own.statement(growing, parsed(output.error.formula))
+            lines.append(f"capture {output.name}_dv = {_scattered(output, shown, growing)};")
         return lines
 
 
-def _scattered(output: OutputSpec, shown: str) -> str:
+def _scattered(output: OutputSpec, shown: str, growing: str) -> str:
     error, eps = output.error, f"EPS_{output.name}"
     a, b = repr(error.additive), repr(error.proportional)
     match error.kind:
@@ -152,8 +157,12 @@ def _scattered(output: OutputSpec, shown: str) -> str:
             return f"log({shown}) + {a}*{eps}"
         case "log_combined":
             return f"log({shown}) + sqrt({b}*{b} + pow({a}/{shown}, 2.0))*{eps}"
+        case "deviation":
+            part = f"{b}*{growing}"
         case "power":
-            return f"{shown} + sqrt({a}*{a} + pow({b}*pow({shown}, {error.exponent!r}), 2.0))*{eps}"
+            part = f"{b}*pow({shown}, {error.exponent!r})"
+        case _:
+            part = f"{b}*{shown}"
     if error.combination == "sd":
-        return f"{shown} + ({a} + {b}*{shown})*{eps}"
-    return f"{shown} + sqrt({a}*{a} + pow({b}*{shown}, 2.0))*{eps}"
+        return f"{shown} + ({a} + {part})*{eps}"
+    return f"{shown} + sqrt({a}*{a} + pow({part}, 2.0))*{eps}"

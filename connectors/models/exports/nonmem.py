@@ -14,6 +14,7 @@ import numpy as np
 from connectors.models.exports.parts import Dose, ExportError, Lines, blocks, continuous, plain_states, unique
 from twin.model.formula import FUNCTIONS
 from twin.model.spec import Model, OutputSpec, ParameterSpec
+from twin.observation.deviation import PREDICTION, parsed
 
 OCCASIONS = 4
 _LONGEST = 20
@@ -204,15 +205,18 @@ class _Stream:
         lines: list[str] = []
         for at, output in enumerate(self.outputs, start=1):
             lines += said.statement(f"PRED{at}", output.expression)
+            if output.error.formula is not None:
+                own = self._lines(f"PW{at}_", "TIME", {PREDICTION: f"PRED{at}"})
+                lines += own.statement(f"PRED{at}G", parsed(output.error.formula))
             lines += [
                 f"  IF (DVID.EQ.{at}) THEN",
-                *self._scatter(output, f"PRED{at}"),
+                *self._scatter(output, f"PRED{at}", f"PRED{at}G"),
                 "    Y = IPRED + W*EPS(1)",
                 "  ENDIF",
             ]
         return lines
 
-    def _scatter(self, output: OutputSpec, shown: str) -> list[str]:
+    def _scatter(self, output: OutputSpec, shown: str, growing: str) -> list[str]:
         error = output.error
         additive = self._theta(error.additive, f"{output.name}, additive", positive=True) if error.additive else ""
         part = self._theta(error.proportional, f"{output.name}, part", positive=True) if error.proportional else ""
@@ -222,9 +226,11 @@ class _Stream:
                 width = additive
             case "log_combined":
                 width = f"SQRT({part}**2 + ({additive}/{shown})**2)"
-            case "power":
-                width = f"{part}*{shown}**({error.exponent!r})"
-                width = f"SQRT({additive}**2 + ({width})**2)" if additive else width
+            case "power" | "deviation":
+                width = f"{part}*{growing}" if error.formula else f"{part}*{shown}**({error.exponent!r})"
+                if additive:
+                    by_sd = error.combination == "sd"
+                    width = f"{additive} + {width}" if by_sd else f"SQRT({additive}**2 + ({width})**2)"
             case "proportional":
                 width = f"{part}*{shown}"
             case _:

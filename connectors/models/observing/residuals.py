@@ -270,7 +270,19 @@ def _law(points: list[tuple[float, float]], *, logged: bool) -> Scatter | None:
             return Scatter(
                 (("power", f"{{ coefficient = {_round(math.exp(power[0])):.7g}, exponent = {_round(power[1]):.7g} }}"),)
             )
+        return _saturating(shown, spread)
     return found
+
+
+def _saturating(shown: Floats, spread: Floats) -> Scatter | None:
+    """c f/(f + k), of which f/s = (f + k)/c is a line."""
+    if not (spread > 0).all():
+        return None
+    line = np.polynomial.polynomial.polyfit(shown, shown / spread, 1)
+    if min(line) <= 0 or not np.allclose(line[0] + line[1] * shown, shown / spread, rtol=_FITS):
+        return None
+    formula = f"f/(f + {_round(line[0] / line[1]):.7g})"
+    return Scatter((("deviation", f'{{ coefficient = {_round(1.0 / line[1]):.7g}, formula = "{formula}" }}'),))
 
 
 def _two(

@@ -54,7 +54,7 @@ class Asked:
             raise FitError("--bootstrap: give at least 2 replicates, also with --strata")
         asked = {"--bootstrap": bool(self.bootstrap), "--profile": bool(self.profile), "--sir": self.sir}
         for option in (name for name, wanted in asked.items() if wanted and method in DRAWING):
-            raise FitError(f"{option} goes with focei, foce and laplace; fit by one of these for it")
+            raise FitError(f"{option} goes with focei, foce, fo and laplace; fit by one of these for it")
         places_of(cohort.theta, self.profile)
         strata_of(cohort, self.strata)
         if method == "saem" and cohort.theta.prior is not None:
@@ -62,7 +62,7 @@ class Asked:
         if cohort.classes > 1 and method in ("saem", "bayes"):
             raise FitError(
                 f"--method {method} does not go with [mixture]; fit by imp, which ends at the exact likelihood, or by"
-                " focei, foce or laplace"
+                " focei, foce, fo or laplace"
             )
         if method == "bayes":
             refuse(cohort)

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from streams.batch.population.problems import problems_of
+from streams.batch.population.problems import bent_in_words, problems_of
 from streams.batch.population.search_file import keep, kept
 from streams.terminal.version import version
 from twin.arrays import Floats
@@ -30,7 +30,8 @@ from twin.population.importance.climbing import (
 from twin.population.importance.density import Density
 from twin.population.importance.draws import Proposals
 from twin.population.importance.sampled import Sample
-from twin.population.laplace.methods import objective_of
+from twin.population.laplace.first_order import FirstOrderObjective
+from twin.population.laplace.methods import objective_of, post_hoc
 from twin.population.objective import Evaluation, Method
 from twin.population.results import bootstrap as bootstraps
 from twin.population.results import profile as profiling
@@ -56,8 +57,8 @@ FitMethod = Method | Literal["imp", "saem", "bayes"]
 DRAWING = ("imp", "saem", "bayes")
 """Methods that draw: what they end at is the likelihood by importance sampling."""
 
-WORDS = {"focei": "FOCE-I", "foce": "FOCE", "laplace": "Laplace", "imp": "importance sampling", "saem": "SAEM",
-         "bayes": "Bayes, means of the posterior"}  # fmt: skip
+WORDS = {"focei": "FOCE-I", "foce": "FOCE", "fo": "FO", "laplace": "Laplace", "imp": "importance sampling",
+         "saem": "SAEM", "bayes": "Bayes, means of the posterior"}  # fmt: skip
 """Of each method, as people call it."""
 
 THINNED = 4
@@ -183,8 +184,12 @@ def _by_modes(cohort: Cohort, method: Method, begin: State, told: Told, trace: T
         state, here = search(objective, begin, told_step, bounds(theta))
     except FloatingPointError as error:
         raise FitError(f"{error}; begin with other values in the model file, or look at doses and units") from None
-    exact = exact_likelihood(Density(cohort), here.vector, proposals_at(cohort, here))
-    return _found(cohort, method, state, here, uncertainty(objective, theta, here), objective.iwres(here), trace, exact)
+    certainty, patients = uncertainty(objective, theta, here), post_hoc(objective, here)
+    exact = exact_likelihood(Density(cohort), here.vector, proposals_at(cohort, patients))
+    found = _found(cohort, method, state, here, certainty, objective.iwres(patients), trace, exact, patients)
+    if not isinstance(objective, FirstOrderObjective):
+        return found
+    return replace(found, problems=(*found.problems, *bent_in_words(objective.bent(patients))))
 
 
 def _by_importance(cohort: Cohort, begin: State, told: Told, trace: Trace, seed: int) -> Fit:
@@ -245,14 +250,16 @@ def _found(
     iwres: Floats,
     trace: Trace,
     exact: Exact,
+    patients_at: Evaluation | None = None,
 ) -> Fit:
-    """What a fit found, whichever way it went."""
+    """What a fit found, whichever way it went; ``patients_at`` is where modes are, if not ``here``."""
     theta = cohort.theta
     population = theta.unpack(here.vector)
     if away := run_away(theta, here.vector):
         state = replace(state, why=f"as {', '.join(away)} ran away")
     known, members = likeliest(cohort, here)
-    shrunk = shrinkage(known, population.omega, here.eta[members], iwres[cohort.of_observations(members)])
+    eta = (here if patients_at is None else patients_at).eta
+    shrunk = shrinkage(known, population.omega, eta[members], iwres[cohort.of_observations(members)])
     problems = (*problems_of(cohort, state, here, population), *((certainty.problem,) if certainty.problem else ()))
     points, patients = tuple(trace.points), tuple(subject.id for subject in cohort.patients)
     return Fit(theta, method, state, here, certainty, shrunk, points, problems, patients, cohort.values, exact)

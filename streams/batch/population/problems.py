@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from twin.population.cohort import Cohort
+from twin.population.laplace.first_order import BENT
 from twin.population.objective import Evaluation, wider_than_the_prior
 from twin.population.results.classified import classes_of
 from twin.population.search import State, run_away
@@ -20,6 +21,18 @@ _UNREPORTED = (
     "{} patients (the first is {}) lack characteristics for which the model widens a prior: here they have the"
     " reference's values and no wider prior; give the values, or leave these patients out"
 )
+
+
+def bent_in_words(bent: float) -> list[str]:
+    """What speaks against a first-order fit: how far its line is from the model at what patients are like
+    (`twin.population.laplace.first_order`)."""
+    if bent < BENT:
+        return []
+    return [
+        "method fo puts a line at the typical patient in place of the model: at what patients are like it is off by"
+        f" {bent:.2g} residual standard deviations (root mean square), and estimates are biased, variances and errors"
+        " most; fit again by focei or imp, beginning with these values"
+    ]
 
 
 def problems_of(cohort: Cohort, state: State, here: Evaluation, population: Population) -> list[str]:

@@ -41,6 +41,7 @@ class MethodOption(StrEnum):
 
     FOCEI = "focei"
     FOCE = "foce"
+    FO = "fo"
     LAPLACE = "laplace"
 
 
@@ -186,6 +187,7 @@ class FremMethodOption(StrEnum):
 
     FOCEI = "focei"
     FOCE = "foce"
+    FO = "fo"
     LAPLACE = "laplace"
     IMP = "imp"
 

@@ -32,6 +32,7 @@ class MethodOption(StrEnum):
 
     FOCEI = "focei"
     FOCE = "foce"
+    FO = "fo"
     LAPLACE = "laplace"
     IMP = "imp"
     SAEM = "saem"

@@ -343,7 +343,7 @@ def wrong(good: str, bad: str) -> ModelError:
         ('aliases = ["ANC"]', 'aliases = ["docetaxel"]', "outputs.neutrophils.aliases", "'docetaxel' already names"),
         ('aliases = ["ANC"]', 'aliases = "ANC"', "outputs.neutrophils.aliases", "is not a list of texts"),
         ("log_additive = 0.291, ", "", "outputs.neutrophils.error",
-         "gives no size; write proportional, additive, power or"),
+         "gives no size; write proportional, additive, power, deviation or"),
         ("log_additive = 0.291", "log_additive = 0.291, proportional = 1", "outputs.neutrophils.error.log_additive",
          "cannot be combined with 'proportional', 'power' or 'box_cox'; keep one"),
         ("log_additive = 0.291", "log_additive = 0.291, df = 2", "outputs.neutrophils.error.df", "greater than 2"),

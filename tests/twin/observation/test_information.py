@@ -22,11 +22,13 @@ SPECS = [
 ]
 SPECS += [
     ErrorSpec("power", 0.1, 0.3, None, "a test", None, exponent=0.6, combination="sd"),
+    ErrorSpec("deviation", 0.1, 0.3, None, "a test", None, formula="f / (f + 5)"),
     ErrorSpec("log_combined", 0.4, 0.2, None, "a test", None),
     ErrorSpec("box_cox", 0.3, 0.0, None, "a test", None, box_cox=0.5),
 ]
 LAWS = ["normal", "student", "outliers"]
-NAMES = [f"{kind}-{law}" for (kind, _, _), law in product(SIZES, LAWS)] + ["power", "log_combined", "box_cox"]
+NAMES = [f"{kind}-{law}" for (kind, _, _), law in product(SIZES, LAWS)]
+NAMES += ["power", "deviation", "log_combined", "box_cox"]
 
 
 def about_the_prediction(places: Floats, weights: Floats) -> float:

@@ -38,10 +38,11 @@ PLAIN = [
 ]
 BY_SD = replace(spec("combined", 0.3, 0.2), combination="sd")
 POWER = replace(spec("power", 0.0, 0.25), exponent=0.7)
+DEVIATION = replace(spec("deviation", 0.0, 0.25), formula="f / (f + 5)")
 LOG_COMBINED = spec("log_combined", 0.5, 0.25)
 BOX_COX = replace(spec("box_cox", 0.3), box_cox=0.5)
 OUTLIERS = replace(spec("log_additive", 0.3), outliers=OutlierSpec(0.1, 4.0))
-SPECS = [*PLAIN, BY_SD, POWER, replace(POWER, additive=0.2, df=6.0), LOG_COMBINED]
+SPECS = [*PLAIN, BY_SD, POWER, replace(POWER, additive=0.2, df=6.0), DEVIATION, LOG_COMBINED]
 SPECS += [BOX_COX, replace(BOX_COX, df=4.0), OUTLIERS]
 NAMES = [f"{error.kind}-{'normal' if error.df is None else 'student'}" for error in SPECS]
 NAMES[len(PLAIN)] = "combined-sd"
@@ -57,6 +58,7 @@ def written_out(error: ErrorSpec, predicted: float) -> stats.rv_continuous:
         "additive": error.additive,
         "combined": combined(error.additive, error.proportional * predicted),
         "power": np.hypot(error.additive, error.proportional * predicted**error.exponent),
+        "deviation": np.hypot(error.additive, error.proportional * predicted / (predicted + 5.0)),
         "log_additive": error.additive,
         "log_combined": np.hypot(error.proportional, error.additive / predicted),
         "box_cox": error.additive,

@@ -33,6 +33,10 @@ def error(kind: str, additive: float = 0.0, proportional: float = 0.0, **more: o
             'additive = 1, power = { coefficient = 0.3, exponent = 2 }, combination = "sd"',
             error("power", 1.0, 0.3, exponent=2.0, combination="sd"),
         ),
+        (
+            'additive = 1, deviation = { coefficient = 0.3, formula = "f/(f+5)" }, combination = "sd"',
+            error("deviation", 1.0, 0.3, formula="f / (f + 5)", combination="sd"),
+        ),
         ("log_additive = 0.3, df = 5", error("log_additive", 0.3, df=5.0)),
         ("log_additive = 0.12, additive = 583", error("log_combined", 583.0, 0.12)),
         ("additive = 0.3, box_cox = 0.2", error("box_cox", 0.3, box_cox=0.2)),
@@ -50,7 +54,7 @@ def test_an_error_is_read_as_it_is_written(text: str, expected: ErrorSpec) -> No
 @pytest.mark.parametrize(
     ("text", "key", "problem"),
     [
-        ("df = 5", "", "gives no size; write proportional, additive, power or log_additive"),
+        ("df = 5", "", "gives no size; write proportional, additive, power, deviation or log_additive"),
         ("additive = 0", ".additive", "is 0; it must be greater than 0"),
         ("log_additive = 0.3, power = { coefficient = 1, exponent = 1 }", ".log_additive", "cannot be combined"),
         ("log_additive = 0.3, proportional = 0.1", ".log_additive", "cannot be combined"),
@@ -58,6 +62,11 @@ def test_an_error_is_read_as_it_is_written(text: str, expected: ErrorSpec) -> No
         ("proportional = 1, power = { coefficient = 1, exponent = 1 }", ".power", "keep 'power' or 'proportional'"),
         ("power = { coefficient = 1 }", ".power.exponent", "is missing; write a number"),
         ("power = { coefficient = 1, exponent = 1, offset = 2 }", ".power.offset", "unknown key"),
+        ('proportional = 1, deviation = { coefficient = 1, formula = "f" }', ".deviation", "with 'proportional'"),
+        ('deviation = { coefficient = 0, formula = "f" }', ".deviation.coefficient", "is 0; it must be greater than 0"),
+        ('deviation = { coefficient = 1, formula = "f + V" }', ".deviation.formula", "unknown name 'V'"),
+        ('deviation = { coefficient = 1, formula = "f - 1" }', ".deviation.formula", "is -0.999999 at"),
+        ('deviation = { coefficient = 1, formula = "1/" }', ".deviation.formula", "is not a formula"),
         ("proportional = 0.1, box_cox = 0.5", ".box_cox", "needs 'additive' alone"),
         ("additive = 0.1, box_cox = 0", ".box_cox", "is 0; it must be greater than 0"),
         ('additive = 0.1, combination = "sd"', ".combination", "has nothing to combine"),

@@ -37,6 +37,7 @@ def gain(one: OutputSpec, observation: Observation, factor: float) -> np.ndarray
         error(),
         error(combination="sd"),
         error("power", exponent=0.7),
+        error("deviation", formula="f / (f + 5)"),
         error("log_additive", proportional=0.0),
         error("log_combined"),
         error("box_cox", proportional=0.0, box_cox=0.5),

@@ -92,6 +92,7 @@ def test_the_gradient_is_what_differences_say(method: Method) -> None:
         "log_additive = 0.3",
         "additive = 0.1, log_additive = 0.2",
         "power = { coefficient = 0.2, exponent = 0.7 }",
+        'deviation = { coefficient = 0.2, formula = "sqrt(f) + exp(-f)" }',
     ],
 )
 def test_the_gradient_holds_for_every_error(error: str) -> None:

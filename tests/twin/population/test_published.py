@@ -14,6 +14,7 @@ from tests.twin.population.test_objective import at_start
 from twin.kernel.kernel import compile_model
 from twin.modelfile.reader import parse_model
 from twin.population.cohort import Cohort
+from twin.population.laplace.methods import objective_of
 from twin.population.objective import Method, Objective
 from twin.population.theta import Theta
 from twin.solver.step_control import step_sizes_for
@@ -65,7 +66,12 @@ def test_published_objective_of_the_larger_sets(name: str) -> None:
         ("proportional", "focei", 39.458),
         ("proportional", "foce", 39.207),
         ("additive", "focei", -2.059),
+        ("proportional", "fo", 39.213),
         ("additive", "foce", -2.059),
+        ("additive", "fo", 0.026),
+        ("second", "focei", 6.496),
+        ("second", "foce", 6.275),
+        ("second", "fo", 9.262),
     ],
 )
 def test_the_ten_patients_of_wang(error: str, method: Method, published: float) -> None:
@@ -75,5 +81,5 @@ def test_the_ten_patients_of_wang(error: str, method: Method, published: float) 
     reading = read_nmtran((DATA / "wang2007_objective.csv").read_text().splitlines(), model, output="plasma")
     timelines = {p: build(record_of(events, model)[0], kernel) for p, events in reading.by_patient().items()}
     every = {patient: timeline for patient, timeline in timelines.items() if timeline is not None}
-    found = at_start(Objective(Cohort(kernel, step_sizes_for(kernel), every, Theta.of(model)), method))
+    found = at_start(objective_of(Cohort(kernel, step_sizes_for(kernel), every, Theta.of(model)), method))
     assert found.total == pytest.approx(published, abs=0.001)

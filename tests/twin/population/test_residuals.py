@@ -15,6 +15,7 @@ ERRORS = (
     ErrorSpec("combined", 0.4, 0.2, None, None, None),
     ErrorSpec("combined", 0.4, 0.2, None, None, None, combination="sd"),
     ErrorSpec("power", 0.1, 0.3, None, None, None, exponent=0.7),
+    ErrorSpec("deviation", 0.1, 0.3, None, None, None, formula="f / (f + 5)"),
     ErrorSpec("log_additive", 0.3, 0.0, None, None, None),
     ErrorSpec("log_combined", 0.2, 0.3, None, None, None),
     ErrorSpec("box_cox", 0.3, 0.0, None, None, None, box_cox=0.4),

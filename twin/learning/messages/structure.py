@@ -28,7 +28,10 @@ LEARNT = ("value", "iiv", "stated", "stated_as", "source", "assumed", "note")
 """Keys of a parameter with iiv, and of a coefficient that can be learnt, that may differ between versions."""
 
 SIZES = ("additive", "proportional", "log_additive")
-"""Keys of sizes of a residual error; that of a power is its ``coefficient``."""
+"""Keys of sizes of a residual error."""
+
+WITH_COEFFICIENT = frozenset({"power", "deviation"})
+"""Keys of errors whose size is their ``coefficient``."""
 
 RATIO_DIGITS = 8
 """Digits to which sizes of one error have the same ratio in all versions."""
@@ -83,8 +86,8 @@ def resize(error: dict[str, Any], factor: float) -> None:
     for key in SIZES:
         if key in error:
             error[key] *= factor
-    if "power" in error:
-        error["power"] = {**error["power"], "coefficient": error["power"]["coefficient"] * factor}
+    for kind in WITH_COEFFICIENT & set(error):
+        error[kind] = {**error[kind], "coefficient": error[kind]["coefficient"] * factor}
 
 
 def require_version(old: Model, new: Model) -> None:
@@ -127,8 +130,11 @@ def _rounded(error: dict[str, Any]) -> dict[str, Any]:
     found: dict[str, Any] = {
         key: round(float(each), RATIO_DIGITS) if key in SIZES else each for key, each in error.items()
     }
-    if "power" in found:
-        found["power"] = {key: round(float(each), RATIO_DIGITS) for key, each in found["power"].items()}
+    for kind in WITH_COEFFICIENT & set(found):
+        found[kind] = {
+            key: each if isinstance(each, str) else round(float(each), RATIO_DIGITS)
+            for key, each in found[kind].items()
+        }
     return found
 
 

@@ -12,6 +12,7 @@ ErrorKind = Literal[
     "additive",
     "combined",
     "power",
+    "deviation",
     "log_additive",
     "log_combined",
     "box_cox",
@@ -35,12 +36,14 @@ class ErrorSpec:
 
     Attributes:
         additive: in the output's unit; for ``log_additive`` and ``box_cox`` on that scale.
-        proportional: fraction of the prediction; ``power``: of it ** ``exponent``; ``log_combined``: of its log.
+        proportional: fraction of the prediction; ``power``: of it ** ``exponent``; ``log_combined``: of its log;
+            ``deviation``: of what ``formula`` makes of it.
         df: the residual is Student-t with that many degrees of freedom and this scale, else normal.
         combination: ``additive`` and ``proportional`` add as variances or as standard deviations.
         box_cox: exponent of the transform on which ``additive`` holds.
         replicate_correlation: of measurements at one instant.
         dispersion: of a negative binomial count with mean f, whose variance is f + dispersion * f**2.
+        formula: g(f) of a ``deviation`` (`twin.observation.deviation`).
         fitted_on: the scale on which the source fitted it, where the file says so.
     """
 
@@ -57,6 +60,7 @@ class ErrorSpec:
     replicate_correlation: float | None = None
     dispersion: float | None = None
     fitted_on: FittedOn | None = None
+    formula: str | None = None
 
     @property
     def logarithmic(self) -> bool:

@@ -1,5 +1,5 @@
-"""The objective of Laplace's method, which weighs any value: limits, categories, counts, events, heavy tails.
+"""Objectives beside conditional estimation: Laplace's, which weighs any value, and the first-order one.
 
-In come a cohort and a vector. Out goes an evaluation like that of conditional estimation, from the likelihood of every
-value and differences of it alone.
+In come a cohort and a vector. Out goes an evaluation like that of conditional estimation: Laplace's from the likelihood
+of every value and differences of it alone, the first-order one from the model's slopes at the typical patient.
 """

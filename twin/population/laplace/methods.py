@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from twin.population.cohort import Cohort
+from twin.population.laplace.first_order import FirstOrderObjective
 from twin.population.laplace.laplace import LaplaceObjective
-from twin.population.objective import Method, Objective
+from twin.population.objective import Evaluation, Method, Objective
 from twin.population.theta import FitError
 
 
@@ -22,4 +23,13 @@ def objective_of(cohort: Cohort, method: Method) -> Objective:
     Raises:
         FitError: a value that the method cannot weigh.
     """
-    return LaplaceObjective(cohort) if method == "laplace" else Objective(cohort, method)
+    if method == "laplace":
+        return LaplaceObjective(cohort)
+    return FirstOrderObjective(cohort) if method == "fo" else Objective(cohort, method)
+
+
+def post_hoc(objective: Objective, here: Evaluation) -> Evaluation:
+    """What is known of patients at the numbers found: where modes are those of a line, those of FOCE-I instead."""
+    if objective.method != "fo":
+        return here
+    return objective_of(objective.cohort, "focei")(here.vector, thorough=True)

@@ -124,8 +124,8 @@ def _write_error(output: dict[str, Any], error: ErrorSpec, source: str) -> None:
             table["log_additive"] = error.additive
         case "log_combined":
             table["additive"], table["log_additive"] = error.additive, error.proportional
-        case "power":
-            table["power"]["coefficient"] = error.proportional
+        case "power" | "deviation" as kind:
+            table[kind]["coefficient"] = error.proportional
             if error.additive:
                 table["additive"] = error.additive
         case "negative_binomial":

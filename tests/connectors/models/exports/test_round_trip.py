@@ -12,11 +12,13 @@ import pytest
 from connectors.models.carrying import carry
 from connectors.models.exports import mrgsolve, nonmem
 from connectors.models.exports.parts import ExportError, plain_states
+from tests.twin import toys
 from tests.twin.population.mixture.mixtures import eliminated
 from twin.model.formula import evaluate, is_input
 from twin.model.spec import Model
 from twin.model.typical import typical_values
 from twin.modelfile.library import load_model
+from twin.modelfile.reader import parse_model
 
 Write = Callable[[Model], tuple[str, list[str]]]
 CARRIED = (
@@ -68,6 +70,20 @@ def test_models_of_the_library_come_back_the_same(language: str) -> None:
             rates(back, draws, given), rates(model, draws, given), rtol=1e-9, atol=1e-12, err_msg=name
         )
         np.testing.assert_allclose(sorted(np.diag(back.omega)), sorted(np.diag(model.omega)), rtol=1e-9, err_msg=name)
+
+
+@pytest.mark.parametrize(("combination", "width"), [("variance", "SQRT({}**2 + ({})**2)"), ("sd", "{} + {}")])
+def test_a_deviation_by_a_formula_is_written_out(combination: str, width: str) -> None:
+    error = f'additive = 0.1, combination = "{combination}", deviation = {{ coefficient = 0.3, formula = "max(f, 1)" }}'
+    text = toys.made({"k": "0.3 1/h 0.1"}, {"A": "mg: input(toxin) - k*A"}, {"plasma": "mg: A"}).text
+    model = parse_model(text.replace("proportional = 0.2", error), "made.toml")
+    stream, _ = nonmem.write(model)
+    assert "  PW1_1 = 1.0\n  IF (PRED1.GT.1.0) PW1_1 = PRED1\n  PRED1G = PW1_1\n" in stream
+    assert f"    W = {width.format('THETA(2)', 'THETA(3)*PRED1G')}\n" in stream
+    specification, _ = mrgsolve.write(model)
+    growing = "0.3*pred_plasma_g"
+    size = f"sqrt(0.1*0.1 + pow({growing}, 2.0))" if combination == "variance" else f"(0.1 + {growing})"
+    assert f"capture plasma_dv = pred_plasma + {size}*EPS_plasma;" in specification
 
 
 def test_classes_of_patients_come_back_with_their_shares() -> None:

@@ -225,6 +225,7 @@ def test_a_stream_without_theta_or_records_is_named() -> None:
         ("W = SQRT(1 + 4/F**2)\n Y = LOG(F) + W*EPS(1)", "log_combined", (0.4, 0.2)),
         ("Y = F + (0.5 + F)*EPS(1)", "combined", (0.1, 0.2)),
         ("Y = F + F**0.8*EPS(1)", "power", (0.0, 0.2)),
+        ("W = 1.5*F/(F + 5)\n Y = F + W*EPS(1)", "deviation", (0.0, 0.3)),
     ],
 )
 def test_the_law_of_a_residual_is_found_from_its_slopes(error: str, kind: str, sizes: tuple[float, float]) -> None:

@@ -125,6 +125,20 @@ def test_a_mixture_is_refused_by_methods_that_cannot_follow_it(
     assert not (tmp_path / "out").exists()
 
 
+def test_a_first_order_fit_says_how_far_its_line_is_from_the_model(tmp_path: Path) -> None:
+    result = fit(tmp_path, "--method", "fo", "--no-page")
+    assert result.exit_code == 0, result.output
+    found = json.loads((tmp_path / "out" / "fit.json").read_text())
+    assert found["objective_is"].startswith("-2 log likelihood by FO,")
+    told = r"method fo puts a line .* it is off by 0\.\d+ residual standard deviations .* fit again by focei or imp"
+    assert re.search(told, " ".join(found["problems"]))
+    assert found["converged"]
+    assert all(one["se_R"] > 0 and one["se_sandwich"] > 0 for one in found["estimates"])
+    # What is compared is the likelihood itself, which no line stands in for.
+    assert found["likelihood"]["least_effective_share"] > 0.5
+    assert abs(found["likelihood"]["without_n_log_2pi"] - found["objective"]) > 1
+
+
 @pytest.mark.parametrize("method", ["imp", "saem"])
 def test_the_likelihood_itself_is_fitted_by_draws_and_told_of_every_method(tmp_path: Path, method: str) -> None:
     exact, by_modes = fit(tmp_path, "--method", method), tmp_path / "modes"

@@ -27,7 +27,7 @@ from twin.population.search import State, bounds, search
 from twin.population.theta import FitError, Theta
 from twin.solver.step_control import step_sizes_for
 
-METHODS: tuple[Method, ...] = ("focei", "foce", "laplace")
+METHODS: tuple[Method, ...] = ("focei", "foce", "fo", "laplace")
 
 
 def exactly(slow: float = 0.4) -> tuple[np.ndarray, np.ndarray]:

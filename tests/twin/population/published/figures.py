@@ -3,7 +3,8 @@
 Of each set the objective by modes (FOCE-I, of other than normal values Laplace's) and what it took, and the maximum of
 the likelihood by importance sampling, -2 log likelihood with its standard error at either, and what that took. Times
 are processor seconds of this process, with everything compiled; standard errors of estimates are not in them. With
-``--saem SEEDS`` the ends of SAEM by so many seeds instead, with ``--bayes`` the posterior.
+``--saem SEEDS`` the ends of SAEM by so many seeds instead, with ``--bayes`` the posterior, with ``--fo`` how far the
+first-order method ends from FOCE-I.
 """
 
 from __future__ import annotations
@@ -14,12 +15,17 @@ import time
 import numpy as np
 
 from tests.twin.population.published.sets import SETS
-from twin.population.importance.climbing import climb, exact_likelihood, proposals_at
+from twin.arrays import Floats
+from twin.population.importance.climbing import climb, exact_likelihood, first_proposals, proposals_at
 from twin.population.importance.density import Density
-from twin.population.laplace.methods import usual_objective
+from twin.population.laplace.first_order import FirstOrderObjective
+from twin.population.laplace.methods import post_hoc, usual_objective
+from twin.population.objective import Objective
+from twin.population.results.uncertainty import uncertainty
 from twin.population.sampling.gibbs import sampled
 from twin.population.sampling.saem import settle
-from twin.population.search import State, search
+from twin.population.search import State, bounds, search
+from twin.population.theta import Theta
 
 
 def figures(name: str) -> str:
@@ -46,20 +52,56 @@ def figures(name: str) -> str:
 
 
 def by_chains(name: str, seeds: range) -> str:
-    """SAEM from the published start, with several seeds: -2 log likelihood, and how far the ends lie apart."""
+    """SAEM from the published start, with several seeds: -2 log likelihood, there and at the published estimates, how
+    far the ends lie apart, and how far the published ones from each (of the last reference, the exact one of several).
+    """
     cohort = SETS[name].cohort()
     theta, density, ends, lines = cohort.theta, Density(cohort), [], []
+    reference = SETS[name].said["references"][-1]
+    published = SETS[name].certainty(cohort, reference)
+    vector = theta.pack(SETS[name].population(cohort, reference["estimates"]))
+    theirs = exact_likelihood(density, vector, first_proposals(density, vector))
+    lines.append(f"{theirs.minus_2_log:.2f} +- {theirs.error:.2f} as published")
     for seed in seeds:
         begun = time.process_time()
         found = settle(density, theta.pack(theta.start), seed)
         took = time.process_time() - begun
         there = exact_likelihood(density, found.vector, found.proposals)
         lines.append(f"{there.minus_2_log:.2f} +- {there.error:.2f} in {found.steps} steps, {took:.1f} s, {found.why}")
+        lines.append(away(theta, found.vector, published))
         ends.append(found.vector)
     score = found.sample.likelihood(found.vector).score
     errors = np.sqrt(np.diag(np.linalg.inv(score.T @ score)))
     apart = (np.std(ends, axis=0, ddof=1) / errors).max() if len(ends) > 1 else 0.0
     return f"{name:24} " + "; ".join(lines) + f"; ends at most {apart:.2f} standard errors apart"
+
+
+def away(theta: Theta, vector: Floats, published: dict[str, tuple[float, float]]) -> str:
+    """How far numbers are from the published ones, in their standard errors: the farthest value, and variance."""
+    here = dict(zip(theta.names, theta.natural(vector).tolist(), strict=True))
+    far = {name: abs(here[name] - value) / error for name, (value, error) in published.items()}
+    spread = {name for name in far if name.startswith(("omega.", "iov.", "error."))}
+    words = []
+    for what, names in (("values", set(far) - spread), ("variances", spread)):
+        if names:
+            most = max(names, key=lambda one: far[one])
+            words.append(f"{what} within {far[most]:.2f} SE ({most})")
+    return ", ".join(words)
+
+
+def first_order(name: str) -> str:
+    """The first-order objective at its end, how far its line is from the model, and its ends from those of FOCE-I."""
+    cohort = SETS[name].cohort()
+    theta, of, conditional = cohort.theta, FirstOrderObjective(cohort), Objective(cohort)
+    begin, within = State(theta.pack(theta.start)), bounds(theta)
+    state, here = search(of, begin, lambda *_: None, within)
+    _, there = search(conditional, begin, lambda *_: None, within)
+    errors = uncertainty(conditional, theta, there).errors("R")
+    apart = np.abs(theta.natural(here.vector) - theta.natural(there.vector)) / errors
+    return (
+        f"{name:24} {here.total:11.4f} {state.why:9} off by {of.bent(post_hoc(of, here)):.2f} residual SD;"
+        f" {theta.names[int(apart.argmax())]} {apart.max():.1f} standard errors from FOCE-I"
+    )
 
 
 def posterior(name: str) -> str:
@@ -77,6 +119,7 @@ if __name__ == "__main__":
     asked = argparse.ArgumentParser()
     asked.add_argument("sets", nargs="*", default=list(SETS))
     asked.add_argument("--saem", type=int, default=0, help="seeds")
+    asked.add_argument("--fo", action="store_true")
     asked.add_argument("--bayes", action="store_true")
     given = asked.parse_args()
     for one in given.sets:
@@ -85,4 +128,4 @@ if __name__ == "__main__":
         elif given.saem:
             print(by_chains(one, range(1, given.saem + 1)), flush=True)
         else:
-            print(posterior(one) if given.bayes else figures(one), flush=True)
+            print((posterior if given.bayes else first_order if given.fo else figures)(one), flush=True)

@@ -133,6 +133,17 @@ class PublishedSet:
                 numbers[found[0]] = found[1]
         return cohort.theta.population(numbers)
 
+    def certainty(self, cohort: Cohort, reference: Mapping[str, Mapping[str, float]]) -> dict[str, tuple[float, float]]:
+        """Published estimates with their standard errors by our names, on our scales."""
+        found = {}
+        for name, value in reference["estimates"].items():
+            here = self._ours(name, value, cohort)
+            if here is not None and (error := reference["se"].get(name)) is not None:
+                sides = [self._ours(name, value + side * NEAR * error, cohort) for side in (1.0, -1.0)]
+                up, down = (one[1] for one in sides if one is not None)
+                found[here[0]] = here[1], abs(up - down) / (2.0 * NEAR)
+        return found
+
     def _ours(self, name: str, value: float, cohort: Cohort) -> tuple[str, float] | None:
         free = set(cohort.theta.names)
         if self.names.get(name) in free:
@@ -163,6 +174,9 @@ class PublishedSet:
         parts = rest.split("_")
         return self._name(parts[0]), self._name(parts[1])
 
+
+NEAR = 1e-4
+"""Standard errors to either side at which it is seen how a number of ours goes with a published one."""
 
 CL_V = {"cl": "CL", "v": "V"}
 

@@ -52,6 +52,7 @@ def test_shares_of_classes_stand_in_it() -> None:
         "log_additive = 0.2",
         "additive = 0.3, log_additive = 0.2",
         "power = { coefficient = 0.2, exponent = 0.7 }, additive = 0.1",
+        'deviation = { coefficient = 0.2, formula = "f/(f + 5)" }, additive = 0.1',
         "additive = 0.3, box_cox = 0.5",
     ],
 )
