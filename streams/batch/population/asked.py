@@ -57,8 +57,6 @@ class Asked:
             raise FitError(f"{option} goes with focei, foce, fo and laplace; fit by one of these for it")
         places_of(cohort.theta, self.profile)
         strata_of(cohort, self.strata)
-        if method == "saem" and cohort.theta.prior is not None:
-            raise FitError("--prior does not go with saem; fit by imp, which ends at the same likelihood")
         if cohort.classes > 1 and method in ("saem", "bayes"):
             raise FitError(
                 f"--method {method} does not go with [mixture]; fit by imp, which ends at the exact likelihood, or by"

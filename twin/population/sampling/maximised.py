@@ -7,8 +7,13 @@ Omega, are a regression of psi,
     Omega = 1/N sum (psi_i - mu_i)(psi_i - mu_i)',
 
 of which only declared blocks are kept; a block with zeros within it is the one that makes log det Omega +
-trace(Omega^-1 S) least. All other numbers (typical values without an effect, coefficients that move predictions, sizes
-of errors) make a Newton step on log p(values | draws), in which predictions go along their slopes.
+trace(Omega^-1 S) least. What is known of numbers before (`twin.population.prior`) adds its slope and curvature to the
+regression, and of N effects to a block
+
+    Omega = (sum (psi_i - mu_i)(psi_i - mu_i)' + nu Omega0) / (N + nu + d + 1).
+
+All other numbers (typical values without an effect, coefficients that move predictions, sizes of errors) make a Newton
+step on log p(values | draws), with what is known before, in which predictions go along their slopes.
 """
 
 from __future__ import annotations
@@ -20,6 +25,7 @@ from scipy import optimize
 
 from twin.arrays import Floats, Integers
 from twin.population.importance.draws import moments
+from twin.population.prior import Prior
 from twin.population.sampling.chains import Sweep
 from twin.population.sampling.means import Means
 from twin.population.sampling.target import Target
@@ -73,14 +79,21 @@ def regressed(means: Means, theta: Theta, vector: Floats, known: Moments, occasi
         precision = theta.unpack(vector).prior(occasions)[1]
         design = means.design(vector)
         left, right = normal_equations(design, precision, known.mean - means.at(vector), means)
+        before = theta.penalty(vector)
+        if before is not None:
+            left = left + 0.5 * before.curvature[np.ix_(moved, moved)]
+            right = right - 0.5 * before.gradient[moved]
         step = np.linalg.lstsq(left, right, rcond=1e-12)[0]
-        found[moved] += step if means.straight else np.clip(step, -2.0, 2.0)
+        straight = means.straight and before is None
+        found[moved] += step if straight else np.clip(step, -2.0, 2.0)
     away = known.about(means.at(found))
     population, d = theta.unpack(found), len(theta.start.omega)
-    omega = covariance(theta, found, "omega", away[:, :d, :d].mean(axis=0)) if d else population.omega
-    iov = population.omega_iov
+    omega, iov = population.omega, population.omega_iov
+    if d:
+        omega = covariance(theta, found, "omega", _with_prior(theta, "omega", away[:, :d, :d].mean(axis=0), len(away)))
     if len(iov) and occasions:
-        iov = covariance(theta, found, "iov", _of_occasions(away, means, d, len(iov)))
+        moment, count = _of_occasions(away, means, d, len(iov))
+        iov = covariance(theta, found, "iov", _with_prior(theta, "iov", moment, count))
     return bounds(theta).clip(theta.pack(replace(population, omega=omega, omega_iov=iov)))
 
 
@@ -92,14 +105,27 @@ def normal_equations(design: Floats, precision: Floats, away: Floats, means: Mea
     return np.einsum("njk,nkl->jl", across, design), np.einsum("njk,nk->j", across, away)
 
 
-def _of_occasions(away: Floats, means: Means, d: int, width: int) -> Floats:
-    """Mean (O, O) over all occasions that the data of a patient have met."""
+def _with_prior(theta: Theta, level: Level, moment: Floats, count: int) -> Floats:
+    """A second moment of ``count`` effects, with what is known of its blocks before."""
+    if not isinstance(theta.prior, Prior):
+        return moment
+    found = moment.copy()
+    for block in theta.prior.blocks(theta):
+        if block.level == level:
+            within = np.ix_(block.rows, block.rows)
+            known = count * moment[within] + block.degrees * block.matrix
+            found[within] = known / (count + block.degrees + len(block.rows) + 1)
+    return found
+
+
+def _of_occasions(away: Floats, means: Means, d: int, width: int) -> tuple[Floats, int]:
+    """Mean (O, O) over all occasions that the data of a patient have met, and how many these are."""
     total, count = np.zeros((width, width)), 0
     for begin in range(d, away.shape[1], width):
         met = means.active[:, begin]
         total += away[met, begin : begin + width, begin : begin + width].sum(axis=0)
         count += int(met.sum())
-    return total / max(1, count)
+    return total / max(1, count), count
 
 
 def covariance(theta: Theta, vector: Floats, level: Level, moment: Floats) -> Floats:
@@ -170,11 +196,13 @@ def stepped(target: Target, sweep: Sweep, means: Means, vector: Floats) -> Float
 
 
 class _Conditional:
-    """log p(values | draws), mean over the draws of each patient, as a function of a step of some numbers."""
+    """log p(values | draws), mean over the draws of each patient, with that of a prior, as a function of a step of some
+    numbers."""
 
     def __init__(self, target: Target, sweep: Sweep, means: Means, vector: Floats, at: Integers) -> None:
         cohort = target.density.cohort
         self._target, self._share, self._at = target, sweep.share, at
+        self._theta, self._vector = cohort.theta, vector
         self._read, self._errors = sweep.read, target.populations[0].errors
         self._elements: list[Element] = [cohort.theta.elements[one] for one in at]
         self._slopes = []
@@ -192,7 +220,13 @@ class _Conditional:
                 name, error = SIZES[element.j], errors[element.i]
                 errors[element.i] = resized(error, {name: getattr(error, name) * float(np.exp(by))})
         log = self._target.by_errors(read, [tuple(errors)])
-        return float(np.where(self._share > 0.0, self._share * log, 0.0).sum())
+        return float(np.where(self._share > 0.0, self._share * log, 0.0).sum()) - 0.5 * self._penalty(step)
+
+    def _penalty(self, step: Floats) -> float:
+        there = self._vector.copy()
+        there[self._at] += step
+        penalty = self._theta.penalty(there)
+        return 0.0 if penalty is None else penalty.value
 
 
 def _quadratic(function: _Conditional, size: int) -> tuple[float, Floats, Floats]:

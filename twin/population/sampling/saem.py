@@ -273,15 +273,15 @@ def by_the_score(sample: Sample, vector: Floats) -> Floats:
     step *= min(1.0, FARTHEST / float((np.abs(step) / errors).max()))
     for _ in range(HALVINGS):
         there = sample.likelihood(vector + step, score=False)
-        if there.log.sum() > here.log.sum():
+        if there.total > here.total:
             return np.asarray(vector + step)
         step *= 0.5
     return vector
 
 
 def _newton(found: Likelihood) -> tuple[Floats, Floats]:
-    """A Newton step (K,) and standard errors, information being that of the squared scores."""
-    information = found.score.T @ found.score
+    """A Newton step (K,) and standard errors, information being that of the squared scores, and a prior's."""
+    information = found.information
     least = max(1e-6 * float(np.diag(information).max(initial=0.0)), 1e-6)
     inverse = np.linalg.inv(information + least * np.eye(len(information)))
     return np.asarray(inverse @ found.slope), np.asarray(np.sqrt(np.diag(inverse)))

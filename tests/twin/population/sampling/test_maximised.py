@@ -9,6 +9,7 @@ from tests.twin.population.sampling.test_saem import cohort_of_normal
 from tests.twin.population.test_theta import model as three_effects
 from twin.population.importance.density import Density
 from twin.population.laplace.methods import usual_objective
+from twin.population.prior import Prior
 from twin.population.sampling.chains import Chains, believed
 from twin.population.sampling.maximised import Moments, covariance, regressed, stepped
 from twin.population.sampling.means import Means
@@ -31,6 +32,32 @@ def test_means_are_a_regression_and_omega_what_is_left() -> None:
     assert theta.unpack(found).omega[0, 0] == pytest.approx(np.mean(rest**2))
     # What says nothing of means stays.
     assert named["gain"] == vector[theta.names.index("gain")]
+
+
+def test_means_and_omega_are_at_the_joint_mode_of_what_is_known_before() -> None:
+    cohort = cohort_of_normal()
+    known = {"Base": {"value": 4.0, "se": 0.2}, "by_age": {"value": 0.0, "se": 0.05}}
+    known["omega.Base"] = {"value": 0.3, "degrees": 12}
+    prior = Prior.read({"source": "made up", "numbers": known})
+    theta = cohort.theta = cohort.theta.with_prior(prior)
+    means, n = Means(cohort), len(cohort)
+    psi = np.random.default_rng(3).normal(1.5, 0.4, (n, 1))
+    vector = theta.pack(theta.start)
+    for _ in range(60):
+        vector = regressed(means, theta, vector, Moments(psi, psi[:, :, None] ** 2), 0)
+    rest, omega = psi - means.at(vector), float(theta.unpack(vector).omega[0, 0])
+    assert omega == pytest.approx((float((rest**2).sum()) + 12 * 0.3) / (n + 12 + 2))
+
+    def misfit(at: np.ndarray) -> float:
+        penalty = theta.penalty(at)
+        assert penalty is not None
+        away = psi - means.at(at)
+        inside = theta.unpack(at).omega[0, 0]
+        return float((away**2).sum() / inside + n * np.log(inside)) + penalty.value
+
+    for name in ("Base", "by_age", "omega.Base"):
+        step = 1e-4 * np.eye(theta.size)[theta.names.index(name)]
+        assert (misfit(vector + step) - misfit(vector - step)) / 2e-4 == pytest.approx(0.0, abs=2e-3)
 
 
 def test_a_block_with_a_zero_within_is_the_one_that_suits_best() -> None:

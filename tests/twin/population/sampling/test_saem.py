@@ -10,12 +10,14 @@ import pytest
 
 from tests.twin import toys
 from tests.twin.population.importance.test_density import LIMITS, cohort_of
-from tests.twin.population.test_objective import oral, timelines
+from tests.twin.population.test_objective import LINES, oral, timelines
+from tests.twin.population.test_prior import PRIOR
 from twin.arrays import Floats
 from twin.kernel.kernel import compile_model
 from twin.model.spec import Model
 from twin.modelfile.reader import parse_model
 from twin.population.cohort import Cohort
+from twin.population.importance.climbing import climb
 from twin.population.importance.density import Density
 from twin.population.objective import Objective
 from twin.population.sampling import saem
@@ -75,6 +77,18 @@ def test_of_a_linear_normal_model_the_end_is_the_exact_maximum() -> None:
     state, here = search(Objective(cohort), State(cohort.theta.pack(cohort.theta.start)), lambda *_: None)
     assert state.why == "converged"
     assert (np.abs(found.vector - here.vector) / errors_of(found)).max() < 0.15
+
+
+def test_what_is_known_before_counts_as_it_does_by_importance_sampling(monkeypatch: pytest.MonkeyPatch) -> None:
+    for steps, fewer in (("COOLED", 40), ("WINDOW", 60), ("SMOOTHED", 120)):
+        monkeypatch.setattr(saem, steps, fewer)
+    cohort = cohort_of(oral(), LINES)  # three patients
+    theta = cohort.theta = cohort.theta.with_prior(PRIOR)
+    density = Density(cohort)
+    found = settle(density, theta.pack(theta.start))
+    assert found.why == "converged"
+    expected = climb(density, theta.pack(theta.start)).vector
+    np.testing.assert_allclose(theta.natural(found.vector), theta.natural(expected), rtol=0.03)
 
 
 def test_the_same_seed_ends_in_the_same_numbers_and_another_near_to_them(monkeypatch: pytest.MonkeyPatch) -> None:
