@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer
 
 from connectors.kafka.topics import (
     ACCESS_AUDIT,
@@ -21,6 +24,7 @@ from connectors.kafka.topics import (
     TOPICS,
     topic_configs,
 )
+from streams.cli import app
 from tests.places import ROOT
 from twin.clock import DAY_MS
 
@@ -74,13 +78,14 @@ def test_every_page_that_the_readme_links_to_is_there(name: str) -> None:
     assert (ROOT / name).exists()
 
 
+@functools.cache
+def offered() -> Any:
+    return typer.main.get_command(app)
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_named_exists(command: str) -> None:
-    import typer
-
-    from streams.cli import app
-
-    found = typer.main.get_command(app)
+    found = offered()
     context = typer.Context(found)
     for word in command.split():
         inner = found.get_command(context, word) if hasattr(found, "get_command") else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import ssl
 import subprocess
 import time
@@ -16,9 +17,10 @@ import pytest
 from connectors.kafka.clients import open_producer
 from connectors.kafka.topics import LABS
 from connectors.services.ports import free_ports
-from connectors.services.supervisor import environment, python_module
+from connectors.services.supervisor import environment
 from tests.doors import Doors
 from tests.places import ROOT
+from tests.streams.worker.forks import Forked
 from tests.streams.worker.stage import FAKE_TWINS
 from twin.events import LabResult, encode
 
@@ -26,22 +28,15 @@ WARD = ("feed", "ward", "--patients", "2", "--days", "0.2", "--seed", "10", "--s
 
 
 @contextmanager
-def part(doors: Doors, role: str, folder: Path, *words: object, **more: str) -> Iterator[subprocess.Popen[bytes]]:
+def part(doors: Doors, role: str, folder: Path, *words: object, **more: str) -> Iterator[Forked]:
     """A command of ours that knows what its role's file of settings says, and nothing of this clone's servers."""
     seen = environment(os.environ) | {"PYTHONPATH": str(ROOT), "DOSETWIN_STATE_DIR": str(folder / "nothing")}
-    log = folder / f"{words[0]}-{words[1]}.log"
-    with log.open("wb") as said:
-        process = subprocess.Popen(
-            python_module("streams", *words),
-            cwd=ROOT,
-            env={**seen, **doors.roles[role], **more},
-            stdout=said,
-            stderr=said,
-        )
+    with (folder / f"{words[0]}-{words[1]}.log").open("wb") as said:
+        process = Forked([str(word) for word in words], {**seen, **doors.roles[role], **more}, said.fileno())
     try:
         yield process
     finally:
-        process.terminate()
+        process.send_signal(signal.SIGTERM)
         try:
             process.wait(30)
         except subprocess.TimeoutExpired:

@@ -147,8 +147,9 @@ def _model_files(folder: Traversable) -> Iterable[tuple[str, Traversable]]:
     return ((name.removesuffix(".toml"), found[name]) for name in sorted(found))
 
 
-# Checking dimensions costs tenths of a second, and a Model never changes.
-@functools.lru_cache(maxsize=64)
+# Checking dimensions costs tenths of a second, and a Model never changes. Were there room for no more than the library,
+# one model beside it would have all of it read anew each time that somebody goes through it.
+@functools.lru_cache(maxsize=256)
 def _parse_once(text: str, file: str) -> Model:
     return parse_model(text, file)
 

@@ -1,15 +1,16 @@
 """``dosetwin`` in processes forked from one that has imported everything: a start costs a fork, not seconds of imports.
 
-The server is started by the first `Forked` of a process of tests and ends with it. It imports, has one thread alone,
-and then only forks: for each command a keeper, which forks the command itself and tells of its end. A command runs
-with the environment that it is given, its log as stderr and what it answers where somebody listens, and ends as any
-interpreter does.
+The server is started by the first `Forked` of a run of tests, is there for all its processes, and ends with the last of
+those that asked it for a command. It imports, has one thread alone, and then only forks: for each command a keeper,
+which forks the command itself and tells of its end. A command runs with the environment that it is given, its log as
+stderr and what it answers where somebody listens, and ends as any interpreter does.
 """
 
 from __future__ import annotations
 
 import atexit
 import contextlib
+import errno
 import functools
 import importlib
 import json
@@ -123,24 +124,39 @@ class Forked:
 
 @functools.cache
 def _server() -> socket.socket:
-    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    with theirs:
-        process = subprocess.Popen(
-            [sys.executable, "-m", __name__, str(theirs.fileno())], cwd=ROOT, pass_fds=[theirs.fileno()],
-            env={**os.environ, "PYTHONPATH": str(ROOT), **ONE_THREAD}, stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-        )  # fmt: skip
+    """A connection to the server of this run; whoever is first to take its name starts it."""
+    name = f"\0dosetwin-forks-{os.environ.get('PYTEST_XDIST_TESTRUNUID', os.getpid())}"
+    with _unix_socket() as listener:
+        try:
+            listener.bind(name)
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise
+        else:
+            listener.listen()
+            listener.set_inheritable(True)
+            seen = {**os.environ, "PYTHONPATH": str(ROOT), **ONE_THREAD}
+            command = (sys.executable, "-m", __name__, str(listener.fileno()))
+            nothing = [(os.POSIX_SPAWN_OPEN, number, os.devnull, os.O_RDWR, 0) for number in (0, 1)]
+            os.posix_spawn(command[0], command, seen, file_actions=nothing)  # nobody waits for its end
+    ours, until = _unix_socket(), time.monotonic() + 10
+    while True:
+        try:
+            ours.connect(name)
+        except ConnectionRefusedError:  # its name is taken, and it does not listen yet
+            assert time.monotonic() < until, "the process that forks commands does not listen"
+            time.sleep(0.01)
+        else:
+            return ours
 
-    @atexit.register
-    def end() -> None:
-        ours.close()
-        process.wait()
 
-    return ours
+def _unix_socket() -> socket.socket:
+    return socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
 
 
-def serve(requests: socket.socket) -> int:
+def serve(listener: socket.socket) -> int:
     """Fork what is asked for until nobody asks any more; in a command's process, its exit code."""
+    os.chdir(ROOT)
     for module in IMPORTED:
         importlib.import_module(module)
     sys.modules["twin.modelfile.library"].loaded_library()  # reads units and models
@@ -148,15 +164,24 @@ def serve(requests: socket.socket) -> int:
     alone = len(os.listdir("/proc/self/task")) if os.path.isdir("/proc/self/task") else 1
     assert alone == 1, "a process with threads must not fork"
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # keepers are waited for by nobody
-    while True:
-        request, descriptors, _, _ = socket.recv_fds(requests, REQUEST_BYTES, 3)
-        if not request:
-            return 0
-        if not os.fork():
-            requests.close()
-            return _keep(*json.loads(request), *descriptors)
-        for each in descriptors:
-            os.close(each)
+    askers = [listener.accept()[0]]
+    while askers:
+        for ready in select.select([listener, *askers], [], [])[0]:
+            if ready is listener:
+                askers.append(listener.accept()[0])
+                continue
+            request, descriptors, _, _ = socket.recv_fds(ready, REQUEST_BYTES, 3)
+            if not request:
+                askers.remove(ready)
+                ready.close()
+                continue
+            if not os.fork():
+                for each in (listener, *askers):
+                    each.close()
+                return _keep(*json.loads(request), *descriptors)
+            for each in descriptors:
+                os.close(each)
+    return 0
 
 
 def _follow_a_ward() -> None:
