@@ -294,7 +294,7 @@ def _require_successor(release: Release, model: Model, folder: Path) -> None:
     if not beside.is_file() and release.replaces not in library_ids():
         return  # workers were told its file by --model, and look themselves
     try:
-        require_version(load_model(beside if beside.is_file() else release.replaces), model)
+        require_version(load_model(beside if beside.is_file() else release.replaces, mixtures=True), model)
     except ValueError as error:
         raise NotReleased(f"replaces {shown(release.replaces)}: {error}") from None
 

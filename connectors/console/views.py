@@ -190,7 +190,7 @@ class Refused(msgspec.Struct, frozen=True):
 
 class WardRow(msgspec.Struct, frozen=True):
     """One line of the ward table. ``urgency`` sorts the ward, largest first; ``alerts`` carry their last step only,
-    who needs somebody first."""
+    who needs somebody first, and ``classes`` which unseen class the patient is of how probably, likeliest first."""
 
     id: str
     urgency: Urgency
@@ -209,6 +209,7 @@ class WardRow(msgspec.Struct, frozen=True):
     notes: tuple[str, ...] = ()
     due: tuple[Due, ...] = ()
     trend: Trend | None = None
+    classes: tuple[tuple[str, float], ...] = ()
 
 
 def brief(value: float) -> float:
@@ -358,7 +359,13 @@ def row(
         notes=() if latest is None else latest.notes or (),
         due=() if latest is None else _due(latest),
         trend=trend,
+        classes=() if latest is None else _classes(latest),
     )
+
+
+def _classes(latest: Estimate) -> tuple[tuple[str, float], ...]:
+    found = sorted((latest.class_probability or {}).items(), key=lambda one: -one[1])
+    return tuple((name, brief(p)) for name, p in found)
 
 
 def _rates(latest: Estimate, active: Sequence[AlertCard]) -> tuple[Rate, ...]:

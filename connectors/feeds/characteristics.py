@@ -22,14 +22,14 @@ def said_by(events: Iterable[InputEvent]) -> frozenset[str]:
 
 def at_reference(model: Model, said: Collection[str]) -> tuple[str, ...]:
     """Covariates that stand at their reference in a patient of whom these names are ``said``, in model order."""
-    return tuple(covariate.name for covariate in model.covariates if covariate.name not in said)
+    return tuple(covariate.name for covariate in model.reported if covariate.name not in said)
 
 
 def reference_note(model: Model, said: Mapping[str, Collection[str]]) -> str | None:
     """For how many patients, and which, each covariate that was never ``said`` of them stands at its reference."""
     never = {patient: at_reference(model, names) for patient, names in said.items()}
     parts = []
-    for covariate in model.covariates:
+    for covariate in model.reported:
         whose = [patient for patient, names in never.items() if covariate.name in names]
         if whose:
             which = f" ({_listed(whose)})" if len(whose) < len(said) else ""

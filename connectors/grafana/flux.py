@@ -25,7 +25,10 @@ _NUMBER_OF = {"vital": "value"}
 _LEVEL = r"/^[kmunpµ]?(g|mol)\/[mdµ]?L$/"
 """Units of levels of a drug, which fall exponentially; counts and pressures have others."""
 
-REVISED = ("estimate", "parameter", "exposure", "delivery", "health", "model_weight", "prediction", "nadir", "issued")
+REVISED = (
+    "estimate", "parameter", "exposure", "delivery", "health", "model_weight", "class_probability", "prediction",
+    "nadir", "issued",
+)  # fmt: skip
 """Measurements whose points late data replace, or withdraw: what is shown of them is the best that is known now."""
 
 RANGE = "range(start: v.timeRangeStart, stop: v.timeRangeStop)"

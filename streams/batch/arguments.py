@@ -37,8 +37,8 @@ def reading(
 ) -> RecordedCases:
     """How to read ``files``, whose results go into the folder ``out`` if there is one.
 
-    With ``averages`` the model may be rival ones, ``A,B,C``, with ``mixtures`` one of unseen classes; for ``join`` and
-    ``prefix_ids`` see `connectors.feeds.nmtran.several_files`.
+    With ``averages`` the model may be rival ones, ``A,B,C``, with that or ``mixtures`` one of unseen classes; for
+    ``join`` and ``prefix_ids`` see `connectors.feeds.nmtran.several_files`.
 
     Raises:
         CaseError, NmtranError, ModelError: an argument that cannot be used; the message says what to change.
@@ -52,7 +52,7 @@ def reading(
     if out is not None and out.exists() and not out.is_dir():
         raise CaseError(f"--out {out} is a file; name a folder")
     names = model.split(",") if averages and model is not None and not Path(model).is_file() else [model]
-    models = [load_model(name.strip(), mixtures=mixtures) for name in names if name is not None]
+    models = [load_model(name.strip(), mixtures=mixtures or averages) for name in names if name is not None]
     averaged = rivals(models) if len(names) > 1 else None
     same = same_ids(join=join, prefix_ids=prefix_ids)
     return RecordedCases(models[0] if models else None, parse_columns(columns), output, averaged, same)

@@ -385,4 +385,4 @@ def _library_model(name: str) -> Model:
     """A model of the library; an event must not make us read a path."""
     if name.endswith(".toml") and name not in library_ids():
         raise ModelError(name, "", "an enrolment names a model of the library; give your own file with --model")
-    return load_model(name)
+    return load_model(name, mixtures=True)

@@ -121,7 +121,7 @@ def told_on_kafka(
     events = tuple(record_of(settings, owner))
     if not events:
         raise CaseError(f"the input topics hold nothing of patient {owner} any more; name files of the record")
-    names = [load_model(name) for name in (model or alerts[-1].model).split(",")]
+    names = [load_model(name, mixtures=True) for name in (model or alerts[-1].model).split(",")]
     twins = PatientTwins(owner, rivals(names) if len(names) > 1 else names[0], ward)
     return Told(alerts, events, twins)
 

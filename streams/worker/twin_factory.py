@@ -195,7 +195,7 @@ class LibraryTwins:
             raise UnknownModel(f"model {model_id!r} is no model id; {NAME_IN_WORDS}")
         try:
             released = None if self._releases is None else self._releases.file_of(model_id)
-            model = load_model(str(self._model_files.get(model_id, released or model_id)))
+            model = load_model(str(self._model_files.get(model_id, released or model_id)), mixtures=True)
             if self._releases is not None:
                 self._releases.check(model)
             return model
@@ -205,8 +205,8 @@ class LibraryTwins:
 
 def compile_all(model: Model) -> None:
     """A dose told to a twin that nobody keeps calls all that is compiled."""
-    from twin import PatientTwin
     from twin.events import DoseGiven, Quantity
+    from twin.patient.averaged import begun_twin
 
     dose = DoseGiven(
         event_id="compile",
@@ -217,7 +217,7 @@ def compile_all(model: Model) -> None:
         route="iv",
         amount=Quantity(value=1.0, unit="mg"),
     )
-    PatientTwin("nobody", model, particles=LEAST_PARTICLES).observe([dose])
+    begun_twin("nobody", model, particles=LEAST_PARTICLES).observe([dose])
 
 
 def twin_factory(path: str) -> Callable[..., TwinFactory]:

@@ -91,6 +91,7 @@ class CovariateSpec:
         levels: names of a categorical one's values.
         widens: variance added to the eta of a parameter while none was reported, by its name.
         molar_mass: g/mol, where it may be reported as a mass or as a substance concentration.
+        unseen: a class that nobody reports (`twin.patient.rivals.classes_of`); ``reference`` is the patient's.
     """
 
     name: str
@@ -105,6 +106,7 @@ class CovariateSpec:
     levels: tuple[tuple[str, float], ...] = ()
     widens: tuple[tuple[str, float], ...] = ()
     molar_mass: float | None = None
+    unseen: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,6 +296,10 @@ class MixtureSpec:
     source: str | None
     assumed: str | None
 
+    def named(self, value: float) -> str:
+        """The class in which the covariate has this value."""
+        return self.classes[self.values.index(value)]
+
 
 @dataclass(frozen=True, slots=True)
 class InputSpec:
@@ -368,6 +374,12 @@ class Model:
     input_scale: dict[str, float]
     hash: str
     text: str
+
+    @property
+    def reported(self) -> tuple[CovariateSpec, ...]:
+        """Characteristics that may be reported: all but the class that nobody sees."""
+        hidden = None if self.mixture is None else self.mixture.covariate
+        return tuple(one for one in self.covariates if one.name != hidden and not one.unseen)
 
     @property
     def effect_names(self) -> tuple[str, ...]:

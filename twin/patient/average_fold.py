@@ -18,9 +18,10 @@ import numpy as np
 from twin.alerts.lifecycle import AlertBook, Transition, advance
 from twin.alerts.misfit import NO_EVIDENCE, Evidence
 from twin.alerts.rules import assess, settings
-from twin.alerts.snapshot import CountView, Snapshot, SurpriseView, ToxicityView
+from twin.alerts.snapshot import CountView, LevelView, Snapshot, SurpriseView, ToxicityView, ValueView
 from twin.alerts.thresholds import DEFAULT, Thresholds
 from twin.events import (
+    Band,
     Estimate,
     Forecast,
     InputEvent,
@@ -33,13 +34,15 @@ from twin.events import (
 )
 from twin.filter.expectation import pooled_expectation
 from twin.filter.learning import Assimilated
+from twin.filter.quantiles import pooled
 from twin.model.spec import OutputSpec
 from twin.observation.observation import output_of
 from twin.patient.accounts.component import Component
-from twin.patient.accounts.view import exposure_view
-from twin.patient.ahead.bedside import neutrophils_of
+from twin.patient.accounts.view import exposure_view, mixed
+from twin.patient.ahead.bedside import neutrophils_of, value_view
+from twin.patient.ahead.levels import level_view
 from twin.patient.ahead.toxicities import kept, nadir_of, since_of, standing, view_of
-from twin.patient.bands import withdrawals
+from twin.patient.bands import parameter_bands, withdrawals
 from twin.patient.fold import Advising, Step, earliest
 from twin.patient.live_record import Received
 from twin.patient.model_fold import ModelFold, ModelStep
@@ -62,11 +65,23 @@ from twin.timeline.timeline import Timeline
 @dataclass(frozen=True)
 class AveragePoint:
     """Where the average stands after everything at or before ``millis``: alerts, toxicities last foreseen, evidence
-    against the average, and each model's log evidence from the data that all models predict."""
+    against the average, and each model's log evidence from the data that all models predict, with its log prior odds.
+    """
 
     millis: int
     book: AlertBook
     foreseen: tuple[ToxicityAhead, ...]
+    evidence: Evidence
+    log_evidence: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """Values that were assimilated at a step: what is published of them, what rules see of them, evidence against the
+    average and for each model after them."""
+
+    published: tuple[Prediction, ...]
+    values: tuple[ValueView, ...]
     evidence: Evidence
     log_evidence: tuple[float, ...]
 
@@ -105,8 +120,8 @@ class AverageFold:
 
     @property
     def log_evidence(self) -> tuple[float, ...]:
-        """Each model's log evidence, from the data that all of them predict."""
-        return self.points[-1].log_evidence if self.points else (0.0,) * len(self.members)
+        """Each model's log evidence, from the data that all of them predict, with its log prior odds."""
+        return self.points[-1].log_evidence if self.points else self._rivals.log_prior
 
     @property
     def orders(self) -> Orders:
@@ -153,7 +168,9 @@ class AverageFold:
 
     def withdrawn(self, said: Iterable[OutputEvent]) -> list[Withdrawn]:
         """What has no reason any more in any model, as what was received shows, after all that is ``said`` again."""
-        return withdrawals(self.members, self._envelope, said)
+        found = withdrawals(self.members, self._envelope, said)
+        gone = {"classes": self._rivals.classes}
+        return [one if one.estimated else one.model_copy(update=gone) for one in found] if gone["classes"] else found
 
     def settles(self, event: InputEvent) -> bool:
         """Whether an event is the word of a pump while one is silent."""
@@ -178,23 +195,27 @@ class AverageFold:
             raise ValueError(f"the record of {self._patient_id!r} holds nothing that a belief could rest on")
         ahead = any(self.members[i].foresees(due) for i in begun) if ahead is None else ahead
         steps = {i: self.members[i].step(due, ahead=ahead) for i in begun}
-        predictions, evidence, log_evidence = self._predicted(steps)
+        met = self._predicted(steps)
+        log_evidence = met.log_evidence
         weight = shares([log_evidence[i] for i in begun]).tolist()
         members = [
             WeightedMember(self.members[i].model, share, steps[i].reading.view)
             for i, share in zip(begun, weight, strict=True)
         ]
         foreseen = self._foreseen(members, due, ahead=ahead)
-        published = [*predictions, self._estimate(members, steps, log_evidence, due)]
+        published: list[Estimate | Forecast | Prediction] = [
+            *met.published,
+            self._estimate(members, steps, log_evidence, due),
+        ]
         if ahead:
             published.append(self._forecast(members, foreseen, due))
-        snapshot = self._snapshot(members, steps, foreseen, evidence)
+        snapshot = self._snapshot(members, steps, foreseen, met)
         if advising is not None:
             snapshot = replace(snapshot, advice=advising(due, lambda: self._components(due, log_evidence)))
         book = self.points[-1].book if self.points else AlertBook()
         found = assess(snapshot, self._thresholds)
         book, moved = advance(book, found, snapshot, settings(self._thresholds), self._hash, self._origins_of)
-        self._keep(AveragePoint(due, book, foreseen, evidence, log_evidence))
+        self._keep(AveragePoint(due, book, foreseen, met.evidence, log_evidence))
         return Step(tuple(published), moved, snapshot)
 
     def _origins_of(self, matter: Matter) -> Origins:
@@ -220,30 +241,31 @@ class AverageFold:
 
     # --- values that were measured -----------------------------------------------------------------------------------
 
-    def _predicted(
-        self, steps: dict[int, ModelStep]
-    ) -> tuple[list[Estimate | Forecast | Prediction], Evidence, tuple[float, ...]]:
-        """Predictions of the values that were assimilated; evidence against the average and for each model after."""
-        evidence = self.points[-1].evidence if self.points else NO_EVIDENCE
-        log_evidence = self.log_evidence
-        found: list[Estimate | Forecast | Prediction] = []
+    def _predicted(self, steps: dict[int, ModelStep]) -> Predicted:
+        """Every value that was assimilated, as the average by then expected it."""
+        before = self.points[-1].evidence if self.points else NO_EVIDENCE
+        found = Predicted((), (), before, self.log_evidence)
         for met in _met(steps):
-            prediction, evidence = self._prediction(met, log_evidence, evidence)
-            found.append(prediction)
-            log_evidence = self._with(met, log_evidence)
-        return found, evidence, log_evidence
+            found = self._after(found, met)
+        return found
 
-    def _prediction(self, met: Met, log_evidence: tuple[float, ...], evidence: Evidence) -> tuple[Prediction, Evidence]:
-        alike = self._alike(met)
+    def _after(self, before: Predicted, met: Met) -> Predicted:
+        """What is known after one more value."""
+        alike, log_evidence = self._alike(met), before.log_evidence
         weight = shares([log_evidence[i] for i in alike]).tolist()
         first = next(iter(alike))
         output, observation = self._output(first, alike[first]), alike[first].observation
         together = pooled_expectation(output, observation, weight, [one.expected for one in alike.values()])
-        # Before any datum the rivals count alike.
-        population = float(np.mean([one.population_median for one in alike.values()]))
+        # Before any datum the rivals count by their prior odds.
+        prior = shares([self._rivals.log_prior[i] for i in alike])
+        population = float(prior @ np.array([one.population_median for one in alike.values()]))
         head = self._envelope("prediction", observation.time, observation.event_id)
-        evidence = evidence.after(together.score, self._names().index(output.name), together.innovation)
-        return prediction_of(head, output, observation, together, population), evidence
+        return Predicted(
+            (*before.published, prediction_of(head, output, observation, together, population)),
+            (*before.values, value_view(self._rivals.models[first], replace(alike[first], expected=together))),
+            before.evidence.after(together.score, self._names().index(output.name), together.innovation),
+            self._with(met, log_evidence),
+        )
 
     def _alike(self, met: Met) -> Met:
         """The models that took the value for the output that the first of them did."""
@@ -291,10 +313,12 @@ class AverageFold:
     ) -> Estimate:
         alone = [step.reading.estimate for step in steps.values()]
         top = max(log_evidence)
+        weights = dict(zip(self._rivals.ids, shares(log_evidence).tolist(), strict=True))
+        mixture = bool(self._rivals.classes)
         return Estimate(
             **self._envelope("estimate", due),
             outputs=output_bands(members),
-            parameters=(),
+            parameters=self._parameters(members, steps) if mixture else (),
             exposure=tuple(exposure for _, exposure in exposures(members)),
             delivered_rate={drug: rate for one in reversed(alone) for drug, rate in one.delivered_rate.items()},
             delivered={drug: amount for one in reversed(alone) for drug, amount in one.delivered.items()},
@@ -302,7 +326,8 @@ class AverageFold:
             log_evidence=float(top + np.log(np.mean(np.exp(np.array(log_evidence) - top)))),
             observations=max(one.observations for one in alone),
             kernel_hash=",".join(one.kernel_hash for one in alone),
-            model_weights=dict(zip(self._rivals.ids, shares(log_evidence).tolist(), strict=True)),
+            model_weights=None if mixture else weights,
+            class_probability=weights if mixture else None,
             running={drug: p for one in reversed(alone) for drug, p in (one.running or {}).items()} or None,
             taken={drug: p for one in reversed(alone) for drug, p in (one.taken or {}).items()} or None,
             notes=tuple(dict.fromkeys(note for one in alone for note in one.notes or ())) or None,
@@ -310,12 +335,18 @@ class AverageFold:
             planned=alone[0].planned,
         )
 
+    def _parameters(self, members: Sequence[WeightedMember], steps: dict[int, ModelStep]) -> tuple[Band, ...]:
+        """Individual parameters of who may be of each class, which all of them have."""
+        each = [self.members[i].individual() for i in steps]
+        par, weight = pooled((one.share, *own) for one, own in zip(members, each, strict=True))
+        return parameter_bands(members[0].model, self.members[0].trunk.kernel.parameters, par.T, weight)
+
     def _snapshot(
         self,
         members: Sequence[WeightedMember],
         steps: dict[int, ModelStep],
         foreseen: Sequence[ToxicityAhead],
-        evidence: Evidence,
+        met: Predicted,
     ) -> Snapshot:
         alone = [step.reading.snapshot for step in steps.values()]
         delivery = {view.drug: view for one in reversed(alone) for view in one.delivery}
@@ -330,10 +361,18 @@ class AverageFold:
             ),
             toxicities=self._toxicities(members, alone, foreseen),
             particles=sum(one.particles for one in alone),
-            levels=alone[0].levels if len(alone) == 1 else (),
-            surprise=self._surprise(evidence),
+            levels=self._levels(members, alone),
+            surprise=self._surprise(met.evidence),
+            values=met.values,
             neutrophils=_neutrophils(members) if alone[0].temperatures else None,
         )
+
+    def _levels(self, members: Sequence[WeightedMember], alone: Sequence[Snapshot]) -> tuple[LevelView, ...]:
+        """Levels at lines ahead, of one model or of the classes of a mixture, which have the same lines."""
+        if len(alone) == 1 or not self._rivals.classes:
+            return alone[0].levels if len(alone) == 1 else ()
+        view = mixed([one.view for one in members], [one.share for one in members])
+        return tuple(level_view(line, members[0].model, values, view.weight) for line, values in view.levels)
 
     def _toxicities(
         self, members: Sequence[WeightedMember], alone: Sequence[Snapshot], foreseen: Sequence[ToxicityAhead]

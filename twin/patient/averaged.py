@@ -1,4 +1,4 @@
-"""The twin of one patient by several rival models, averaged.
+"""The twin of one patient by several rival models, or by the classes of a mixture, averaged.
 
 Like a single model's twin it is a function of the patient's events: any order of arrival ends in the same bytes.
 """
@@ -23,7 +23,7 @@ from twin.patient.advising.desk import Adviser, Desk, DeskState, answered_alike
 from twin.patient.average_fold import AverageFold, AveragePoint
 from twin.patient.fold import PARTICLES, Fold, Update, earliest
 from twin.patient.model_fold import ModelFold
-from twin.patient.rivals import Rivals, shares
+from twin.patient.rivals import Rivals, classes_of, shares
 from twin.patient.state_row import (
     TwinState,
     UnreadableState,
@@ -68,7 +68,13 @@ class AverageRow(msgspec.Struct, frozen=True, array_like=True):
     desk: DeskState
 
 
-_decoder = msgspec.msgpack.Decoder(AverageRow)
+class _Beginning(msgspec.Struct, frozen=True, array_like=True):
+    """What rows of all twins begin with: a number of that of one model."""
+
+    version: int | str
+
+
+_decoder, _begins = msgspec.msgpack.Decoder(AverageRow), msgspec.msgpack.Decoder(_Beginning)
 
 
 @dataclass(frozen=True)
@@ -88,7 +94,7 @@ class AveragedTwin:
 
     Args:
         patient_id: pseudonym; part of the key of all randomness.
-        models: from `twin.patient.rivals.rivals`; the first sets the rhythm.
+        models: from `twin.patient.rivals`; the first sets the rhythm.
         particles: size of each model's cloud.
         state: where another twin of the patient stood; see `from_row`.
         thresholds, adviser: as of `twin.PatientTwin`.
@@ -122,13 +128,13 @@ class AveragedTwin:
 
     @property
     def weights(self) -> dict[str, float]:
-        """Weight of each model by its id."""
+        """Weight of each model by its id, of a mixture the probability of each class by its name."""
         return dict(zip(self.models.ids, shares(self._folded.log_evidence).tolist(), strict=True))
 
     @property
     def beliefs(self) -> dict[str, Belief]:
-        """Present belief of each model by its id."""
-        return {member.model.id: member.belief for member in self._folded.members}
+        """Present belief of each model by its id, or by the name of the class."""
+        return {name: one.belief for name, one in zip(self.models.ids, self._folded.members, strict=True)}
 
     @property
     def ledger(self) -> AlertLedger:
@@ -136,8 +142,8 @@ class AveragedTwin:
         return self._fold.ledger
 
     def posteriors(self) -> dict[str, Posterior]:
-        """Each model's belief as arrays, by its id."""
-        return {member.model.id: posterior_of(member) for member in self._folded.members}
+        """Each model's belief as arrays, by its id, or by the name of the class."""
+        return {name: posterior_of(one) for name, one in zip(self.models.ids, self._folded.members, strict=True)}
 
     def components(self, now: int | None = None) -> tuple[Component, ...]:
         """The belief as particles that can be carried on, as `twin.PatientTwin.components`; of every model."""
@@ -242,10 +248,15 @@ def begun_twin(
     thresholds: Thresholds = DEFAULT,
     adviser: Adviser | None = None,
 ) -> PatientTwin | AveragedTwin:
-    """A twin that has observed nothing, by a model or by rival ones; arguments are those of `twin.PatientTwin`."""
-    if isinstance(models, Rivals):
-        return AveragedTwin(patient_id, models, particles, thresholds=thresholds, adviser=adviser)
-    return PatientTwin(patient_id, models, particles, thresholds=thresholds, adviser=adviser)
+    """A twin that has observed nothing, by a model or by rival ones; arguments are those of `twin.PatientTwin`.
+
+    Raises:
+        ModelError: a mixture of too many classes.
+    """
+    followed = _followed(models)
+    if isinstance(followed, Rivals):
+        return AveragedTwin(patient_id, followed, particles, thresholds=thresholds, adviser=adviser)
+    return PatientTwin(patient_id, followed, particles, thresholds=thresholds, adviser=adviser)
 
 
 def resumed_twin(
@@ -256,18 +267,32 @@ def resumed_twin(
     Raises:
         UnreadableState: damaged, or written for another version or other models.
     """
-    if isinstance(models, Rivals):
-        return AveragedTwin.from_row(raw, models, thresholds, adviser)
-    return PatientTwin.from_row(raw, models, thresholds, adviser)
+    followed = _followed(models)
+    if isinstance(followed, Rivals):
+        return AveragedTwin.from_row(raw, followed, thresholds, adviser)
+    return PatientTwin.from_row(raw, followed, thresholds, adviser)
 
 
-def histories_in(raw: bytes, *, averaged: bool) -> tuple[History, ...]:
-    """The histories that a twin's row holds, one for each model; ``averaged`` says that it is the row of rival ones.
+def _followed(models: Model | Rivals) -> Model | Rivals:
+    """What a twin goes by: a mixture by its classes."""
+    return classes_of(models) if isinstance(models, Model) and models.mixture is not None else models
+
+
+def histories_in(raw: bytes) -> tuple[History, ...]:
+    """The histories that a twin's row holds, one for each of rival models or classes.
 
     Raises:
         UnreadableState: damaged, or written for another version.
     """
-    return tuple(map(history_in, _of_this_version(raw).twins if averaged else [raw]))
+    return tuple(map(history_in, _of_this_version(raw).twins if _averaged(raw) else [raw]))
+
+
+def _averaged(raw: bytes) -> bool:
+    """Whether a row is that of rival models or classes, by what it begins with."""
+    try:
+        return isinstance(_begins.decode(raw).version, str)
+    except msgspec.MsgspecError as error:
+        raise UnreadableState(f"not the row of a twin: {error}") from None
 
 
 def _decoded(raw: bytes, models: Rivals) -> AverageRow:

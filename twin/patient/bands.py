@@ -180,12 +180,12 @@ def withdrawn(
 
     Args:
         head: with that time.
-        models: that spoke; rival ones have no parameters of their own.
+        models: that spoke; rival ones have no parameters of their own, classes of one model all the same.
         measured: outputs of which nothing was measured then after all.
         estimated, foreseen: there still is an estimate of that time, and a forecast from it on.
     """
     gone = () if estimated else models
-    alone = gone if len(models) == 1 else ()
+    alone = gone[:1] if len({model.id for model in models}) == 1 else ()
     varying = {name for model in alone for name in model.effect_names}
     return Withdrawn(
         **head,

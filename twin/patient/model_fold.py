@@ -19,6 +19,7 @@ from twin.alerts.lifecycle import AlertBook, Transition, advance
 from twin.alerts.rules import assess, rules_hash, settings
 from twin.alerts.snapshot import Snapshot
 from twin.alerts.thresholds import DEFAULT, Thresholds
+from twin.arrays import Floats
 from twin.events import (
     ClinicalEnvelope,
     Estimate,
@@ -38,7 +39,7 @@ from twin.kernel.kernel import compile_model
 from twin.model.spec import Model, OutputSpec
 from twin.patient.accounts.component import Component, as_of, beginning
 from twin.patient.accounts.parting import standings_of
-from twin.patient.accounts.standing import Standing, met
+from twin.patient.accounts.standing import Standing, met, shares
 from twin.patient.advising.desk import NO_ADVICE, DeskState
 from twin.patient.ahead.grading import by_version
 from twin.patient.bands import withdrawals
@@ -204,6 +205,11 @@ class ModelFold:
     def weightiest(self) -> Standing:
         """The account that is most likely now; raises `ValueError` where there is no record."""
         return max(self.standings(), key=lambda one: one.log_weight)
+
+    def individual(self) -> tuple[Floats, Floats]:
+        """Individual parameters (P, N) at the newest point, and the particles' weights (N,)."""
+        standings = self.standings()
+        return self._reader.individual(standings, shares([one.log_weight for one in standings]), self.points[-1].millis)
 
     def components(self, millis: int, share: float = 1.0) -> tuple[Component, ...]:
         """What is believed at ``millis``, not before the newest point; of a whole belief it is a ``share``.

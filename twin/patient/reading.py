@@ -302,11 +302,7 @@ class Reader:
         """Bands of the individual parameters; they change with the belief, the covariates and the segment."""
         belief, timeline = standings[0].position.belief, standings[0].timeline
         if len(standings) > 1:
-            parts = [
-                (part, self._individual(one.position.belief, one.timeline, millis).T, one.position.belief.weight)
-                for part, one in zip(share, standings, strict=True)
-            ]
-            par, weight = pooled(parts)
+            par, weight = self.individual(standings, share, millis)
             return parameter_bands(self._model, self._trunk.kernel.parameters, par.T, weight)
         covariates, segment = timeline.covariates_at(millis), timeline.segments.at(millis)
         known = self._bands
@@ -317,6 +313,13 @@ class Reader:
                 share_names(band)
             known = self._bands = belief, segment, covariates, bands
         return known[3]
+
+    def individual(self, standings: Sequence[Standing], share: Sequence[float], millis: int) -> tuple[Floats, Floats]:
+        """Individual parameters (P, N) at ``millis`` by all accounts together, and the particles' weights (N,)."""
+        return pooled(
+            (part, self._individual(one.position.belief, one.timeline, millis).T, one.position.belief.weight)
+            for part, one in zip(share, standings, strict=True)
+        )
 
     def _individual(self, belief: Belief, timeline: Timeline, millis: int) -> Floats:
         """Individual parameters (N, P) at ``millis``."""

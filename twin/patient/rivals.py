@@ -1,15 +1,19 @@
 """Rival models of one drug, and their average.
 
-    p(z | data) = sum_m w_m p(z | data, m),        w_m = p(data | m) / sum_n p(data | n)
+    p(z | data) = sum_m w_m p(z | data, m),        w_m = q_m p(data | m) / sum_n q_n p(data | n)
 
-(Bayesian model averaging with equal prior odds, Hoeting et al. 1999). A quantity is known by its name and unit; the
+(Bayesian model averaging, Hoeting et al. 1999) with equal prior odds q_m. A quantity is known by its name and unit; the
 models that have it are averaged, with weights that sum to one over them. As every p is a cloud of weighted particles,
 the average is one larger cloud, and all its quantiles and probabilities are exact.
+
+The classes of a mixture (`Model.mixture`) are rivals too: the model as it is of who is of each class, with the shares
+of patients as prior odds, so that a weight is how probable it is that the patient is of that class.
 """
 
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
@@ -34,23 +38,38 @@ Key = TypeVar("Key")
 
 @dataclass(frozen=True)
 class Rivals:
-    """Models to be averaged; make it with `rivals`."""
+    """Models to be averaged; make it with `rivals`, or with `classes_of` a ``mixture``."""
 
     models: tuple[Model, ...]
+    mixture: Model | None = None
 
     @property
     def id(self) -> str:
-        """The models' ids, joined by commas."""
-        return ",".join(self.ids)
+        """The models' ids, joined by commas; of the classes of a mixture that of its model."""
+        return ",".join(self.ids) if self.mixture is None else self.mixture.id
 
     @property
     def ids(self) -> tuple[str, ...]:
-        """Each model's id, in their order."""
-        return tuple(model.id for model in self.models)
+        """Each model's id, in their order; of a mixture the names of its classes."""
+        return self.classes or tuple(model.id for model in self.models)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The classes of a mixture; none of other rivals."""
+        return () if self.mixture is None or self.mixture.mixture is None else self.mixture.mixture.classes
+
+    @property
+    def log_prior(self) -> tuple[float, ...]:
+        """Log prior odds of each model, against those of one among as many that are all alike."""
+        if self.mixture is None or self.mixture.mixture is None:
+            return (0.0,) * len(self.models)
+        return tuple(math.log(len(self.models) * share) for share in self.mixture.mixture.shares)
 
     @property
     def hash(self) -> str:
-        """Of the models' hashes in their order."""
+        """Of the models' hashes in their order; of a mixture that of its model."""
+        if self.mixture is not None:
+            return self.mixture.hash
         return hashlib.blake2b("\x1f".join(m.hash for m in self.models).encode(), digest_size=16).hexdigest()
 
 
@@ -58,7 +77,8 @@ def rivals(models: Sequence[Model]) -> Rivals:
     """Models that may be averaged, in the order given.
 
     Raises:
-        ModelError: fewer than two or too many, one twice, of different drugs, or with nothing in common to be measured.
+        ModelError: fewer than two or too many, one twice, of different drugs, a mixture, or with nothing in common to
+            be measured.
     """
     names = ",".join(model.id for model in models)
     if not 2 <= len(models) <= MOST:
@@ -66,6 +86,9 @@ def rivals(models: Sequence[Model]) -> Rivals:
     twice = sorted({m.id for m in models if sum(other.id == m.id for other in models) > 1})
     if twice:
         raise ModelError(names, "", f"{', '.join(twice)} is named twice; name each rival once")
+    mixtures = ", ".join(model.id for model in models if model.mixture is not None)
+    if mixtures:
+        raise ModelError(names, "mixture", f"{mixtures} has classes of its own, and is followed alone; name it alone")
     first = models[0]
     for other in models[1:]:
         if other.drug != first.drug:
@@ -81,8 +104,29 @@ def rivals(models: Sequence[Model]) -> Rivals:
     return Rivals(tuple(models))
 
 
+def classes_of(model: Model) -> Rivals:
+    """A mixture as one model for each of its classes, in which the class is the patient's and nobody reports it.
+
+    Raises:
+        ModelError: it is no mixture, or of too many classes.
+    """
+    mixture = model.mixture
+    if mixture is None:
+        raise ModelError(model.id, "mixture", "is missing, so that there are no classes")
+    if len(mixture.classes) > MOST:
+        problem = f"is of {len(mixture.classes)} classes; a twin follows at most {MOST}, each as a twin of its own"
+        raise ModelError(model.id, "mixture", problem)
+    return Rivals(tuple(_of_class(model, mixture.covariate, value) for value in mixture.values), model)
+
+
+def _of_class(model: Model, covariate: str, value: float) -> Model:
+    known = [replace(one, reference=value, unseen=True) if one.name == covariate else one for one in model.covariates]
+    meant = hashlib.blake2b(f"{model.hash} {covariate} {value!r}".encode(), digest_size=8).hexdigest()
+    return replace(model, covariates=tuple(known), mixture=None, expected=(), hash=meant)
+
+
 def shares(log_evidence: Sequence[float]) -> Floats:
-    """Weights of models from their log evidence, with equal prior odds."""
+    """Weights of models from their log evidence with log prior odds."""
     found = np.exp(np.array(log_evidence) - max(log_evidence))
     return np.asarray(found / found.sum())
 

@@ -17,7 +17,7 @@ from twin.figure.trajectory import trajectory
 from twin.filter.belief import Belief
 from twin.filter.modes.mode import Mode
 from twin.filter.posthoc import posterior_mode
-from twin.model.spec import Model
+from twin.model.spec import Model, ModelError
 from twin.patient.accounts.component import Component
 from twin.patient.accounts.initial_effects import InitialEffects, initial_effects_of
 from twin.patient.accounts.standing import log_total
@@ -78,6 +78,9 @@ class PatientTwin:
         adviser: who answers when advice is asked for (`twin.dosing.live.LiveAdviser`); without one nobody does, and
             what a row says was answered stands.
 
+    Raises:
+        ModelError: ``model`` is a mixture, whose patients `twin.patient.averaged.begun_twin` follows.
+
     >>> from datetime import UTC, datetime, timedelta
     >>> from twin import PatientTwin, load_model
     >>> from twin.events import DoseGiven, LabResult, Quantity
@@ -107,6 +110,9 @@ class PatientTwin:
         thresholds: Thresholds = DEFAULT,
         adviser: Adviser | None = None,
     ) -> None:
+        if model.mixture is not None:
+            problem = "is of classes that nobody sees; begin the twin of it by `twin.patient.averaged.begun_twin`"
+            raise ModelError(model.id, "mixture", problem)
         self.patient_id = patient_id
         self.model = model
         self.particles = particles

@@ -350,6 +350,7 @@ def _lab(event: LabResult, model: Model) -> LabResult:
         return result if kind_of(output).zero_below is not None else _weighable("result", result, output)
     for covariate in model.covariates:
         if covariate.name == event.analyte:
+            _seen(covariate, "analyte", model)
             return _with(event, value=_plausible(event.value, covariate))
     if event.analyte not in OTHER_ANALYTES:
         raise _Refused("unknown_analyte", f"field 'analyte': {event.analyte!r} is not known; see the event vocabulary")
@@ -360,11 +361,20 @@ def _lab(event: LabResult, model: Model) -> LabResult:
 def _covariate(event: Covariate, model: Model) -> Covariate:
     for covariate in model.covariates:
         if covariate.name == event.name:
+            _seen(covariate, "name", model)
             value = event.value if event.level is None else _of_level(event.level, covariate)
             assert value is not None, "a covariate without a level has its value"
             return _with(event, value=_plausible(value, covariate), level=None)
     known = ", ".join(c.name for c in model.covariates) or "none"
     raise _Refused("unknown_covariate", f"field 'name': {event.name!r} is no covariate of {model.id}; it has {known}")
+
+
+def _seen(covariate: CovariateSpec, field: str, model: Model) -> None:
+    """Refuse a report of the class that nobody sees."""
+    if covariate.unseen:
+        said = f"field '{field}': {covariate.name!r} is the class that nobody sees of {model.id}, and is weighed"
+        mend = "take [mixture] out of the model file where it is reported"
+        raise _Refused("unknown_covariate", f"{said}; {mend}")
 
 
 def _of_level(level: str, covariate: CovariateSpec) -> Quantity:

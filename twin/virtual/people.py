@@ -123,12 +123,15 @@ def read_people(rows: Sequence[Mapping[str, str]], model: Model, file: str) -> t
     """Rows of a table of people as covariates of a model; columns of no covariate are left alone.
 
     Raises:
-        ModelError: no row, no column of a covariate, or a cell that is no number (its line is named).
+        ModelError: no row, no column of a covariate, one of the class that nobody sees, or a cell that is no number
+            (its line is named).
     """
     known = [spec.name for spec in model.covariates]
     if not rows or not set(known) & set(rows[0]):
         has = ", ".join(rows[0]) if rows else "no rows"
         raise ModelError(file, "", f"has {has}; a column of people is one of the covariates: {', '.join(known)}")
+    for name in rows[0]:
+        require_seen(model, name, file, name)
     found: list[dict[str, float]] = []
     for line, row in enumerate(rows, start=2):
         person = {}
@@ -137,6 +140,17 @@ def read_people(rows: Sequence[Mapping[str, str]], model: Model, file: str) -> t
                 person[name] = number_in(row[name], file, f"line {line}, {name}")
         found.append(person)
     return tuple(found)
+
+
+def require_seen(model: Model, name: str, file: str, key: str) -> None:
+    """Refuse to be told the class that nobody sees: whoever is of it is drawn by the shares of the mixture.
+
+    Raises:
+        ModelError: ``name`` is that class.
+    """
+    if model.mixture is not None and name == model.mixture.covariate:
+        problem = f"is the class that nobody sees of {model.id}, drawn by its shares in [mixture]; leave it out here"
+        raise ModelError(file, key, f"{problem}, or take [mixture] out of the model file")
 
 
 def number_in(text: str | None, file: str, where: str) -> float:

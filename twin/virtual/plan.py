@@ -75,7 +75,7 @@ from twin.model.table import Table
 from twin.trial.doses.arms import ARMS
 from twin.virtual.dose_rules import DoseRule
 from twin.virtual.endpoints import Endpoint, read_endpoint
-from twin.virtual.people import Draw, read_draw
+from twin.virtual.people import Draw, read_draw, require_seen
 
 MOST_PATIENTS = 1_000_000
 """Of all trials together."""
@@ -162,6 +162,7 @@ class StudyPlan:
             for k, rule in enumerate(arm.rules):
                 self._known(f"arms[{i}].rules[{k}].output", rule.output, outputs, "output")
         for name, _ in self.draws:
+            require_seen(model, name, self.id, f"people.draw.{name}")
             self._known(f"people.draw.{name}", name, [c.name for c in model.covariates], "covariate")
         for name, _ in self.rse:
             self._known(f"uncertainty.rse.{name}", name, [p.name for p in model.parameters], "parameter")

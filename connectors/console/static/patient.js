@@ -175,6 +175,8 @@ export class Patient {
         `${relative(middle, this.now)}, ${number(row.nadir.value[0])}–${number(row.nadir.value[4])}, ${day(early)}–${day(late)}`]);
     }
     facts.push([text("facts.measured"), number(row.observations), row.ess === null ? "" : text("facts.ess", { n: Math.round(row.ess) })]);
+    const [likeliest, ...others] = (row.classes ?? []).map(([name, p]) => `${words(name)} ${percent(p)}`);
+    if (likeliest) facts.push([text("facts.class"), likeliest, others.join(", ")]);
     for (const note of row.notes) facts.push([text("facts.counted_once"), "", note]);
     $("facts").replaceChildren(...facts.map(([name, value, more]) =>
       make("div", {}, make("dt", { text: name }), make("dd", {}, make("strong", { text: value }), make("small", { text: more })))));

@@ -34,7 +34,7 @@ def open_feed(
     from connectors.feeds.nmtran.several_files import read_files, same_ids
     from twin.modelfile.library import load_model
 
-    known, same = load_model(model), same_ids(join=join, prefix_ids=prefix_ids)
+    known, same = load_model(model, mixtures=True), same_ids(join=join, prefix_ids=prefix_ids)
     readings = read_files(files, known, parse_columns(columns), output, same)
     return Stream(_said(readings, known), sum(len(reading.events) for _, reading in readings))
 

@@ -106,7 +106,7 @@ def _chart(patient: WardPatient) -> Iterator[tuple[int, TimedEvent]]:
     start = patient.admitted
     yield start, TimedEvent(start, Enrolment(**says("enrolment", "", start), model=patient.model.id))
     seen = start + ADMISSION_MS
-    for spec in patient.model.covariates:
+    for spec in patient.model.reported:
         value = Quantity(value=patient.covariates[spec.name], unit=spec.unit)
         yield seen, TimedEvent(seen, Covariate(**says("covariate", spec.name, seen), name=spec.name, value=value))
     for drug, (route, doses) in patient.orders.items():

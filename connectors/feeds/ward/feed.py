@@ -65,7 +65,7 @@ def _spoken(ward: SimulatedWard, protocol: str | None, to: str | None, folder: P
 
     if protocol not in LISTENERS:
         raise ValueError(f"--speak {protocol}: use one of {', '.join(LISTENERS)}")
-    kinds = {Measured("covariate", spec.name, spec.unit) for model in ward.models for spec in model.covariates}
+    kinds = {Measured("covariate", spec.name, spec.unit) for model in ward.models for spec in model.reported}
     for model in ward.models:
         for output in model.outputs:
             kind: Literal["lab_result", "drug_level"] = "lab_result" if drug_of(output, model) is None else "drug_level"

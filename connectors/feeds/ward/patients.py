@@ -20,7 +20,7 @@ from connectors.feeds.ward.pump import Infusion, Scenario, infuse
 from twin.arrays import Floats
 from twin.clock import DAY_MS, HOUR_MS, MINUTE_MS, UNIT_HOURS
 from twin.events import Covariate, DoseGiven, InputEvent, PumpDelivery, Quantity, event_id, from_millis
-from twin.model.spec import CovariateSpec, Model, OutputSpec, RegimenSpec, Route
+from twin.model.spec import CovariateSpec, MixtureSpec, Model, OutputSpec, RegimenSpec, Route
 from twin.model.typical import typical_values
 from twin.observation.kinds import kind_of
 
@@ -125,6 +125,12 @@ class WardPatient:
         """A generator of this patient's own, so that no draw depends on what is drawn for another purpose."""
         return np.random.default_rng([self.seed, self.index, purpose])
 
+    @property
+    def of_class(self) -> str | None:
+        """The class of a mixture that the patient is of, which nobody is told; ``None`` without classes."""
+        mixture = self.model.mixture
+        return None if mixture is None else mixture.named(self.covariates[mixture.covariate])
+
     @cached_property
     def deliveries(self) -> tuple[Delivery, ...]:
         """What really entered, in model time from admission."""
@@ -194,6 +200,7 @@ class WardPatient:
             "model_hash": self.model.hash,
             "eta": self.eta,
             "covariates": self.covariates,
+            **({} if self.of_class is None else {"class": self.of_class}),
             "parameters": self.values,
             "admitted": _stamp(self.admitted),
             "discharged": _stamp(self.discharged),
@@ -261,7 +268,7 @@ def draw_patient(
     rng = np.random.default_rng([seed, index, PERSON])
     draws = np.linalg.cholesky(model.omega) @ rng.standard_normal(len(model.eta_names))
     eta = {name: float(value) for name, value in zip(model.eta_names, draws, strict=True)}
-    covariates = {c.name: _covariate(c, rng) for c in model.covariates}
+    covariates = {c.name: _covariate(c, model.mixture, rng) for c in model.covariates}
     discharged = admitted + round(days * DAY_MS)
     orders = orders_of(model, covariates, admitted, discharged)
     turn = ROTA[(index + index // len(ROTA)) % len(ROTA)]  # shifts each round, so that every model meets every scenario
@@ -286,7 +293,9 @@ def draw_patient(
     )
 
 
-def _covariate(spec: CovariateSpec, rng: np.random.Generator) -> float:
+def _covariate(spec: CovariateSpec, mixture: MixtureSpec | None, rng: np.random.Generator) -> float:
+    if mixture is not None and spec.name == mixture.covariate:
+        return float(rng.choice(mixture.values, p=mixture.shares))
     if spec.levels:
         return float(rng.choice([value for _, value in spec.levels]))
     if (spec.low, spec.high) == (0, 1) and spec.unit == "1":

@@ -130,4 +130,4 @@ def named_models(ids: Sequence[str]) -> tuple[Model, ...]:
     """
     from twin.modelfile.library import load_model
 
-    return tuple(load_model(identity) for identity in ids)
+    return tuple(load_model(identity, mixtures=True) for identity in ids)

@@ -1,4 +1,4 @@
-"""What the twin believes: outputs, parameters, exposure, delivery, its health and, of rival models, their weights.
+"""What the twin believes: outputs, parameters, exposure, delivery, its health, weights of rivals, classes.
 
 | measurement | tags | fields | time |
 |---|---|---|---|
@@ -8,6 +8,7 @@
 | `delivery` | patient, model, drug | rate_mg_per_h, delivered_mg, p_running, p_taken | event |
 | `health` | patient, model | ess, log_evidence, observations, model_hash, kernel_hash | event |
 | `model_weight` | patient, model, rival | weight | event |
+| `class_probability` | patient, model, class | probability | event |
 
 ``p_running`` is the probability that a silent pump runs, and 1 or 0 where it is known whether anything does;
 ``p_taken`` that the newest dose that nobody saw taken was, and 1 where nothing is in doubt.
@@ -54,6 +55,8 @@ def _points(event: Estimate) -> Iterator[tuple[str, dict[str, str], Fields]]:
     yield "health", {}, {**health, "model_hash": event.model_hash, "kernel_hash": event.kernel_hash}
     for rival, weight in (event.model_weights or {}).items():
         yield "model_weight", {"rival": rival}, {"weight": weight}
+    for of, probability in (event.class_probability or {}).items():
+        yield "class_probability", {"class": of}, {"probability": probability}
 
 
 def _exposed(exposure: Exposure) -> Fields:

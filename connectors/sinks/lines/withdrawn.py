@@ -40,4 +40,5 @@ def _points(event: Withdrawn) -> Iterator[tuple[str, dict[str, str]]]:
         yield "health", {}
         rivals = event.model.split(",")
         yield from (("model_weight", {"rival": rival}) for rival in rivals if len(rivals) > 1)
+        yield from (("class_probability", {"class": of}) for of in event.classes)
         yield from (("delivery", {"drug": drug}) for drug in event.drugs)

@@ -10,10 +10,10 @@ import numpy as np
 from connectors.feeds.stream import TimedEvent
 from connectors.feeds.ward.patients import WardPatient
 from streams.batch.trial.patients import TrialPlan, plan_starts, told
-from twin import PatientTwin
 from twin.clock import DAY_MS, MINUTE_MS, UNIT_MS
 from twin.events import Alert, Estimate, Forecast, InputEvent, LabResult, OutputEvent, to_millis
 from twin.model.spec import Model, ToxicitySpec, output_index
+from twin.patient.averaged import begun_twin
 from twin.trial.course import TrueCourse
 from twin.trial.plain_rules import Result, plain_rules
 from twin.trial.pump_faults import Pumped, Raised
@@ -40,6 +40,7 @@ class FollowedPatient:
         stated: probabilities with their outcomes.
         pumped: what was said of the pump; ``None`` for a patient without one.
         alerts: number of alerts of each rule.
+        of_class: the class of a mixture that the patient is of.
     """
 
     patient_id: str
@@ -47,21 +48,24 @@ class FollowedPatient:
     stated: tuple[Stated, ...]
     pumped: Pumped | None
     alerts: dict[str, int]
+    of_class: str | None = None
 
 
 @dataclass
 class _Heard:
-    """What the twin said: every record of an alert with the ms of its being heard, and looks, one a day."""
+    """What the twin said: every record of an alert with the ms of its being heard, looks, one a day, and how probable
+    each class was in the end."""
 
     alerts: list[tuple[int, Alert]] = field(default_factory=list)
     forecasts: dict[int, Forecast] = field(default_factory=dict)
     estimates: dict[int, Estimate] = field(default_factory=dict)
+    classes: dict[str, float] = field(default_factory=dict)
 
 
 def follow(plan: TrialPlan, model: Model, patient: WardPatient) -> FollowedPatient:
     """Tell a twin of ``model`` all that is said of a patient, and judge what it said."""
     end = patient.admitted + round(plan.days * DAY_MS)
-    twin = PatientTwin(patient.id, model, plan.particles)
+    twin = begun_twin(patient.id, model, plan.particles)
     heard, results = _Heard(), []
     for now, batch in _by_minute(told(plan, patient)):
         results += list(_results(model, batch, now))
@@ -72,7 +76,7 @@ def follow(plan: TrialPlan, model: Model, patient: WardPatient) -> FollowedPatie
                 events.append(event)
         if events:
             _listen(heard, twin.observe(events).outputs, now, patient.admitted)
-    stated = [*_of_forecasts(model, patient, heard), *_of_exposures(model, patient, heard)]
+    stated = [*_of_forecasts(model, patient, heard), *_of_exposures(model, patient, heard), *_of_class(patient, heard)]
     warned: dict[str, Warned] = {}
     toxicity = warned_of(model)
     if toxicity is not None:
@@ -84,7 +88,9 @@ def follow(plan: TrialPlan, model: Model, patient: WardPatient) -> FollowedPatie
     counts: dict[str, int] = {}
     for _, alert in heard.alerts:
         counts[alert.rule] = counts.get(alert.rule, 0) + (alert.revision == 0)
-    return FollowedPatient(patient.id, warned, tuple(stated), _pumped(patient, heard, plan.days), counts)
+    return FollowedPatient(
+        patient.id, warned, tuple(stated), _pumped(patient, heard, plan.days), counts, patient.of_class
+    )
 
 
 def _by_minute(arrivals: Iterator[TimedEvent]) -> Iterator[tuple[int, list[InputEvent]]]:
@@ -119,6 +125,8 @@ def _listen(heard: _Heard, outputs: Sequence[OutputEvent], now: int, admitted: i
         if isinstance(output, Alert):
             heard.alerts.append((now, output))
         elif to_millis(output.time) == newest:
+            if isinstance(output, Estimate):
+                heard.classes = output.class_probability or {}
             day = (newest - admitted) // DAY_MS
             if isinstance(output, Forecast):
                 heard.forecasts.setdefault(day, output)
@@ -192,6 +200,12 @@ def _of_forecasts(model: Model, patient: WardPatient, heard: _Heard) -> Iterator
                 continue
             came = course.falls_below(*window, lasting=round(toxicity.lasting * unit))
             yield Stated(f"{toxicity.name} within the horizon", patient.id, ahead.probability, came)
+
+
+def _of_class(patient: WardPatient, heard: _Heard) -> list[Stated]:
+    """How probable each class was in the end, where the true patients are of classes of these names."""
+    known = heard.classes if patient.of_class in heard.classes else {}
+    return [Stated(f"is of class {name}", patient.id, p, name == patient.of_class) for name, p in known.items()]
 
 
 def _of_exposures(model: Model, patient: WardPatient, heard: _Heard) -> Iterator[Stated]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -35,6 +36,7 @@ class TrialReport:
         settings: of the trial, as they were told.
         worths: the twin's warnings first, then the plain rules'.
         failed: patients that could not be followed, with the reason.
+        classes: how many patients are of each class of a mixture.
     """
 
     model: str
@@ -49,6 +51,7 @@ class TrialReport:
     planned: AsPlanned
     alerts: dict[str, int]
     failed: tuple[tuple[str, str], ...]
+    classes: dict[str, int] = field(default_factory=dict)
 
 
 def run(plan: TrialPlan, model: Model, jobs: int, done: Callable[[int], None]) -> TrialReport:
@@ -118,7 +121,18 @@ def report(
         as_planned(pumped),
         {rule: sum(one.alerts.get(rule, 0) for one in found) for rule in rules},
         failed,
+        counted(one.of_class for one in found),
     )
+
+
+def counted(classes: Iterable[str | None]) -> dict[str, int]:
+    """How many patients are of each class, in the order of the names; none without classes."""
+    return dict(sorted(Counter(one for one in classes if one is not None).items()))
+
+
+def classes_line(classes: Mapping[str, int]) -> str:
+    """How many patients are of each class of a mixture, at the end of a line; nothing without classes."""
+    return "".join(f", {count} {name}" for name, count in classes.items())
 
 
 def believed(model: Model, plan: TrialPlan) -> Model:

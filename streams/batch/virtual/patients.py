@@ -38,6 +38,7 @@ class Followed:
         endpoints: (arms, endpoints), NaN where the patient does not count.
         doses: (arms,) mg of the drug under study given, of those planned in the arm.
         left: (arms,) days from the first dose until the patient left; NaN for who stayed.
+        of_class: the class of a mixture that the patient is of, in every arm.
     """
 
     trial: int
@@ -45,6 +46,7 @@ class Followed:
     endpoints: Floats
     doses: Floats
     left: Floats
+    of_class: str | None = None
 
 
 def follow_patient(study: Study, trial: int, number: int) -> Followed:
@@ -56,8 +58,10 @@ def follow_patient(study: Study, trial: int, number: int) -> Followed:
     plan = study.plan
     shape = (len(plan.arms), len(plan.endpoints))
     endpoints, doses, left = np.empty(shape), np.empty(shape[0]), np.empty(shape[0])
+    of_class = None
     for a, arm in enumerate(plan.arms):
         patient = _patient(study, arm, trial, number)
+        of_class = patient.of_class
         given = _given(study, arm, patient)
         first = min(order.step.start_ms for order in given.planned)
         end = first + round(plan.days * DAY_MS)
@@ -66,7 +70,7 @@ def follow_patient(study: Study, trial: int, number: int) -> Followed:
         endpoints[a] = [one.of(times, course[one.output], first, gone) for one in plan.endpoints]
         doses[a] = _share_given(given, patient.model.drug, end if gone is None else min(gone, end))
         left[a] = np.nan if gone is None or gone >= end else (gone - first) / DAY_MS
-    return Followed(trial, number, endpoints, doses, left)
+    return Followed(trial, number, endpoints, doses, left, of_class)
 
 
 def _patient(study: Study, arm: Arm, trial: int, number: int) -> WardPatient:

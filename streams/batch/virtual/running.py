@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
 
+from streams.batch.process_pool import model_of
 from streams.batch.tables import Cell, write_table
-from streams.batch.trial.running import of_each
+from streams.batch.trial.running import counted, of_each
 from streams.batch.virtual.patients import Followed, follow_patient
 from streams.batch.virtual.study import Study
 from twin.virtual.comparison import Compared, compare
@@ -34,6 +35,7 @@ class VirtualReport:
         settings: as they were told.
         patients: that were followed, of all trials.
         failed: patients who could not be followed, with the reason.
+        classes: how many patients are of each class of a mixture.
     """
 
     study: str
@@ -46,6 +48,7 @@ class VirtualReport:
     arms: tuple[ArmGiven, ...]
     compared: tuple[Compared, ...]
     failed: tuple[tuple[str, str], ...]
+    classes: dict[str, int] = field(default_factory=dict)
 
 
 def run_study(
@@ -95,6 +98,7 @@ def report(
         tuple(ArmGiven(*each) for each in means),
         compare(plan.endpoints, arms, values, plan.level),
         failed,
+        counted(one.of_class for one in found),
     )
 
 
@@ -112,13 +116,15 @@ def publish_study(found: VirtualReport, followed: Sequence[Followed], study: Stu
 
 
 def patients_table(followed: Sequence[Followed], study: Study) -> dict[str, list[Cell]]:
-    """A row for every patient and arm."""
-    plan = study.plan
-    table: dict[str, list[Cell]] = {name: [] for name in ("trial", "patient", "arm", "dose", "left_day")}
+    """A row for every patient and arm; of a mixture ``CLASS_...`` says who the patient really is."""
+    plan, mixture = study.plan, model_of(study.text, study.model_id).mixture
+    shown = () if mixture is None else (f"CLASS_{mixture.covariate}",)
+    table: dict[str, list[Cell]] = {name: [] for name in ("trial", "patient", *shown, "arm", "dose", "left_day")}
     table |= {endpoint.name: [] for endpoint in plan.endpoints}
     for one in followed:
         for a, arm in enumerate(plan.arms):
-            row = [one.trial + 1, one.number + 1, arm.name, float(one.doses[a]), float(one.left[a])]
+            who = [one.trial + 1, one.number + 1, *(one.of_class for _ in shown)]
+            row = [*who, arm.name, float(one.doses[a]), float(one.left[a])]
             for column, cell in zip(table.values(), [*row, *one.endpoints[a].tolist()], strict=True):
                 column.append(cell)
     return table

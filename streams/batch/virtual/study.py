@@ -17,9 +17,10 @@ from twin.dosing.protocol import Protocol, load_protocol
 from twin.model.spec import Model, ModelError
 from twin.modelfile.library import load_model
 from twin.modelfile.reader import content_of, read_model
+from twin.trial.doses.arms import OF_ONE_CLASS
 from twin.trial.population import Departure
 from twin.virtual.people import read_people
-from twin.virtual.plan import Arm, StudyError, StudyPlan, parse_study
+from twin.virtual.plan import FIXED, WAYS, Arm, StudyError, StudyPlan, parse_study
 from twin.virtual.uncertainty import Shifts, drawn_factors, given_factors, shiftable
 
 Row = TypeVar("Row")
@@ -95,7 +96,7 @@ def load_study(path: Path) -> Study:
         raise StudyError(path.name, "", f"is no UTF-8 text: {error}") from None
     plan = parse_study(text, path.name)
     beside = path.parent / plan.model
-    model = load_model(str(beside) if beside.is_file() else plan.model)
+    model = load_model(str(beside) if beside.is_file() else plan.model, mixtures=True)
     plan.checked(model)
     people = _rows(path.parent, plan.people_file, lambda rows, file: read_people(rows, model, file))
     draws = _rows(path.parent, plan.draws_file, lambda rows, file: given_factors(rows, model, file))
@@ -103,6 +104,7 @@ def load_study(path: Path) -> Study:
     found = Study(plan, model.text, model.id, people, draws, protocols)
     for arm in plan.arms:
         _treatable(true_model(found, arm), plan, arm)
+        _choosable(model, plan, arm)
         believed_model(found, arm)
     for trial in range(min(plan.trials, max(1, len(draws)))):
         found.shifts(trial).of(model)
@@ -162,6 +164,13 @@ def _treatable(model: Model, plan: StudyPlan, arm: Arm) -> None:
             "arms",
             f"'{arm.name}' has no [[arms.regimens]] and {model.id} has none either: nobody knows how to treat with it",
         )
+
+
+def _choosable(model: Model, plan: StudyPlan, arm: Arm) -> None:
+    if model.mixture is not None and arm.by in OF_ONE_CLASS:
+        problem = f"'{arm.by}' chooses for one most probable patient, and {model.id} has one in each of its classes"
+        others = ", ".join(way for way in WAYS if way not in (FIXED, *OF_ONE_CLASS))
+        raise StudyError(plan.id, "arms", f"'{arm.name}': {problem}; let one of {others} choose")
 
 
 def _rows(

@@ -332,7 +332,7 @@ def sign(
     from twin.modelfile.library import load_model
 
     try:
-        found = load_model(model)
+        found = load_model(model, mixtures=True)
         file = releases / f"{found.id}{of.ENDING}"
         reviewed = datetime.now(UTC).date()
         of.publish(of.sign(found, of.open_key(key, passphrase), reviewer, reviewed, note, replaces), found, releases)
@@ -358,7 +358,7 @@ def verify(
         _fail(error)
     for name in models:
         try:
-            release = opened.check(load_model(name))
+            release = opened.check(load_model(name, mixtures=True))
         except (ModelError, OSError, NotReleased) as error:
             wrong += 1
             typer.echo(str(error), err=True)

@@ -68,7 +68,9 @@ def simulate(
 
 def lines_of(found: VirtualReport) -> list[str]:
     """The figures as text."""
-    lines = [f"{found.patients} patients"]
+    from streams.batch.trial.running import classes_line
+
+    lines = [f"{found.patients} patients{classes_line(found.classes)}"]
     lines += [f"{one.arm}: {one.dose:.3g} of the planned dose, {100 * one.left:.3g} % left" for one in found.arms]
     for one in found.compared:
         line = f"{one.endpoint}, {one.arm}: {one.value.value:.3g} ({one.value.low:.3g} to {one.value.high:.3g})"

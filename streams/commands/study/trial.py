@@ -122,8 +122,8 @@ def trial(
         if out.exists() and not out.is_dir():
             raise CaseError(f"--out {out} is a file; name a folder")
         _check_used(context, of)
-        chosen = load_model(model)
-        true = load_model(truth) if truth else chosen
+        chosen = load_model(model, mixtures=True)
+        true = load_model(truth, mixtures=True) if truth else chosen
         _check_pair(chosen, true)
         departure = Departure(_pairs("--factor", factor), _pairs("--occasion", occasion), tails)
         plan = TrialPlan(
@@ -168,7 +168,9 @@ def trial(
 
 def dose_lines(found: DoseReport) -> list[str]:
     """The figures of a trial of doses or lines as text."""
-    lines = [f"{found.patients} patients"]
+    from streams.batch.trial.running import classes_line
+
+    lines = [f"{found.patients} patients{classes_line(found.classes)}"]
     for arm in found.arms:
         for number, cycle in (*enumerate(arm.cycles, start=1), ("all", arm.all_cycles)):
             lines.append(f"{arm.arm}, cycle {number}" if number != "all" else f"{arm.arm}, all cycles")
@@ -184,9 +186,10 @@ def dose_lines(found: DoseReport) -> list[str]:
 
 def lines_of(found: TrialReport) -> list[str]:
     """The figures as text."""
+    from streams.batch.trial.running import classes_line
     from twin.trial.pump_faults import spread
 
-    lines = [f"{found.patients} patients, {found.patient_days:g} patient-days"]
+    lines = [f"{found.patients} patients, {found.patient_days:g} patient-days{classes_line(found.classes)}"]
     for one in found.worths:
         lines.append(f"{one.name}: {one.events} events, {one.claims} alerts")
         lines += [f"  {m.name:30} {m.value:8.3g}   {m.low:.3g} to {m.high:.3g}" for m in one.measures]
@@ -224,13 +227,17 @@ def _dose_arguments(
 
     from streams.batch.cases import CaseError
     from twin.dosing.protocol import load_protocol, usual_protocol
-    from twin.trial.doses.arms import ARMS
+    from twin.trial.doses.arms import ARMS, OF_ONE_CLASS
     from twin.trial.doses.rival import judged_alike
 
-    chosen = tuple(dict.fromkeys(arm or ARMS))
+    without = () if model.mixture is None else OF_ONE_CLASS
+    chosen = tuple(dict.fromkeys(arm or (one for one in ARMS if one not in without)))
     for name in chosen:
         if name not in ARMS:
             raise CaseError(f"--arm {name}: there is no such arm; name some of {', '.join(ARMS)}")
+        if name in without:
+            said = f"it chooses for one most probable patient, and {model.id} has one in each of its classes"
+            raise CaseError(f"--arm {name}: {said}; leave it out")
     allowed = usual_protocol(model) if protocol is None else load_protocol(protocol).checked(model)
     target = allowed.target_of(model)
     if target is not None and target.measure != "course":
@@ -272,7 +279,7 @@ def _check_pair(model: Model, truth: Model) -> None:
     from streams.batch.cases import CaseError
 
     for what, believed, real in (
-        ("covariates", {c.name for c in model.covariates}, {c.name for c in truth.covariates}),
+        ("covariates", {c.name for c in model.covariates}, {c.name for c in truth.reported}),
         ("drugs", set(model.drugs), set(truth.drugs)),
     ):
         if not real <= believed:

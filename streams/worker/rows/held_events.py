@@ -89,7 +89,7 @@ def held_in(raw: bytes) -> Iterator[HeldEvent]:
     if not row.twin:
         return
     found: dict[tuple[str, str, datetime], HeldEvent] = {}
-    for history in histories_in(row.twin, averaged="," in row.model_id):
+    for history in histories_in(row.twin):
         for held in (*_facts(history, row.patient_id), *_repeated(history, row.patient_id)):
             found.setdefault((held.event_id, held.what, held.begins), held)
     yield from sorted(found.values(), key=lambda held: (held.begins, held.event_id, held.what))

@@ -419,6 +419,12 @@ def test_the_limits_of_the_patients_model_come_along() -> None:
     assert board.patient("P-2").floors == ()
 
 
+def test_a_patient_of_unseen_classes_has_them_likeliest_first() -> None:
+    board = folded([make.estimate("P-1").model_copy(update={"class_probability": {"slow": 0.25, "fast": 0.75}})])
+    assert picture(board)["ward"]["rows"][0]["classes"] == [["fast", 0.75], ["slow", 0.25]]
+    assert picture(folded([make.estimate("P-1")]))["ward"]["rows"][0]["classes"] == []
+
+
 def test_dead_letters_are_counted_once_and_their_originals_are_not_shown() -> None:
     board = folded([make.rejected(offset=3), make.rejected(offset=3), make.rejected(offset=4)])
     frame = plain(board.ward())

@@ -17,7 +17,19 @@ from connectors.sinks.event_lines import drawn, event_lines, topics_drawn
 from connectors.sinks.influx import Settings, open_writer
 from tests import factories as make
 from tests.lineprotocol import Point, parse
-from twin.events import EVENTS, OUTPUT_EVENTS, Clock, DoseGiven, Event, Quantity, Rejected, Subject, kind_of, to_millis
+from twin.events import (
+    EVENTS,
+    OUTPUT_EVENTS,
+    Clock,
+    DoseGiven,
+    Event,
+    Quantity,
+    Rejected,
+    Subject,
+    Withdrawn,
+    kind_of,
+    to_millis,
+)
 
 names = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=32)
 clean_names = st.text(st.characters(exclude_categories=["Cs", "Cc", "Zl", "Zp"]), min_size=1, max_size=32)
@@ -53,6 +65,22 @@ def test_rival_models_have_their_weights_beside_the_health_of_their_average() ->
             f"model_weight,patient={averaged.patient_id},model=one.other,rival=other",
             "weight=0.75,rev=0i,withdrawn=false",
         ],
+    ]
+
+
+def test_classes_that_nobody_sees_have_their_probabilities_and_lose_them_with_the_estimate() -> None:
+    estimate = make.estimate().model_copy(update={"class_probability": {"slow": 0.25, "fast": 0.75}})
+    named = f"class_probability,patient={estimate.patient_id},model={estimate.model},class="
+    lines = [line for line in lines_of(estimate) if line.startswith(named)]
+    assert [line.removeprefix(named).split(" ")[:2] for line in lines] == [
+        ["slow", "probability=0.25,rev=0i,withdrawn=false"],
+        ["fast", "probability=0.75,rev=0i,withdrawn=false"],
+    ]
+    gone = Withdrawn.example().model_copy(update={"classes": ("slow", "fast")})
+    taken = [line.split(" ") for line in lines_of(gone) if line.startswith("class_probability,")]
+    assert [(series.rsplit("class=", 1)[1], fields) for series, fields, _ in taken] == [
+        ("slow", "rev=0i,withdrawn=true"),
+        ("fast", "rev=0i,withdrawn=true"),
     ]
 
 

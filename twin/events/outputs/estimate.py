@@ -65,6 +65,8 @@ class Estimate(OutputEvent):
     ``kernel_hash`` is that of the generated code that computed it, of rival models joined by commas.
     ``priors`` say of each parameter what was to be expected of this patient before anything was measured.
     ``model_weights`` are those of rival models whose average this is; such a twin has no parameters of its own.
+    ``class_probability``, of a model with classes that nobody sees, is how probable it is by class that the patient is
+    of it; all else is averaged over the classes, and ``priors`` are left out.
     ``running``, while a pump is silent, is the probability by drug that it runs; all else is averaged over when it may
     have stopped.
     ``taken``, while it is in doubt whether a dose was, is the probability by drug that the newest such dose was taken.
@@ -88,6 +90,7 @@ class Estimate(OutputEvent):
     kernel_hash: KernelHash
     priors: dict[Tag, PriorRange] | None = None
     model_weights: dict[Tag, Share] | None = None
+    class_probability: dict[Tag, Probability] | None = None
     running: dict[Tag, Probability] | None = None
     taken: dict[Tag, Probability] | None = None
     notes: tuple[Text, ...] | None = None

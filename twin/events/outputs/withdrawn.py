@@ -21,9 +21,9 @@ class Withdrawn(OutputEvent):
     """What was said of ``time`` and has no reason any more, as data came late, were corrected or retracted.
 
     Unless there still is an estimate at ``time`` (``estimated``), that one is withdrawn: ``outputs``, ``parameters``,
-    ``exposure`` and ``drugs`` name what it told of. Unless there still is a forecast from ``time`` on (``foreseen``),
-    that one is, with its ``nadir``. ``measured`` are outputs of which no value was measured then after all: what was
-    expected of it is withdrawn. What is said of ``time`` after this stands again.
+    ``exposure``, ``drugs`` and ``classes`` name what it told of. Unless there still is a forecast from ``time`` on
+    (``foreseen``), that one is, with its ``nadir``. ``measured`` are outputs of which no value was measured then after
+    all: what was expected of it is withdrawn. What is said of ``time`` after this stands again.
     """
 
     sent_on: ClassVar[Channel] = ESTIMATES
@@ -37,6 +37,7 @@ class Withdrawn(OutputEvent):
     exposure: tuple[Series, ...] = ()
     nadir: tuple[Series, ...] = ()
     drugs: tuple[Tag, ...] = ()
+    classes: tuple[Tag, ...] = ()
     measured: tuple[Series, ...] = ()
 
     @classmethod

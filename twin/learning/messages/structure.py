@@ -96,6 +96,12 @@ def require_version(old: Model, new: Model) -> None:
     Raises:
         ValueError: naming both.
     """
+    for one in (old, new):
+        if one.mixture is not None:
+            raise ValueError(
+                f"{one.id} has classes that nobody sees ([mixture]), and its twins do not move while workers run; fold"
+                " patients anew with 'dosetwin patient rebuild --into', while workers rest"
+            )
     if structure_of(old) != structure_of(new):
         raise ValueError(
             f"{new.id} is no version of {old.id}: more differs than the numbers that are learnt; fold patients anew by "

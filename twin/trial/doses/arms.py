@@ -33,6 +33,9 @@ from twin.trial.doses.single import at_mode
 
 ARMS = ("protocol", "published", "mode", "twin", "horizon", "known")
 
+OF_ONE_CLASS = ("mode",)
+"""What needs one most probable patient, and cannot choose by a mixture of classes, each of which has its own."""
+
 HALVINGS = 8
 """Of the range of doses, in search of the one at the mode: to half a hundredth of the plan."""
 

@@ -8,12 +8,12 @@ from connectors.feeds.ward.patients import WardPatient
 from streams.batch.trial.doses.record import Said
 from streams.batch.trial.doses.schedule import Order
 from streams.batch.trial.patients import TrialPlan
-from twin import PatientTwin
 from twin.alerts.conditions.methotrexate import DRUG, HOURS, UNIT
 from twin.clock import HOUR_MS
 from twin.dosing.rescue.crossing import crossed, crossing_probability
 from twin.model.spec import Model
 from twin.patient.ahead.levels import Line
+from twin.patient.averaged import begun_twin
 from twin.record.orders import PlanStep
 from twin.trial.reliability import Stated
 
@@ -41,7 +41,7 @@ def watch_line(plan: TrialPlan, model: Model, patient: WardPatient, samples: tup
     course = said.solved(marks[-1] + 1, np.array(marks, dtype=np.int64)).course[name]
     lines = [Line(output, step.start_ms, hours, first.hours) for hours in HOURS]
     came = bool(crossed(lines, course[:, None])[0])
-    twin = PatientTwin(patient.id, model, plan.particles)
+    twin = begun_twin(patient.id, model, plan.particles)
     now = drawn[-1][0] + 1
     twin.observe([*said.characteristics(), *said.doses(now), *said.results(now, [at for at, _ in drawn], model)])
     return Stated(WHAT, patient.id, crossing_probability(twin.components(now)), came)

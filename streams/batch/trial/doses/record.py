@@ -18,7 +18,7 @@ from streams.batch.trial.doses.schedule import Order
 from twin.arrays import Floats
 from twin.clock import HOUR_MS
 from twin.events import Covariate, DoseGiven, InputEvent, LabResult, Quantity, event_id, from_millis
-from twin.model.spec import Model, Route, output_index
+from twin.model.spec import CovariateSpec, Model, Route, output_index
 
 
 class Said:
@@ -43,7 +43,7 @@ class Said:
     def solved(self, until: int, grid: NDArray[np.int64] | None = None) -> Solved:
         """The course until ``until`` (ms), at ``grid`` (T,), with what was measured of samples before."""
         samples = [(at, self._numbers[output]) for at, output in self._drawn if at < until]
-        happened = [*self.characteristics(), *self.doses(until)]
+        happened = [*self._characteristics(self.patient.model.covariates), *self.doses(until)]
         times = np.array([until], dtype=np.int64) if grid is None else grid
         return solved(self.patient.model, self.patient.id, self.eta, happened, samples, times)
 
@@ -63,14 +63,22 @@ class Said:
         return found
 
     def characteristics(self) -> list[InputEvent]:
-        """All covariates, as they are known on admission."""
+        """All covariates that anybody sees, as they are known on admission."""
+        return self._characteristics(self.patient.model.reported)
+
+    def unseen(self) -> list[InputEvent]:
+        """The class that the patient is of, where there is one, which nobody is told."""
+        model = self.patient.model
+        return self._characteristics([spec for spec in model.covariates if spec not in model.reported])
+
+    def _characteristics(self, specs: Sequence[CovariateSpec]) -> list[InputEvent]:
         return [
             Covariate(
                 **self._told(spec.name, self.patient.admitted),
                 name=spec.name,
                 value=Quantity(value=self.patient.covariates[spec.name], unit=spec.unit),
             )
-            for spec in self.patient.model.covariates
+            for spec in specs
         ]
 
     def doses(self, until: int) -> list[InputEvent]:

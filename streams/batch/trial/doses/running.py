@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 
 from streams.batch.trial.doses.lines import WHAT, watch_line
 from streams.batch.trial.doses.treating import DosePlan, TreatedPatient, treat
 from streams.batch.trial.patients import TrialPlan, virtual_patient
-from streams.batch.trial.running import believed, believed_model, of_each, true_model
+from streams.batch.trial.running import believed, believed_model, counted, of_each, true_model
 from twin.dosing.protocol import Protocol
 from twin.model.spec import Model
 from twin.trial.doses.figures import ArmFigures, arm_figures
@@ -27,6 +27,7 @@ class DoseReport:
         reliability: of what was stated.
         discriminations: how well stated probabilities tell who will; none in a trial of doses.
         failed: patients that could not be treated, with the reason.
+        classes: how many patients are of each class of a mixture.
     """
 
     model: str
@@ -38,6 +39,7 @@ class DoseReport:
     reliability: tuple[Reliability, ...]
     discriminations: tuple[Discrimination, ...]
     failed: tuple[tuple[str, str], ...]
+    classes: dict[str, int] = field(default_factory=dict)
 
 
 def run_doses(plan: DosePlan, model: Model, jobs: int, done: Callable[[int], None]) -> DoseReport:
@@ -64,6 +66,7 @@ def run_doses(plan: DosePlan, model: Model, jobs: int, done: Callable[[int], Non
         reliability(stated for one in treated for stated in one.stated),
         (),
         failed,
+        counted(one.of_class for one in treated),
     )
 
 

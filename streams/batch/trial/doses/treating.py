@@ -11,7 +11,6 @@ from connectors.feeds.ward.patients import WardPatient
 from streams.batch.trial.doses.record import Said
 from streams.batch.trial.doses.schedule import BEFORE_MS, Order, Schedule, schedule
 from streams.batch.trial.patients import TrialPlan
-from twin import PatientTwin
 from twin.clock import DAY_MS, HOUR_MS, UNIT_MS
 from twin.dosing.advice import advise_on
 from twin.dosing.protocol import Protocol
@@ -20,6 +19,8 @@ from twin.filter.trunk import Trunk
 from twin.kernel.kernel import compile_model
 from twin.model.spec import Model
 from twin.patient.accounts.component import Component, beginning
+from twin.patient.averaged import AveragedTwin, begun_twin
+from twin.patient.twin import PatientTwin
 from twin.record.history import History
 from twin.record.orders import Plan, PlanStep
 from twin.record.recording import insert_event
@@ -51,11 +52,12 @@ class DosePlan:
 
 @dataclass(frozen=True)
 class TreatedPatient:
-    """A patient in all arms, and what was stated of the twin's doses."""
+    """A patient in all arms, what was stated of the twin's doses, and the class of a mixture that the patient is of."""
 
     patient_id: str
     arms: tuple[Treated, ...]
     stated: tuple[Stated, ...]
+    of_class: str | None = None
 
 
 def treat(plan: DosePlan, model: Model, patient: WardPatient) -> TreatedPatient:
@@ -82,7 +84,7 @@ def treat(plan: DosePlan, model: Model, patient: WardPatient) -> TreatedPatient:
         cycles = course.run()
         treated.append(Treated(patient.id, arm, cycles))
         stated += course.stated(cycles)
-    return TreatedPatient(patient.id, tuple(treated), tuple(stated))
+    return TreatedPatient(patient.id, tuple(treated), tuple(stated), patient.of_class)
 
 
 @dataclass
@@ -107,7 +109,7 @@ class ArmCourse:
         """Choose and give the doses of all courses."""
         drug = self.plan.protocol.drug
         its = self.its
-        twin = PatientTwin(self.patient.id, self.model, self.plan.trial.particles) if self.arm in WAYS else None
+        twin = begun_twin(self.patient.id, self.model, self.plan.trial.particles) if self.arm in WAYS else None
         for millis, until in zip(its.decided, (*its.decided[1:], its.courses[-1]), strict=True):
             to_come = [order.step for order in its.of(drug) if order.step.start_ms > millis]
             chosen = {step: step.amount for step in to_come}
@@ -135,7 +137,9 @@ class ArmCourse:
                     found.append(Stated(f"{name}, {dosed}", who, p, cycle.suffered[name]))
         return found
 
-    def _choose(self, millis: int, to_come: Sequence[PlanStep], twin: PatientTwin | None) -> list[PlanStep]:
+    def _choose(
+        self, millis: int, to_come: Sequence[PlanStep], twin: PatientTwin | AveragedTwin | None
+    ) -> list[PlanStep]:
         drug, protocol = self.plan.protocol.drug, self.plan.protocol
         steps = [order.step for order in self.said.given if order.drug == drug]
         orders: Plan = {drug: tuple(sorted((*steps, *to_come), key=lambda step: step.start_ms))}
@@ -150,7 +154,10 @@ class ArmCourse:
             return [up.step for up in self.foreseen[millis].doses]
         if self.arm == "known":
             part = really(
-                self._component(millis, self.patient.model, heard, orders), self.said.eta, self.said.key, COPIES
+                self._component(millis, self.patient.model, [*heard, *self.said.unseen()], orders),
+                self.said.eta,
+                self.said.key,
+                COPIES,
             )
             return [up.step for up in advise_on((part,), protocol).advised.doses]
         component = self._component(millis, self.model, heard, orders)

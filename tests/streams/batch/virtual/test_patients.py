@@ -7,9 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from connectors.reports.trials.virtual_study import virtual_study_page
 from streams.batch.virtual.patients import follow_patient
+from streams.batch.virtual.running import patients_table, report
 from streams.batch.virtual.study import Study, load_study
+from tests.twin.population.mixture import mixtures
 from tests.twin.virtual.test_plan import STUDY
+from twin.model.spec import ModelError
 from twin.virtual.plan import StudyError
 
 NADIR = '[[endpoints]]\nname = "nadir"\noutput = "neutrophils"\nmeasure = "lowest"\n'
@@ -100,3 +104,62 @@ def test_an_arm_that_chooses_by_an_exposure_cannot_keep_a_window(tmp_path: Path)
     arm = '[[arms]]\nname = "kept"\nby = "twin"\nprotocol = "window.toml"\n[[endpoints]]'
     with pytest.raises(StudyError, match=r"window\.toml: window: 'twin' chooses by an exposure; .* horizon, mode"):
         study_of(tmp_path, STUDY.replace("[[endpoints]]", arm, 1))
+
+
+CLASSES = """
+id = "classes"
+title = "Classes that nobody sees"
+model = "mine.toml"
+assumed = "an example"
+patients = 8
+days = 1.5
+sampling = { count_days = 0.25 }
+[[arms]]
+name = "planned"
+[[endpoints]]
+name = "mean level"
+output = "plasma"
+measure = "mean"
+"""
+
+
+KEPT = '[[arms]]\nname = "kept"\nby = "horizon"\nprotocol = "kept.toml"\n[[endpoints]]'
+
+
+def of_classes(folder: Path, text: str = CLASSES) -> Study:
+    (folder / "mine.toml").write_text(mixtures.treated().text)
+    kept = WINDOW.replace("docetaxel", "toxin").replace("neutrophils", "plasma").replace("20 d", "12 h")
+    (folder / "kept.toml").write_text(kept)
+    return study_of(folder, text)
+
+
+def test_patients_are_of_the_classes_of_a_mixture_by_number_and_seed(tmp_path: Path) -> None:
+    study = of_classes(tmp_path)
+    found = [follow_patient(study, 0, number) for number in range(8)]
+    assert {one.of_class for one in found} == {"slow", "fast"}
+    mean = {name: np.mean([one.endpoints[0, 0] for one in found if one.of_class == name]) for name in ("slow", "fast")}
+    assert mean["slow"] > 1.5 * mean["fast"]
+    table = patients_table(found, study)
+    assert table["CLASS_SORT"] == [one.of_class for one in found]
+    told = report(study, "x", found)
+    assert told.classes == {name: [one.of_class for one in found].count(name) for name in ("fast", "slow")}
+    assert f"{told.classes['fast']} fast" in virtual_study_page(told)
+    with_arm = of_classes(tmp_path, CLASSES.replace("[[endpoints]]", KEPT, 1))
+    kept = follow_patient(with_arm, 0, 0)
+    assert kept.of_class == found[0].of_class
+    assert kept.endpoints[0].tobytes() == found[0].endpoints[0].tobytes()
+    assert 0.2 <= kept.doses[1] <= 1.5, "a twin of both classes chose"
+
+
+def test_an_arm_by_one_most_probable_patient_is_refused_where_there_is_one_in_each_class(tmp_path: Path) -> None:
+    with pytest.raises(StudyError, match=r"'kept': 'mode' chooses for one most probable patient, .* twin, horizon"):
+        of_classes(tmp_path, CLASSES.replace("[[endpoints]]", KEPT.replace("horizon", "mode"), 1))
+
+
+def test_the_class_that_nobody_sees_is_drawn_by_its_shares_alone(tmp_path: Path) -> None:
+    drawn = '[people.draw.SORT]\ndistribution = "uniform"\nlow = 1\nhigh = 2\n[[arms]]'
+    with pytest.raises(ModelError, match=r"people\.draw\.SORT: is the class .* \[mixture\]"):
+        of_classes(tmp_path, CLASSES.replace("[[arms]]", drawn, 1))
+    (tmp_path / "people.csv").write_text("SORT\n1\n")
+    with pytest.raises(ModelError, match=r"people\.csv: SORT: is the class that nobody sees"):
+        of_classes(tmp_path, CLASSES.replace("[[arms]]", '[people]\nfile = "people.csv"\n[[arms]]', 1))

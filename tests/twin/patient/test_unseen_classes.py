@@ -1,0 +1,134 @@
+"""A twin of a patient whose class nobody sees: rivals with the shares of patients as prior odds."""
+
+from __future__ import annotations
+
+from random import Random
+
+import numpy as np
+import pytest
+
+from tests.twin.bedside import PATIENT, clock, covariate, dose
+from tests.twin.bedside import level as drug_level
+from tests.twin.longrun import Floats, log_normal, quadrature
+from tests.twin.population.mixture import mixtures
+from tests.twin.shapes import decay, individual
+from twin.events import DrugLevel, Estimate, InputEvent, Withdrawn, encode
+from twin.model.spec import ModelError
+from twin.modelfile.reader import parse_model
+from twin.patient.averaged import AveragedTwin, begun_twin, histories_in, resumed_twin
+from twin.patient.fold import Update
+from twin.patient.rivals import classes_of, rivals
+from twin.patient.twin import PatientTwin
+
+MODEL = mixtures.eliminated()
+DOSES = [(0.0, 100.0)]
+LEVELS = {0.5: 4.7, 5.0: 1.9, 9.0: 1.2}
+CLEARANCE = {"slow": 2.0, "fast": 6.0}
+
+
+TAKEN_BACK = {"event_id": "gone", "status": "retracted", "replaces": "level 5"}
+
+
+def level(hours: float, value: float) -> DrugLevel:
+    return drug_level(hours, value, analyte="plasma")
+
+
+EVENTS: list[InputEvent] = [dose(0.0, 100.0, route="iv"), *(level(h, y) for h, y in LEVELS.items()), clock(16.5)]
+
+
+def twin_of(particles: int = 1000) -> AveragedTwin:
+    found = begun_twin(PATIENT, MODEL, particles)
+    assert isinstance(found, AveragedTwin)
+    return found
+
+
+def estimates(update: Update) -> list[Estimate]:
+    return [output for output in update.outputs if isinstance(output, Estimate)]
+
+
+def evidence(clearance: float) -> float:
+    """log p(levels) of one class by quadrature."""
+
+    def log_likelihood(eta: Floats) -> Floats:
+        cl, v = individual((clearance, 20.0), eta)
+        known = decay(np.array(list(LEVELS)), DOSES, cl / v) / v
+        return np.asarray(sum(log_normal(y, c, 0.2 * c) for y, c in zip(LEVELS.values(), known, strict=True)))
+
+    found = quadrature(log_likelihood, np.diag([0.06, 0.04])).log_evidence
+    assert found is not None
+    return found
+
+
+def test_how_probable_each_class_is_follows_from_shares_and_integrals() -> None:
+    twin = twin_of()
+    assert twin.weights == pytest.approx({"slow": 0.4, "fast": 0.6})
+    last = estimates(twin.observe(EVENTS))[-1]
+    joint = np.log([0.4, 0.6]) + [evidence(one) for one in CLEARANCE.values()]
+    known = np.exp(joint - np.logaddexp(*joint))
+    assert 0.02 < known[0] < 0.98
+    assert list(twin.weights.values()) == pytest.approx(known.tolist(), abs=0.01)
+    assert last.log_evidence == pytest.approx(np.logaddexp(*joint), abs=0.03)
+    assert last.class_probability == twin.weights
+    assert last.model_weights is None
+    assert (last.model, last.model_hash) == (MODEL.id, MODEL.hash)
+
+
+def test_individual_parameters_are_those_of_all_classes_together() -> None:
+    twin = twin_of()
+    last = estimates(twin.observe(EVENTS))[-1]
+    values, weights = [], []
+    for name, posterior in twin.posteriors().items():
+        values.append(posterior.params[:, posterior.parameter_names.index("CL")])
+        weights.append(twin.weights[name] * np.exp(posterior.log_weight))
+    order = np.argsort(np.concatenate(values))
+    reached = np.cumsum(np.concatenate(weights)[order])
+    median = np.concatenate(values)[order][np.searchsorted(reached, 0.5)]
+    (own,) = (band for band in last.parameters if band.name == "CL")
+    assert own.median == pytest.approx(median, rel=0.01)
+    assert {band.name for band in last.parameters} == {"CL", "V"}
+
+
+def test_any_order_of_arrival_and_a_row_in_between_end_in_the_same_bytes() -> None:
+    whole = twin_of(100)
+    whole.observe(EVENTS)
+    shuffled = list(EVENTS)
+    Random(3).shuffle(shuffled)
+    other: PatientTwin | AveragedTwin = begun_twin(PATIENT, MODEL, 100)
+    for event in shuffled:
+        other.observe([event])
+        other = resumed_twin(other.row(), MODEL)
+    assert isinstance(other, AveragedTwin)
+    assert other.weights == whole.weights
+    assert [encode(one) for one in other.observe([clock(30)]).outputs] == [
+        encode(one) for one in whole.observe([clock(30)]).outputs
+    ]
+    assert len(histories_in(other.row())) == 2
+
+
+def test_an_estimate_that_lost_its_reason_takes_its_classes_back() -> None:
+    twin = twin_of(100)
+    twin.observe(EVENTS)
+    gone = twin.observe([level(5.0, 1.9).model_copy(update=TAKEN_BACK)])
+    (said,) = (one for one in gone.outputs if isinstance(one, Withdrawn))
+    assert said.classes == ("slow", "fast")
+    assert {one.name for one in said.parameters} == {"CL", "V"}
+
+
+def test_a_class_that_is_reported_is_refused_with_what_to_do() -> None:
+    twin = twin_of(100)
+    twin.observe(EVENTS)
+    row = twin.row()
+    (refused,) = twin.observe([covariate(1.0, "SORT", 1.0, "1")]).rejected
+    assert refused.reason == "unknown_covariate"
+    assert "'SORT'" in refused.detail
+    assert "[mixture]" in refused.detail
+    assert twin.row() == row
+
+
+def test_a_twin_of_one_model_and_an_average_with_others_refuse_a_mixture() -> None:
+    with pytest.raises(ModelError, match="begun_twin"):
+        PatientTwin(PATIENT, MODEL)
+    with pytest.raises(ModelError, match="made, other has classes of its own"):
+        rivals([MODEL, parse_model(MODEL.text.replace('"made"', '"other"'), "other.toml")])
+    with pytest.raises(ModelError, match="no classes"):
+        classes_of(classes_of(MODEL).models[0])
