@@ -1,8 +1,9 @@
 """Known vulnerabilities of parts, as a service of OSV (osv.dev) or records of one know them, less what a file excepts
 for a while.
 
-A scan has a date, and is of locks that it knows. One that got no answer found nothing out and says so; kinds of parts
-that it did not ask about are named and excused for a while too: nothing is clean because nobody looked.
+A scan is an answer for each ecosystem: of a day, by somebody, about those parts. No answer finds nothing out and says
+so; kinds of parts that nobody was asked about are named and excused for a while too: nothing is clean because nobody
+looked.
 """
 
 from __future__ import annotations
@@ -10,12 +11,12 @@ from __future__ import annotations
 import hashlib
 import json
 import tomllib
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from streams.papers.parts import Part
@@ -25,23 +26,13 @@ FILE = Path("docs/papers/exceptions.toml")
 KEPT = Path("docs/papers/scan.json")
 """The newest scan, which is part of the tree."""
 
-LOCKS = (
-    Path("requirements/dev.lock"),
-    Path("requirements/runtime.lock"),
-    Path("connectors/console/package-lock.json"),
-    Path("connectors/services/kafka_jars/jars.sha256"),
-    Path("connectors/services/influxd/go.mod"),
-    Path("docs/papers/licences.toml"),
-)
-"""What says which parts there are: a scan is of these alone."""
-
 SERVICE = "https://api.osv.dev"
 
 AT_ONCE = 500
 """Parts in one question; the service takes 1,000."""
 
 LONGEST_DAYS = 184
-"""An exception is for half a year at most: then somebody looks again."""
+"""An exception and an answer are for half a year at most: then somebody looks again."""
 
 
 class ExceptionsError(ValueError):
@@ -65,56 +56,95 @@ class Except:
         return f"{', '.join(self.ids)} of {self.part}" if self.ids else f"that no part of {self.part} is scanned"
 
 
+class ScanError(ValueError):
+    """A file is none of a scan; the message names it."""
+
+
+class NoAnswer(Exception):
+    """Whoever was asked did not answer, or answered something else; nothing is known."""
+
+
 @dataclass(frozen=True)
-class Scan:
-    """What one scan found out.
+class Answer:
+    """What somebody knew of the parts of one ecosystem.
 
     Attributes:
-        made: when.
-        service: who was asked, or whose records these are.
-        asked: how many parts, by ecosystem.
-        trouble: why there is no answer; ``""`` where every part that was asked about was answered.
+        made: when it was asked.
+        by: the service, or whose records these are.
+        newest: the day of the newest record there was; None for a service, which knows what it knows when it is asked.
+        parts: how many.
+        of: a digest of which ones, `digest`.
         found: ids of vulnerabilities by package URL.
-        locks: SHA-256 of each file that said which parts there are.
     """
 
     made: datetime
-    service: str
-    asked: dict[str, int]
-    trouble: str
+    by: str
+    newest: date | None
+    parts: int
+    of: str
     found: dict[str, list[str]]
-    locks: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Scan:
+    """Answers, by ecosystem."""
+
+    answers: Mapping[str, Answer]
+
+    @property
+    def found(self) -> dict[str, list[str]]:
+        """Ids of vulnerabilities by package URL, of all ecosystems."""
+        return {purl: ids for answer in self.answers.values() for purl, ids in answer.found.items()}
 
     def of(self, part: Part) -> str:
         """What is known of a part, in words."""
-        if self.trouble or part.ecosystem not in self.asked:
-            return "not scanned"
-        return ", ".join(self.found.get(part.purl, ())) or "none"
+        answer = self.answers.get(part.ecosystem)
+        return "not scanned" if answer is None else ", ".join(answer.found.get(part.purl, ())) or "none"
+
+    def renewed(self, newer: Scan) -> Scan:
+        """With the answers of a newer one in place of its own."""
+        return Scan({**self.answers, **newer.answers})
 
     def as_json(self) -> str:
         """For a file; `read` takes it."""
-        return json.dumps({**vars(self), "made": self.made.isoformat(timespec="seconds")}, indent=1) + "\n"
+        said = {ecosystem: vars(answer) for ecosystem, answer in sorted(self.answers.items())}
+        return json.dumps(said, indent=1, default=lambda when: when.isoformat()) + "\n"
 
 
-def locked(root: Path) -> dict[str, str]:
-    """SHA-256 of the locks of the tree at ``root``."""
-    return {str(path): hashlib.sha256((root / path).read_bytes()).hexdigest() for path in LOCKS}
+def digest(parts: Iterable[Part]) -> str:
+    """What differs where one part or its version does."""
+    return hashlib.sha256("\n".join(sorted(part.purl for part in parts)).encode()).hexdigest()
 
 
 def read(path: Path) -> Scan | None:
-    """The scan of a file; None where there was none."""
+    """The scan of a file; None where there was none.
+
+    Raises:
+        ScanError: it is none.
+    """
     if not path.is_file():
         return None
-    said = json.loads(path.read_text(encoding="utf-8"))
-    return Scan(**{**said, "made": datetime.fromisoformat(said["made"])})
+    try:
+        said = json.loads(path.read_text(encoding="utf-8"))
+        return Scan({ecosystem: _read_back(answer) for ecosystem, answer in said.items()})
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ScanError(f"{path}: no scan ({type(error).__name__}: {error}); remove it and scan anew") from None
 
 
-def scan(parts: Sequence[Part], service: str, locks: Mapping[str, str], now: datetime) -> Scan:
-    """Ask the service for every part; trouble with it is in what is returned."""
+def _read_back(said: Mapping[str, Any]) -> Answer:
+    newest = said["newest"] and date.fromisoformat(said["newest"])
+    return Answer(**{**said, "made": datetime.fromisoformat(said["made"]), "newest": newest})
+
+
+def ask(parts: Sequence[Part], service: str, now: datetime) -> Scan:
+    """Ask the service for every part.
+
+    Raises:
+        NoAnswer: it is not there, fails, or says what is not of OSV or not all.
+    """
     import httpx2
 
     found: dict[str, list[str]] = {}
-    trouble = ""
     try:
         with httpx2.Client(base_url=service, timeout=60) as client:
             for start in range(0, len(parts), AT_ONCE):
@@ -123,14 +153,17 @@ def scan(parts: Sequence[Part], service: str, locks: Mapping[str, str], now: dat
                 answer = client.post("/v1/querybatch", json=question).raise_for_status().json()
                 found |= _read_answer(some, answer)
     except httpx2.HTTPError as error:
-        trouble = f"{service} gave no answer: {error or type(error).__name__}"
+        raise NoAnswer(f"{service} gave no answer: {error or type(error).__name__}") from None
     except (ValueError, KeyError, TypeError) as error:
-        trouble = f"{service} gave an answer that is none of OSV: {error}"
-    return Scan(now, service, _counted(parts), trouble, {} if trouble else found, dict(locks))
+        raise NoAnswer(f"{service} gave an answer that is none of OSV: {error}") from None
+    return _scan(_by_ecosystem(parts), service, now, found, {})
 
 
-def look_up(parts: Sequence[Part], folder: Path, named: str, locks: Mapping[str, str], now: datetime) -> Scan:
-    """What the records of a folder say; ecosystems that no record is of were not asked about.
+def look_up(parts: Sequence[Part], folder: Path, by: str, now: datetime) -> Scan:
+    """What the records of a folder say, for the ecosystems that they are of.
+
+    Args:
+        by: whose they are.
 
     Raises:
         RecordsError: the folder cannot be used.
@@ -138,13 +171,31 @@ def look_up(parts: Sequence[Part], folder: Path, named: str, locks: Mapping[str,
     from streams.papers import records
 
     said = records.read(folder)
-    covered = {ecosystem for ecosystem, _ in said}
-    asked = [part for part in parts if part.ecosystem in covered]
-    return Scan(now, named, _counted(asked), "", records.found_in(asked, said), dict(locks))
+    asked = {name: some for name, some in _by_ecosystem(parts).items() if name in said.newest}
+    found = records.found_in((part for some in asked.values() for part in some), said)
+    return _scan(asked, by, now, found, said.newest)
 
 
-def _counted(parts: Sequence[Part]) -> dict[str, int]:
-    return dict(Counter(part.ecosystem for part in parts))
+def _by_ecosystem(parts: Iterable[Part]) -> dict[str, list[Part]]:
+    found: dict[str, list[Part]] = defaultdict(list)
+    for part in parts:
+        found[part.ecosystem].append(part)
+    return found
+
+
+def _scan(
+    asked: Mapping[str, Sequence[Part]],
+    by: str,
+    now: datetime,
+    found: Mapping[str, list[str]],
+    newest: Mapping[str, date],
+) -> Scan:
+    made = now.replace(microsecond=0)
+    answers = {}
+    for name, parts in asked.items():
+        theirs = {part.purl: found[part.purl] for part in parts if part.purl in found}
+        answers[name] = Answer(made, by, newest.get(name), len(parts), digest(parts), theirs)
+    return Scan(answers)
 
 
 def _read_answer(parts: Sequence[Part], answer: dict[str, list[dict[str, object]]]) -> dict[str, list[str]]:
@@ -192,34 +243,41 @@ def _check(entry: Mapping[str, object], where: str, fields: set[str]) -> None:
             raise ExceptionsError(f"{where}.{name}: say it")
 
 
-def gaps(
-    scan: Scan | None, exceptions: Sequence[Except], parts: Sequence[Part], locks: Mapping[str, str], today: date
-) -> Iterator[str]:
-    """What keeps a scan from being clean for these parts, of these locks."""
+def gaps(scan: Scan | None, exceptions: Sequence[Except], parts: Sequence[Part], today: date) -> Iterator[str]:
+    """What keeps a scan from being clean for these parts."""
     if scan is None:
         yield "no scan for known vulnerabilities was ever made: run 'dosetwin papers scan'"
         return
-    if scan.trouble:
-        yield f"not scanned, so nothing is known of vulnerabilities: {scan.trouble}"
-        return
-    for path in sorted(path for path, digest in locks.items() if scan.locks.get(path) != digest):
-        yield f"{path} changed since the scan of {scan.made:%Y-%m-%d}: run 'dosetwin papers scan'"
+    asked = _by_ecosystem(parts)
+    for name, answer in sorted(scan.answers.items()):
+        yield from _stale(name, answer, asked.get(name, []), today)
     needed = {(purl.rpartition("@")[0], one): purl for purl, ids in scan.found.items() for one in ids}
-    unasked = sorted({part.ecosystem for part in parts} - scan.asked.keys())
     excepted = {(each.part, one) for each in exceptions for one in each.ids}
     for (part, one), purl in sorted(needed.items()):
         if (part, one) not in excepted:
             yield f"{purl} has {one}: renew the part, or except it in {FILE} with a reason"
+    unasked = sorted(asked.keys() - scan.answers.keys())
     for ecosystem in unasked:
         if not any(each.part == ecosystem and not each.ids for each in exceptions):
             yield f"no part of {ecosystem} was scanned: ask somebody who knows them, or excuse it in {FILE}"
     for each in exceptions:
-        there = {one for one in each.ids if (each.part, one) in needed}
-        if each.until <= today:
-            yield f"{FILE}: {each.about} was excepted until {each.until}: look again"
-        elif (each.until - today).days > LONGEST_DAYS:
-            yield f"{FILE}: {each.about} is excepted until {each.until}: half a year at most"
-        elif gone := [one for one in each.ids if one not in there]:
-            yield f"{FILE}: no part has {replace(each, ids=tuple(gone)).about} any more: remove it"
-        elif not each.ids and each.part not in unasked:
-            yield f"{FILE}: {each.part} is scanned, or there is none: remove its [[unscanned]]"
+        yield from _ended(each, needed.keys(), unasked, today)
+
+
+def _stale(ecosystem: str, answer: Answer, parts: Sequence[Part], today: date) -> Iterator[str]:
+    made = f"the scan of {answer.made:%Y-%m-%d}"
+    if digest(parts) != answer.of:
+        yield f"parts of {ecosystem} changed since {made}: run 'dosetwin papers scan'"
+    if (today - answer.made.date()).days > LONGEST_DAYS:
+        yield f"{made} is older than half a year for {ecosystem}: run 'dosetwin papers scan'"
+
+
+def _ended(each: Except, needed: Collection[tuple[str, str]], unasked: Sequence[str], today: date) -> Iterator[str]:
+    if each.until <= today:
+        yield f"{FILE}: {each.about} was excepted until {each.until}: look again"
+    elif (each.until - today).days > LONGEST_DAYS:
+        yield f"{FILE}: {each.about} is excepted until {each.until}: half a year at most"
+    elif gone := [one for one in each.ids if (each.part, one) not in needed]:
+        yield f"{FILE}: no part has {replace(each, ids=tuple(gone)).about} any more: remove it"
+    elif not each.ids and each.part not in unasked:
+        yield f"{FILE}: {each.part} is scanned, or there is none: remove its [[unscanned]]"

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from streams.papers import advisories, images, licences, parts, risks, soup
-from streams.papers.advisories import Except, Scan
+from streams.papers.advisories import Answer, Except, Scan
 from streams.papers.images import Image
 from streams.papers.results import Run
 from streams.papers.risks import FOLDER, Risks
@@ -77,12 +77,13 @@ class Papers:
         return f"## {title}\n\n{said}\n{table(('control', 'test', 'result'), shown)}"
 
     def _soup(self) -> str:
-        scanned = "Not scanned for known vulnerabilities: nothing is known of them."
-        if self.scan is not None and not self.scan.trouble:
-            asked = ", ".join(f"{number} of {name}" for name, number in sorted(self.scan.asked.items()))
-            scanned = f"Known vulnerabilities as of {self.scan.made:%Y-%m-%d %H:%MZ}, by {self.scan.service}: {asked}."
+        scanned = "Not scanned for known vulnerabilities: nothing is known of them.\n"
+        if self.scan is not None:
+            scanned = "Known vulnerabilities:\n\n" + "".join(
+                f"- {name}: {_told(answer)}\n" for name, answer in sorted(self.scan.answers.items())
+            )
             scanned += "".join(
-                f"\n\nNot of {one.part}: {one.reason} ({one.by}, until {one.until})."
+                f"- {one.part}: not scanned: {one.reason} ({one.by}, until {one.until}).\n"
                 for one in self.excused
                 if not one.ids
             )
@@ -91,7 +92,7 @@ class Papers:
             (row.part.purl.rpartition("@")[0], row.part.version, row.licence, row.purpose, self._known(row))
             for row in self.soup
         ]
-        return f"# Software that others made\n\n{scanned}\n\n{table(head, listed)}\n{self._images()}"
+        return f"# Software that others made\n\n{scanned}\n{table(head, listed)}\n{self._images()}"
 
     def _images(self) -> str:
         """What containers are made of; what is inside them was not scanned."""
@@ -119,6 +120,11 @@ class Papers:
         lines = [(*line, self.run.of(line[2])) for line in self.risks.traced()]
         head = ("risk", "control", "test", "result")
         return f"# Trace\n\nResults of the run of {self.run.began:%Y-%m-%d %H:%M}.\n\n{table(head, lines)}"
+
+
+def _told(answer: Answer) -> str:
+    until = f"; what became known after {answer.newest} is not in it" if answer.newest else ""
+    return f"{answer.parts} parts, looked up on {answer.made:%Y-%m-%d %H:%MZ} in {answer.by}{until}."
 
 
 def table(head: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
@@ -157,4 +163,4 @@ def gaps(papers: Papers, root: Path) -> Iterator[str]:
     yield from soup.gaps(root, papers.soup)
     yield from images.gaps(root, papers.images, papers.run.began.date())
     day = papers.run.began.date()
-    yield from advisories.gaps(papers.scan, papers.excused, parts.parts(root), advisories.locked(root), day)
+    yield from advisories.gaps(papers.scan, papers.excused, parts.parts(root), day)

@@ -8,11 +8,14 @@ from __future__ import annotations
 import json
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 from streams.papers.parts import Part
+from streams.papers.versions import order
 
 ECOSYSTEMS = {"Go": "golang", "PyPI": "pypi", "npm": "npm", "crates": "cargo", "Maven": "maven"}
 """What OSV calls them, up to a dot or colon, and what a package URL does."""
@@ -20,93 +23,124 @@ ECOSYSTEMS = {"Go": "golang", "PyPI": "pypi", "npm": "npm", "crates": "cargo", "
 BEGINNING = "0"
 """Before all versions, also those that lead to a first release."""
 
-Affected = tuple[str, Mapping[str, Any]]
-"""The id of a record, and what it says of one package."""
+EVENTS = ("introduced", "fixed", "last_affected", "limit")
 
 
 class RecordsError(ValueError):
     """The folder cannot be used; the message names it, or the file."""
 
 
-def read(folder: Path) -> dict[tuple[str, str], list[Affected]]:
-    """What is said of each package, by ecosystem and name; what was withdrawn is left out.
+@dataclass(frozen=True)
+class Affected:
+    """What one record says of one package.
+
+    Attributes:
+        id: of the vulnerability.
+        versions: that have it.
+        ranges: of versions that have it; each event is its kind and the version at which it came.
+        path: of the file.
+    """
+
+    id: str
+    versions: frozenset[str]
+    ranges: tuple[tuple[tuple[str, str], ...], ...]
+    path: Path
+
+
+@dataclass(frozen=True)
+class Records:
+    """A folder of them.
+
+    Attributes:
+        of: what is said of each package, by ecosystem and name.
+        newest: the day of the newest one of each ecosystem; what became known later is in none.
+    """
+
+    of: Mapping[tuple[str, str], Sequence[Affected]]
+    newest: Mapping[str, date] = field(default_factory=dict)
+
+
+def read(folder: Path) -> Records:
+    """The records below a folder; of what was withdrawn only the day counts.
 
     Raises:
         RecordsError: there is no record, or a file is none.
     """
-    found: dict[tuple[str, str], list[Affected]] = defaultdict(list)
+    said: dict[tuple[str, str], list[Affected]] = defaultdict(list)
+    newest: dict[str, date] = {}
     for path in sorted(folder.rglob("*.json")):
         try:
-            said = json.loads(path.read_text(encoding="utf-8"))
-            if "withdrawn" in said:
-                continue
-            for one in said["affected"]:
+            record = json.loads(path.read_text(encoding="utf-8"))
+            day = max(date.fromisoformat(record[name][:10]) for name in ("modified", "published") if name in record)
+            for one in record["affected"]:
                 package = one["package"]
                 ecosystem = ECOSYSTEMS.get(re.split("[.:]", package["ecosystem"])[0])
-                if ecosystem is not None:
-                    found[ecosystem, package["name"]].append((said["id"], one))
-        except (ValueError, KeyError, TypeError) as error:
+                if ecosystem is None:
+                    continue
+                newest[ecosystem] = max(newest.get(ecosystem, day), day)
+                if "withdrawn" not in record:
+                    said[ecosystem, named(ecosystem, package["name"])].append(_affected(record["id"], one, path))
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise RecordsError(f"{path}: no record of OSV ({type(error).__name__}: {error})") from None
-    if not found:
+    if not newest:
         raise RecordsError(f"{folder}: no record of OSV is there; unpack an export of osv.dev into it")
-    return found
+    return Records(said, newest)
 
 
-def found_in(parts: Sequence[Part], said: Mapping[tuple[str, str], Sequence[Affected]]) -> dict[str, list[str]]:
-    """Ids of vulnerabilities by package URL, as `streams.papers.advisories.Scan` has them."""
+def named(ecosystem: str, name: str) -> str:
+    """A package's name as the locks have it: PyPI knows each by several.
+
+    >>> named("pypi", "Foo_Bar.baz"), named("maven", "org.lz4:lz4-java")
+    ('foo-bar-baz', 'org.lz4:lz4-java')
+    """
+    return re.sub("[-_.]+", "-", name).lower() if ecosystem == "pypi" else name
+
+
+def _affected(id: str, said: Mapping[str, Any], path: Path) -> Affected:
+    ranges = []
+    for each in said.get("ranges", ()):
+        if each["type"] == "GIT":
+            continue
+        events = [(kind, str(when)) for event in each["events"] for kind, when in event.items()]
+        if unknown := sorted({kind for kind, _ in events} - set(EVENTS)):
+            raise ValueError(f"{unknown[0]!r} is none of {', '.join(EVENTS)}")
+        ranges.append(tuple(events))
+    return Affected(id, frozenset(said.get("versions", ())), tuple(ranges), path)
+
+
+def found_in(parts: Iterable[Part], records: Records) -> dict[str, list[str]]:
+    """Ids of vulnerabilities by package URL, as `streams.papers.advisories.Answer` has them.
+
+    Raises:
+        RecordsError: a record, or a part, has a version that is none in its ecosystem.
+    """
     found = {}
     for part in parts:
-        ids = {id for id, one in said.get((part.ecosystem, part.name), ()) if _affects(one, part)}
+        ids = {one.id for one in records.of.get((part.ecosystem, part.name), ()) if _affects(one, part)}
         if ids:
             found[part.purl] = sorted(ids)
     return found
 
 
-def _affects(said: Mapping[str, Any], part: Part) -> bool:
-    return part.version in said.get("versions", ()) or any(
-        _within(each.get("events", ()), part) for each in said.get("ranges", ()) if each.get("type") != "GIT"
-    )
+def _affects(said: Affected, part: Part) -> bool:
+    try:
+        return part.version in said.versions or any(_within(events, part) for events in said.ranges)
+    except ValueError as error:
+        raise RecordsError(f"{said.path}: cannot be compared with {part.purl} ({error})") from None
 
 
-def _within(events: Sequence[Mapping[str, str]], part: Part) -> bool:
+def _within(events: Sequence[tuple[str, str]], part: Part) -> bool:
     """Does the newest event that is not after the version leave it affected?
 
-    >>> _within([{"introduced": "0"}, {"fixed": "1.2.0"}], Part("golang", "x", "v1.10.0"))
+    >>> _within([("introduced", "0"), ("fixed", "1.2.0")], Part("golang", "x", "v1.10.0"))
     False
     """
-    key = _key(part.ecosystem)
+    key = order(part.ecosystem)
     version, inside = key(part.version), False
-    for kind, when in sorted(_told(events), key=lambda event: (event[1] != BEGINNING, key(event[1]))):
+    for kind, when in sorted(events, key=lambda event: (event[1] != BEGINNING, key(event[1]))):
         at = key(when)
         if kind == "introduced" and (when == BEGINNING or version >= at):
             inside = True
         elif (kind == "fixed" and version >= at) or (kind == "last_affected" and version > at):
             inside = False
     return inside
-
-
-def _told(events: Sequence[Mapping[str, str]]) -> Iterator[tuple[str, str]]:
-    for event in events:
-        yield from event.items()
-
-
-def _key(ecosystem: str) -> Any:
-    from packaging.version import Version
-
-    return Version if ecosystem == "pypi" else semantic
-
-
-def semantic(version: str) -> tuple[tuple[int, ...], tuple[tuple[int, int, str], ...]]:
-    """What orders versions of semver.org; a release comes after all that lead to it.
-
-    >>> semantic("v1.2.0-rc.1") < semantic("1.2.0") < semantic("1.10.0+incompatible")
-    True
-    >>> semantic("0.0.0-20200220183623-bac4c82f6975") < semantic("v0.36.0")
-    True
-    """
-    core, _, before = version.removeprefix("v").partition("+")[0].partition("-")
-    numbers = tuple(int(each) for each in re.findall(r"\d+", core))
-    if not before:
-        return (*numbers, *(0,) * (3 - len(numbers))), ((2, 0, ""),)
-    parted = tuple((0, int(each), "") if each.isdigit() else (1, 0, each) for each in before.split("."))
-    return (*numbers, *(0,) * (3 - len(numbers))), parted

@@ -66,8 +66,10 @@ def scan(
 ) -> None:
     """Ask a service, or a folder of records, for known vulnerabilities of every part, and write the dated answer.
 
-    Exit code 1 names each that is not excepted, each exception that has ended, and each kind of parts that nobody was
-    asked about; 3 says that there was no answer, so that nothing is known.
+    Records answer for the ecosystems that they are of; for the others the answers that the file has stay.
+
+    Exit code 1 names each that is not excepted, each exception and answer that is too old, and each kind of parts that
+    nobody was asked about; 3 says that there was no answer, so that nothing is known.
     """
     from datetime import UTC, datetime
 
@@ -76,29 +78,29 @@ def scan(
     from streams.papers.parts import parts as parts_of
     from streams.papers.records import RecordsError
 
-    now = datetime.now(UTC)
+    now, path = datetime.now(UTC), out or tree / advisories.KEPT
     if records is not None and not named.strip():
         _fail("--named: say whose records these are, and of when")
     try:
-        asked, exceptions, locks = parts_of(tree), advisories.read_exceptions(tree), advisories.locked(tree)
-        found = (
-            advisories.scan(asked, service, locks, now)
-            if records is None
-            else advisories.look_up(asked, records, named, locks, now)
-        )
-    except (PartsError, RecordsError, advisories.ExceptionsError, OSError) as error:
+        asked, exceptions = parts_of(tree), advisories.read_exceptions(tree)
+        if records is None:
+            found = advisories.ask(asked, service, now)
+        else:
+            kept = advisories.read(path) or advisories.Scan({})
+            found = kept.renewed(advisories.look_up(asked, records, named, now))
+    except (PartsError, RecordsError, advisories.ExceptionsError, advisories.ScanError, OSError) as error:
         _fail(str(error))
-    path = out or tree / advisories.KEPT
-    if found.trouble:
-        typer.echo(f"NOT SCANNED, so nothing is known of vulnerabilities: {found.trouble}", err=True)
-        raise typer.Exit(3)
+    except advisories.NoAnswer as trouble:
+        typer.echo(f"NOT SCANNED, so nothing is known of vulnerabilities: {trouble}", err=True)
+        raise typer.Exit(3) from None
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(found.as_json(), encoding="utf-8")
-    looked = sum(found.asked.values())
-    typer.echo(
-        f"{path}: {looked} of {len(asked)} parts, {len(found.found)} with known vulnerabilities, {now:%Y-%m-%d %H:%MZ}"
-    )
-    _say(advisories.gaps(found, exceptions, asked, locks, now.date()))
+    for name, answer in sorted(found.answers.items()):
+        until = f", newest record {answer.newest}" if answer.newest else ""
+        typer.echo(
+            f"{name}: {answer.parts} parts, {len(answer.found)} with known vulnerabilities, by {answer.by}{until}"
+        )
+    _say(advisories.gaps(found, exceptions, asked, now.date()))
 
 
 @app.command(epilog=examples("dosetwin papers write", "dosetwin papers write --report build/tests.xml"))

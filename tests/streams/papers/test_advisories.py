@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import re
 from collections.abc import Sequence
@@ -15,16 +14,34 @@ from pytest_httpserver import HTTPServer
 
 from connectors.services.ports import free_ports
 from streams.papers import advisories
-from streams.papers.advisories import Except, ExceptionsError, Scan, locked, look_up, read, read_exceptions, scan
+from streams.papers.advisories import (
+    Answer,
+    Except,
+    ExceptionsError,
+    NoAnswer,
+    Scan,
+    ScanError,
+    ask,
+    digest,
+    look_up,
+    read,
+    read_exceptions,
+)
 from streams.papers.parts import Part, parts
 from tests.places import ROOT
 
 PARTS = [Part("pypi", "one", "1.0"), Part("cargo", "two", "2.0")]
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 TODAY = NOW.date()
-LOCKS = {"a.lock": "ab", "b.lock": "cd"}
-CLEAN = Scan(NOW, "s", {"pypi": 1, "cargo": 1}, "", {}, LOCKS)
-FOUND = dataclasses.replace(CLEAN, found={"pkg:cargo/two@2.0": ["GHSA-1"]})
+
+
+def answer(part: Part, *ids: str, made: datetime = NOW, newest: date | None = None) -> Answer:
+    return Answer(made, "s", newest, 1, digest([part]), {part.purl: list(ids)} if ids else {})
+
+
+PYPI = {"pypi": answer(PARTS[0])}
+CLEAN = Scan({**PYPI, "cargo": answer(PARTS[1])})
+FOUND = Scan({**PYPI, "cargo": answer(PARTS[1], "GHSA-1")})
 
 
 def excepted(**other: Any) -> Except:
@@ -34,20 +51,23 @@ def excepted(**other: Any) -> Except:
 
 
 def gaps(scan: Scan | None, exceptions: Sequence[Except], today: date = TODAY) -> list[str]:
-    return list(advisories.gaps(scan, exceptions, PARTS, LOCKS, today))
+    return list(advisories.gaps(scan, exceptions, PARTS, today))
 
 
-def test_the_scan_of_the_tree_is_of_its_locks_and_all_that_it_found_is_excepted_for_now() -> None:
+def test_the_scan_of_the_tree_is_of_its_parts_and_all_that_it_found_is_excepted_for_now() -> None:
     kept = read(ROOT / advisories.KEPT)
-    assert list(advisories.gaps(kept, read_exceptions(ROOT), parts(ROOT), locked(ROOT), date.today())) == []
+    assert list(advisories.gaps(kept, read_exceptions(ROOT), parts(ROOT), date.today())) == []
 
 
 def test_what_the_service_knows_is_found_and_kept_with_its_date(httpserver: HTTPServer, tmp_path: Path) -> None:
     question = {"queries": [{"package": {"purl": part.purl}} for part in PARTS]}
-    answer = {"results": [{}, {"vulns": [{"id": "RUSTSEC-9"}, {"id": "GHSA-1"}]}]}
-    httpserver.expect_request("/v1/querybatch", method="POST", json=question).respond_with_json(answer)
-    found = scan(PARTS, httpserver.url_for(""), LOCKS, NOW)
-    assert (found.trouble, found.asked) == ("", {"pypi": 1, "cargo": 1})
+    said = {"results": [{}, {"vulns": [{"id": "RUSTSEC-9"}, {"id": "GHSA-1"}]}]}
+    httpserver.expect_request("/v1/querybatch", method="POST", json=question).respond_with_json(said)
+    found = ask(PARTS, httpserver.url_for(""), NOW)
+    assert {name: (one.parts, one.made, one.newest) for name, one in found.answers.items()} == {
+        "pypi": (1, NOW, None),
+        "cargo": (1, NOW, None),
+    }
     assert found.found == {"pkg:cargo/two@2.0": ["GHSA-1", "RUSTSEC-9"]}
     (tmp_path / "scan.json").write_text(found.as_json())
     assert read(tmp_path / "scan.json") == found
@@ -64,18 +84,16 @@ def test_what_the_service_knows_is_found_and_kept_with_its_date(httpserver: HTTP
 )
 def test_half_an_answer_is_no_scan(httpserver: HTTPServer, answer: dict[str, Any], said: str) -> None:
     httpserver.expect_request("/v1/querybatch").respond_with_json(answer)
-    found = scan(PARTS, httpserver.url_for(""), LOCKS, NOW)
-    assert said in found.trouble
-    assert gaps(found, [])[0].startswith("not scanned, so nothing is known")
+    with pytest.raises(NoAnswer, match=re.escape(said)):
+        ask(PARTS, httpserver.url_for(""), NOW)
 
 
 def test_a_service_that_fails_or_is_not_there_is_no_clean_result(httpserver: HTTPServer) -> None:
     httpserver.expect_request("/v1/querybatch").respond_with_data("", status=503)
     (port,) = free_ports(1)
     for service in (httpserver.url_for(""), f"http://127.0.0.1:{port}"):
-        found = scan(PARTS, service, LOCKS, NOW)
-        assert found.trouble.startswith(f"{service} gave no answer")
-        assert len(gaps(found, [])) == 1
+        with pytest.raises(NoAnswer, match=f"^{re.escape(service)} gave no answer"):
+            ask(PARTS, service, NOW)
 
 
 def test_nothing_found_is_clean_and_never_having_looked_is_not(tmp_path: Path) -> None:
@@ -102,14 +120,19 @@ def test_what_is_excepted_for_a_while_is_clean() -> None:
     assert gaps(FOUND, [excepted()]) == []
 
 
-def test_a_scan_of_other_locks_is_none_of_these_parts() -> None:
-    assert gaps(dataclasses.replace(CLEAN, locks={**LOCKS, "b.lock": "ef"}), []) == [
-        "b.lock changed since the scan of 2026-03-01: run 'dosetwin papers scan'"
-    ]
+def test_an_answer_about_other_versions_is_none_of_these_parts() -> None:
+    older = Scan({**PYPI, "cargo": answer(Part("cargo", "two", "1.9"))})
+    assert gaps(older, []) == ["parts of cargo changed since the scan of 2026-03-01: run 'dosetwin papers scan'"]
+
+
+def test_an_answer_counts_for_half_a_year() -> None:
+    assert gaps(CLEAN, [], date(2026, 9, 1)) == []
+    aged = "the scan of 2026-03-01 is older than half a year for {}: run 'dosetwin papers scan'"
+    assert gaps(CLEAN, [], date(2026, 9, 2)) == [aged.format("cargo"), aged.format("pypi")]
 
 
 def test_what_nobody_was_asked_about_is_named_and_excused_for_a_while_as_well() -> None:
-    half = dataclasses.replace(CLEAN, asked={"pypi": 1})
+    half = Scan(PYPI)
     excuse = excepted(ids=(), part="cargo")
     assert gaps(half, []) == [
         "no part of cargo was scanned: ask somebody who knows them, or excuse it in docs/papers/exceptions.toml"
@@ -120,14 +143,34 @@ def test_what_nobody_was_asked_about_is_named_and_excused_for_a_while_as_well() 
     assert (half.of(PARTS[0]), half.of(PARTS[1])) == ("none", "not scanned")
 
 
-def test_records_of_a_folder_are_asked_about_the_parts_that_they_are_of(tmp_path: Path) -> None:
+def test_records_answer_for_the_ecosystems_that_they_are_of_and_leave_the_others(tmp_path: Path) -> None:
     said = {
         "id": "RUSTSEC-9",
-        "affected": [{"package": {"ecosystem": "crates", "name": "two"}, "versions": ["2.0"]}],
+        "modified": "2026-02-27T10:00:00Z",
+        "affected": [{"package": {"ecosystem": "crates.io", "name": "two"}, "versions": ["2.0"]}],
     }
     (tmp_path / "one.json").write_text(json.dumps(said))
-    found = look_up(PARTS, tmp_path, "somebody's, of 2026-03-01", LOCKS, NOW)
-    assert (found.asked, found.found) == ({"cargo": 1}, {"pkg:cargo/two@2.0": ["RUSTSEC-9"]})
+    newer = look_up(PARTS, tmp_path, "somebody's, of 2026-03-01", NOW)
+    assert newer.answers == {
+        "cargo": Answer(
+            NOW,
+            "somebody's, of 2026-03-01",
+            date(2026, 2, 27),
+            1,
+            digest([PARTS[1]]),
+            {"pkg:cargo/two@2.0": ["RUSTSEC-9"]},
+        )
+    }
+    assert CLEAN.renewed(newer) == Scan({**PYPI, **newer.answers})
+    (tmp_path / "kept").write_text(newer.as_json())
+    assert read(tmp_path / "kept") == newer
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"npm": {}}', '{"npm": {"made": "soon", "newest": null}}'])
+def test_a_file_that_is_no_scan_is_named(tmp_path: Path, text: str) -> None:
+    (tmp_path / "scan.json").write_text(text)
+    with pytest.raises(ScanError, match=r"scan.json: no scan .*; remove it and scan anew"):
+        read(tmp_path / "scan.json")
 
 
 def test_the_exceptions_of_the_tree_can_be_read() -> None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 import pytest
 
 from streams.papers import risks
-from streams.papers.advisories import Scan
+from streams.papers.advisories import Answer, Scan
 from streams.papers.folder import Papers, gaps, gathered, table
 from streams.papers.results import Run
 from tests.places import ROOT
@@ -41,10 +41,14 @@ def test_what_was_not_scanned_says_so_in_every_line(papers: Papers) -> None:
     assert page.count("| not scanned |") == len(papers.soup)
     assert "nothing is known of them" in page
     part = papers.soup[0].part
-    scan = Scan(BEGAN.replace(tzinfo=UTC), "here", {part.ecosystem: 1}, "", {part.purl: ["GHSA-1"]}, {})
+    answer = Answer(BEGAN.replace(tzinfo=UTC), "here", date(2026, 11, 30), 1, "", {part.purl: ["GHSA-1"]})
+    scan = Scan({part.ecosystem: answer})
     scanned = dataclasses.replace(papers, scan=scan)
     page = scanned.pages()["soup.md"]
-    assert f"as of 2026-12-01 12:00Z, by here: 1 of {part.ecosystem}." in page
+    assert (
+        f"- {part.ecosystem}: 1 parts, looked up on 2026-12-01 12:00Z in here; what became known after 2026-11-30"
+        in page
+    )
     assert "| GHSA-1 |" in page
     assert [gap for gap in gaps(scanned, ROOT) if "GHSA-1" in gap]
 

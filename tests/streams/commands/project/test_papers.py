@@ -56,12 +56,13 @@ def test_a_scan_tells_what_is_known_of_each_part(
         app, ["papers", "scan", "--tree", str(ROOT), "--out", str(tmp_path / "scan.json"), "--service", service]
     )
     assert said.exit_code == 1, "what is excepted is not known of by this one"
-    assert f"{len(known)} with known vulnerabilities" in said.stdout
+    assert f"npm: 1 parts, {len(known)} with known vulnerabilities, by {service}\n" in said.stdout
     assert ("pkg:npm/uplot@1.6.32 has GHSA-1: renew the part" in said.stderr) is bool(known)
 
 
 def test_records_are_asked_by_whose_they_are(tmp_path: Path) -> None:
-    said = {"id": "GHSA-1", "affected": [{"package": {"ecosystem": "npm", "name": "uplot"}, "versions": ["1.6.32"]}]}
+    affected = [{"package": {"ecosystem": "npm", "name": "uplot"}, "versions": ["1.6.32"]}]
+    said = {"id": "GHSA-1", "modified": "2026-11-28T00:00:00Z", "affected": affected}
     (tmp_path / "osv").mkdir()
     (tmp_path / "osv" / "one.json").write_text(json.dumps(said))
     out = tmp_path / "scan.json"
@@ -70,12 +71,15 @@ def test_records_are_asked_by_whose_they_are(tmp_path: Path) -> None:
     assert (nameless.exit_code, "--named: say whose" in nameless.stderr) == (2, True)
     found = CliRunner().invoke(app, [*scan, "--named", "an export of 2026-11-29"])
     assert found.exit_code == 1
-    assert "1 of " in found.stdout
+    assert "by an export of 2026-11-29, newest record 2026-11-28\n" in found.stdout
     assert "no part of golang was scanned" in found.stderr
-    assert json.loads(out.read_text())["service"] == "an export of 2026-11-29"
+    assert list(json.loads(out.read_text())) == ["npm"]
     (tmp_path / "osv" / "one.json").write_text("[]")
     broken = CliRunner().invoke(app, [*scan, "--named", "an export"])
     assert (broken.exit_code, "one.json: no record of OSV" in broken.stderr) == (2, True)
+    out.write_text("[]")
+    spoiled = CliRunner().invoke(app, [*scan, "--named", "an export"])
+    assert (spoiled.exit_code, "scan.json: no scan" in spoiled.stderr) == (2, True)
 
 
 def report_of(tests: dict[str, str]) -> str:
