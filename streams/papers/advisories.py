@@ -71,7 +71,7 @@ class Answer:
     Attributes:
         made: when it was asked.
         by: the service, or whose records these are.
-        newest: the day of the newest record there was; None for a service, which knows what it knows when it is asked.
+        newest: the day of the newest record there was; None for a service, and for records without a day.
         parts: how many.
         of: a digest of which ones, `digest`.
         found: ids of vulnerabilities by package URL.
@@ -188,7 +188,7 @@ def _scan(
     by: str,
     now: datetime,
     found: Mapping[str, list[str]],
-    newest: Mapping[str, date],
+    newest: Mapping[str, date | None],
 ) -> Scan:
     made = now.replace(microsecond=0)
     answers = {}

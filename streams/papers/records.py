@@ -23,6 +23,9 @@ ECOSYSTEMS = {"Go": "golang", "PyPI": "pypi", "npm": "npm", "crates": "cargo", "
 BEGINNING = "0"
 """Before all versions, also those that lead to a first release."""
 
+UNKNOWN = date.min
+"""The day in records that are published without one, as those of Go are."""
+
 EVENTS = ("introduced", "fixed", "last_affected", "limit")
 
 
@@ -53,11 +56,12 @@ class Records:
 
     Attributes:
         of: what is said of each package, by ecosystem and name.
-        newest: the day of the newest one of each ecosystem; what became known later is in none.
+        newest: the day of the newest one of each ecosystem, as what became known later is in none; None where one has
+            no day.
     """
 
     of: Mapping[tuple[str, str], Sequence[Affected]]
-    newest: Mapping[str, date] = field(default_factory=dict)
+    newest: Mapping[str, date | None] = field(default_factory=dict)
 
 
 def read(folder: Path) -> Records:
@@ -67,7 +71,7 @@ def read(folder: Path) -> Records:
         RecordsError: there is no record, or a file is none.
     """
     said: dict[tuple[str, str], list[Affected]] = defaultdict(list)
-    newest: dict[str, date] = {}
+    days: dict[str, set[date]] = defaultdict(set)
     for path in sorted(folder.rglob("*.json")):
         try:
             record = json.loads(path.read_text(encoding="utf-8"))
@@ -77,14 +81,14 @@ def read(folder: Path) -> Records:
                 ecosystem = ECOSYSTEMS.get(re.split("[.:]", package["ecosystem"])[0])
                 if ecosystem is None:
                     continue
-                newest[ecosystem] = max(newest.get(ecosystem, day), day)
+                days[ecosystem].add(day)
                 if "withdrawn" not in record:
                     said[ecosystem, named(ecosystem, package["name"])].append(_affected(record["id"], one, path))
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise RecordsError(f"{path}: no record of OSV ({type(error).__name__}: {error})") from None
-    if not newest:
+    if not days:
         raise RecordsError(f"{folder}: no record of OSV is there; unpack an export of osv.dev into it")
-    return Records(said, newest)
+    return Records(said, {name: None if UNKNOWN in some else max(some) for name, some in days.items()})
 
 
 def named(ecosystem: str, name: str) -> str:

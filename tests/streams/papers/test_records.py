@@ -93,6 +93,9 @@ def test_the_newest_record_says_until_when_something_is_known(tmp_path: Path) ->
         kept(tmp_path / day, "npm", "m", modified=f"{day}T00:00:00Z")
     kept(tmp_path, "Debian:12", "m", modified="2026-12-01T00:00:00Z")
     assert read(tmp_path).newest == {"npm": date(2026, 3, 2)}
+    (tmp_path / "undated").mkdir()
+    kept(tmp_path / "undated", "npm", "m", modified="0001-01-01T00:00:00Z")
+    assert read(tmp_path).newest == {"npm": None}
 
 
 @pytest.mark.parametrize(
