@@ -72,12 +72,12 @@ def world_touched(source: str, file_module: bool) -> set[str]:
     Locks are allowed: a worker may observe two patients in two threads.
     """
     tree = ast.parse(source)
-    found = set(imports(tree)) & WORLD | threads_started(tree)
+    found = set(imports(tree)) & WORLD | (threads_started(tree) if "threading" in source else set())
     if not file_module:
         found |= set(imports(tree)) & {"io", "os", "pathlib", "shutil", "tempfile"}
     for node in ast.walk(tree):
         if isinstance(node, ast.Call):
-            called = ast.unparse(node.func)
+            called = node.func.id if isinstance(node.func, ast.Name) else ast.unparse(node.func)
             if re.search(r"\b(datetime|date)\.(now|utcnow|today)$", called):
                 found.add(called)
             if re.search(r"\brandom\.(?!Generator$|Philox$|SeedSequence$)\w+$", called):
@@ -117,6 +117,8 @@ def late_decoders(source: str) -> list[str]:
 
     Two threads that build the types of one class at once end the process (msgspec 0.22).
     """
+    if "msgspec" not in source and "Decoder" not in source:
+        return []
     tree = ast.parse(source)
     inside = {
         node

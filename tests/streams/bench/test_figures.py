@@ -31,7 +31,7 @@ from streams.bench.figures import (
     measure,
     stream,
 )
-from streams.bench.kernel import KernelCase, infusions, neutropenia
+from streams.bench.kernel import KernelCase, compile_seconds, infusions, neutropenia
 from streams.bench.mode import STUDIES, map_ms
 from streams.bench.models import saturable, two_compartments
 from streams.bench.patients import (
@@ -186,6 +186,8 @@ def test_the_ward_says_the_same_bytes_each_time_in_order_of_arrival() -> None:
 
 def test_everything_but_modes_and_the_stream_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("streams.bench.twin.LATE", 600)  # events of a patient, instead of ten thousand
+    small = compile_seconds("imatinib_widmer2006", beside="carboplatin_ekhart2009")
+    monkeypatch.setattr("streams.bench.kernel.compile_seconds", lambda *_, **__: small)
     # The whole library's advice is asked for elsewhere, of four models: else every kernel there is would be compiled.
     # A ward that learns has a test of its own.
     left_out = {"map_ms", *LEARNING, "advice_ms_slowest", "advice_models", *STREAM, *BACKLOG, *RESTART, *DOORS, *BOARDS}
