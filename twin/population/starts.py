@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from twin.arrays import Floats
 from twin.population.theta import Theta
@@ -53,12 +54,14 @@ class Starts:
         apart: (n,) how far each end lies from the best, in standard errors of the number that is farthest; NaN where
             nothing is known of it.
         farthest: name of that number, of each.
+        renamed: whether the classes of a mixture go by other names there than at the best: the same population.
     """
 
     ends: tuple[End, ...]
     best: int
     apart: Floats
     farthest: tuple[str, ...]
+    renamed: tuple[bool, ...]
 
     @property
     def above(self) -> Floats:
@@ -68,14 +71,18 @@ class Starts:
     @property
     def agree(self) -> bool:
         """Whether all ends that are as deep as the best are the same."""
-        return not ((self.above < AS_DEEP) & (self.apart > SAME)).any()
+        return not self._differing.any()
+
+    @property
+    def _differing(self) -> NDArray[np.bool_]:
+        return np.asarray((self.above < AS_DEEP) & (self.apart > SAME) & ~np.array(self.renamed, dtype=bool))
 
     @property
     def problems(self) -> list[str]:
         """What is wrong, and what to try."""
         as_deep = self.above < AS_DEEP
         found = []
-        differing = [k for k in np.flatnonzero(as_deep & (self.apart > SAME)).tolist() if k != self.best]
+        differing = [k for k in np.flatnonzero(self._differing).tolist() if k != self.best]
         if differing:
             k = max(differing, key=lambda one: self.apart[one])
             found.append(
@@ -131,8 +138,13 @@ def deepest(ends: Sequence[End]) -> int:
     return int(np.nanargmin(objective))
 
 
-def compared(theta: Theta, ends: Sequence[End], errors: Floats | None) -> Starts:
-    """What ends say; ``errors`` (K,) are the natural numbers' standard errors at the best, where there are any."""
+def compared(theta: Theta, ends: Sequence[End], errors: Floats | None, renamed: Sequence[bool] | None = None) -> Starts:
+    """What ends say.
+
+    Args:
+        errors: (K,) standard errors of the natural numbers at the best, where there are any.
+        renamed: at which ends the classes of a mixture go by other names; by default at none.
+    """
     best = deepest(ends)
     here = theta.natural(ends[best].vector)
     apart, farthest = np.full(len(ends), np.nan), [""] * len(ends)
@@ -141,7 +153,7 @@ def compared(theta: Theta, ends: Sequence[End], errors: Floats | None) -> Starts
             continue
         away = np.abs(theta.natural(end.vector) - here) / errors
         apart[k], farthest[k] = float(away.max()), theta.names[int(away.argmax())]
-    return Starts(tuple(ends), best, apart, tuple(farthest))
+    return Starts(tuple(ends), best, apart, tuple(farthest), tuple(renamed or [False] * len(ends)))
 
 
 def as_numbers(found: Starts, theta: Theta) -> Mapping[str, object]:
@@ -155,8 +167,9 @@ def as_numbers(found: Starts, theta: Theta) -> Mapping[str, object]:
                 "ended": end.why,
                 "standard_errors_apart": float(apart),
                 "farthest": name,
+                "classes_by_other_names": others,
                 "values": dict(zip(theta.names, theta.natural(end.vector).tolist(), strict=True)),
             }
-            for end, apart, name in zip(found.ends, found.apart, found.farthest, strict=True)
+            for end, apart, name, others in zip(found.ends, found.apart, found.farthest, found.renamed, strict=True)
         ],
     }

@@ -22,8 +22,9 @@ from twin.population.cohort import Cohort
 from twin.population.laplace.methods import objective_of, usual_objective
 from twin.population.objective import Method
 from twin.population.results.bootstrap import strata_of
+from twin.population.results.classified import renamed
 from twin.population.sampling.gibbs import refuse
-from twin.population.starts import End, compared, deepest
+from twin.population.starts import AS_DEEP, End, compared, deepest
 from twin.population.theta import FitError
 
 
@@ -101,7 +102,7 @@ class Asked:
             every = list(ends)
             if fit.method not in DRAWING:
                 every[deepest(ends)] = here
-            found = compared(fit.theta, every, _errors(fit))
+            found = compared(fit.theta, every, _errors(fit), _renamed(fit, every, cohort))
             fit = replace(fit, starts=found, problems=(*fit.problems, *found.problems))
         if not (self.bootstrap or self.profile or self.sir):
             return fit
@@ -143,8 +144,21 @@ class Asked:
         strata, count = strata_of(cohort, self.strata), self.bootstrap
         with progress("bootstrap", "replicates", count) as done:
             processes = worker_processes(self.jobs, count)
-            found = bootstrap(question, fit.state.vector, strata, count, processes, done)
-        return replace(fit, bootstrap=found)
+            found = bootstrap(question, fit.evaluation, strata, count, processes, done)
+        return replace(fit, bootstrap=found, problems=(*fit.problems, *([found.problem] if found.problem else [])))
+
+
+def _renamed(fit: Fit, ends: Sequence[End], cohort: Cohort) -> list[bool]:
+    """Which ends are as deep as the best with classes that go by other names."""
+    of, best = fit.evaluation.posterior, ends[deepest(ends)]
+    if of is None:
+        return [False] * len(ends)
+    objective = usual_objective(cohort) if fit.method in DRAWING else objective_of(cohort, cast("Method", fit.method))
+    found = []
+    for end in ends:
+        there = objective(end.vector).posterior if end.objective < best.objective + AS_DEEP else None
+        found.append(there is not None and renamed(of, there))
+    return found
 
 
 def _errors(fit: Fit) -> Floats | None:

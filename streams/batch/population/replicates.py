@@ -9,7 +9,9 @@ from streams.batch.population.question import Question
 from streams.batch.process_pool import in_processes
 from twin.arrays import Floats, Integers
 from twin.population.laplace.methods import objective_of
+from twin.population.objective import Evaluation
 from twin.population.results.bootstrap import Bootstrap, drawn_anew, summed_up
+from twin.population.results.classified import renamed
 from twin.population.search import State, bounds, search
 
 REPLICATES_A_TASK = 10
@@ -17,13 +19,13 @@ REPLICATES_A_TASK = 10
 
 def bootstrap(
     question: Question,
-    vector: Floats,
+    here: Evaluation,
     strata: Integers,
     replicates: int,
     jobs: int,
     done: Callable[[int], None],
 ) -> Bootstrap:
-    """Fit so many replicates from a vector (K,).
+    """Fit so many replicates from where a fit ended.
 
     Args:
         question: what was fitted; its patients are those of ``strata`` (N,), in their order.
@@ -34,27 +36,38 @@ def bootstrap(
         WorkerLost: a worker process was killed.
     """
     parts = [range(k, min(k + REPLICATES_A_TASK, replicates)) for k in range(0, replicates, REPLICATES_A_TASK)]
-    tasks = [(question, vector, strata, part) for part in parts]
+    tasks = [(question, here.vector, here.posterior, strata, part) for part in parts]
     found: dict[int, Floats] = {}
-    finished = 0
+    finished = of_other_names = 0
     with closing(in_processes(_fitted, tasks, jobs)) as results:
-        for numbers in results:
+        for numbers, others in results:
+            of_other_names += others
             found |= {replicate: one for replicate, one in numbers.items() if one is not None}
             finished += len(numbers)
             done(finished)
-    return summed_up([found[replicate] for replicate in sorted(found)], replicates)
+    return summed_up([found[replicate] for replicate in sorted(found)], replicates, of_other_names)
 
 
-def _fitted(question: Question, vector: Floats, strata: Integers, replicates: range) -> dict[int, Floats | None]:
-    """Estimates of some replicates, ``None`` of one that did not converge; runs in a worker process."""
+def _fitted(
+    question: Question, vector: Floats, classes: Floats | None, strata: Integers, replicates: range
+) -> tuple[dict[int, Floats | None], int]:
+    """Estimates of some replicates, ``None`` of one that does not count, and in how many of these the classes (N, K) of
+    patients changed names; runs in a worker process."""
     cohort = question.cohort()
     found: dict[int, Floats | None] = {}
+    of_other_names = 0
     for replicate in replicates:
-        objective = objective_of(cohort.drawn(drawn_anew(strata, replicate)), question.method)
+        drawn = drawn_anew(strata, replicate)
+        objective = objective_of(cohort.drawn(drawn), question.method)
         try:
             state, here = search(objective, State(vector), lambda *_: None, bounds(cohort.theta))
         except FloatingPointError:
             found[replicate] = None
             continue
         found[replicate] = cohort.theta.natural(here.vector) if state.why == "converged" else None
-    return found
+        if found[replicate] is None or classes is None or here.posterior is None:
+            continue
+        if renamed(classes[drawn], here.posterior):
+            found[replicate] = None
+            of_other_names += 1
+    return found, of_other_names

@@ -56,6 +56,7 @@ def _read(folder: Path) -> FitFound:
         CaseError: there is none that can be read.
     """
     from streams.batch.cases import CaseError
+    from twin.population.results.classified import alike
     from twin.population.results.comparison import FitFound
 
     path = folder / "fit.json"
@@ -74,6 +75,7 @@ def _read(folder: Path) -> FitFound:
             aic=float(likelihood["aic"]),
             bic=float(likelihood["bic"]),
             converged=bool(content["converged"]),
+            alike=content.get("classes") is not None and alike(content["classes"]),
         )
     except OSError as error:
         raise CaseError(f"{path}: {error.strerror}; name a folder that 'dosetwin fit' wrote") from None

@@ -63,3 +63,9 @@ def test_what_converged_goes_before_what_is_deeper_and_did_not() -> None:
     assert deepest([moved(0.0, 5.0, "stuck"), moved(0.0, 6.0)]) == 1
     with pytest.raises(FloatingPointError, match="not finite at any of the starts"):
         deepest([moved(0.0, math.nan)])
+
+
+def test_an_end_whose_classes_go_by_other_names_is_the_same_population() -> None:
+    found = compared(THETA, [moved(0.0, 10.0), moved(2.0, 10.001)], ERRORS, [False, True])
+    assert found.agree
+    assert found.problems == []

@@ -2,7 +2,8 @@
 
 Patients are drawn with replacement, as many of each stratum as there are, so that every replicate has the design of the
 data; each is fitted from the estimates, and what they scatter by is how certain the numbers are. Replicates that do not
-converge are counted, and left out.
+converge are counted, and left out; so are those in which the classes of a mixture changed names, whose numbers are of
+other classes than they are called.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ class Bootstrap:
     Attributes:
         replicates: how many were fitted; ``converged``: how many of them count.
         mean, error: over those that count; ``low``, ``high`` hold the middle 95 %.
+        renamed: in how many classes changed names, which do not count.
     """
 
     replicates: int
@@ -36,6 +38,17 @@ class Bootstrap:
     error: Floats
     low: Floats
     high: Floats
+    renamed: int = 0
+
+    @property
+    def problem(self) -> str | None:
+        """What is wrong, and what to try."""
+        if not self.renamed:
+            return None
+        return (
+            f"in {self.renamed} of {self.replicates} replicates the classes changed names, and these are left out: the"
+            " classes are hardly told apart, and intervals may be too narrow; take --profile, or fewer classes"
+        )
 
 
 def drawn_anew(strata: Integers, replicate: int, seed: int = 1) -> Integers:
@@ -72,19 +85,24 @@ def strata_of(cohort: Cohort, covariate: str | None) -> Integers:
     return np.asarray(found, dtype=np.int64)
 
 
-def summed_up(numbers: Sequence[Floats], replicates: int) -> Bootstrap:
-    """Of the estimates (K,) of the replicates that converged.
+def summed_up(numbers: Sequence[Floats], replicates: int, renamed: int = 0) -> Bootstrap:
+    """Of the estimates (K,) of the replicates that converged to classes of the same names; in ``renamed`` they changed.
 
     Raises:
         FitError: fewer than two did.
     """
     if len(numbers) < 2:
         raise FitError(
-            f"bootstrap: {len(numbers)} of {replicates} replicates converged; mend the fit before its errors"
+            f"bootstrap: {len(numbers)} of {replicates} replicates converged{_other_names(renamed)}; mend the fit"
+            " before its errors"
         )
     every = np.array(numbers)
     low, high = np.quantile(every, CENTRAL, axis=0)
-    return Bootstrap(replicates, len(every), every.mean(axis=0), every.std(axis=0, ddof=1), low, high)
+    return Bootstrap(replicates, len(every), every.mean(axis=0), every.std(axis=0, ddof=1), low, high, renamed)
+
+
+def _other_names(renamed: int) -> str:
+    return f", and {renamed} more to classes that changed names" if renamed else ""
 
 
 def as_numbers(found: Bootstrap, names: Sequence[str]) -> Mapping[str, object]:
@@ -95,5 +113,6 @@ def as_numbers(found: Bootstrap, names: Sequence[str]) -> Mapping[str, object]:
     return {
         "replicates": found.replicates,
         "converged": found.converged,
+        "renamed": found.renamed,
         "numbers": [{"name": n, "mean": m, "se": e, "low": a, "high": b} for n, m, e, a, b in columns],
     }

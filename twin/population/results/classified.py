@@ -6,15 +6,22 @@ its own: the mode of what would be known of a patient who is of it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
+from scipy.optimize import linear_sum_assignment
 
-from twin.arrays import Integers
+from twin.arrays import Floats, Integers
 from twin.population.cohort import Cohort
 from twin.population.mixture.mixing import HARDLY
 from twin.population.objective import Evaluation
 from twin.population.theta import Theta
+
+ALIKE = 1e-3
+"""Classes whose likelihoods differ by less than this, relative to the whole, in every patient are one (assumed)."""
+
+ROUNDING = 1e-9
 
 DOUBTFUL = 0.9
 """A patient whose likeliest class is less probable than this is told of as doubtful."""
@@ -23,6 +30,22 @@ DOUBTFUL = 0.9
 def classes_of(here: Evaluation) -> int:
     """How many classes there are; 1 without any."""
     return 1 if here.posterior is None else here.posterior.shape[1]
+
+
+def renamed(before: Floats, after: Floats) -> bool:
+    """Whether classes changed names: who was of one is of another, as far as the patients (N, K) are told apart."""
+    shared = before.T @ after
+    of, instead = linear_sum_assignment(shared, maximize=True)
+    return bool(shared[of, instead].sum() > shared.trace() * (1.0 + ROUNDING))
+
+
+def alike(found: Mapping[str, Any]) -> bool:
+    """Whether two classes of what `classes_found` says are one: nobody is more probably of either than their shares."""
+    names = list(found["shares"])
+    shares = np.array([found["shares"][name] for name in names])
+    odds = np.array([[one["probability"][name] for name in names] for one in found["patients"]]) / shares
+    apart = np.abs(odds[:, :, None] - odds[:, None, :]).max(axis=0)
+    return bool((apart[np.triu_indices(len(names), 1)] < ALIKE).any())
 
 
 def likeliest(cohort: Cohort, here: Evaluation) -> tuple[Cohort, Integers]:

@@ -34,6 +34,7 @@ class FitFound:
         data: hash of its data; ``model`` hash of the model that it began with.
         free: names of what was estimated; ``fixed``: what the other numbers were held at.
         minus_2_log, error: the likelihood, and the standard error of it.
+        alike: two classes of a mixture are one, so that their shares are no numbers that the data tell.
     """
 
     name: str
@@ -47,6 +48,7 @@ class FitFound:
     aic: float
     bic: float
     converged: bool
+    alike: bool = False
 
 
 @dataclass(frozen=True)
@@ -109,9 +111,12 @@ def _tested(small: FitFound, large: FitFound) -> RatioTest:
     freedom, ratio = len(large.free) - len(small.free), small.minus_2_log - large.minus_2_log
     error = (small.error**2 + large.error**2) ** 0.5
     p, turn = chi_squared_tail(ratio, freedom), float(special.chdtri(freedom, LEVEL))
+    # Where classes are one, their shares can be anything and the ratio is not chi-squared (McLachlan & Peel 2000, 6.4).
     held = {name for name, value in small.fixed if name in large.free and name.startswith(("omega.", "iov."))}
     if not (small.converged and large.converged):
         said = "no test: one of them did not converge"
+    elif small.alike or large.alike:
+        said = "no test: classes of one of them are alike, and Wilks' theorem does not hold there; go by AIC or BIC"
     elif held and any(value < 1e-6 for name, value in small.fixed if name in held):
         said = "no test: a variance is held at the edge of what it can be"
     elif abs(ratio - turn) < SE_APART * error:

@@ -115,6 +115,24 @@ def test_the_page_of_a_mixture_is_made_again_with_the_same_probabilities(classif
     np.testing.assert_allclose(np.genfromtxt(table, delimiter=",", skip_header=1), before, rtol=1e-4, atol=1e-6)
 
 
+def test_starts_profiles_and_replicates_of_a_mixture_agree_about_its_share(
+    classified: tuple[Path, Result], tmp_path: Path
+) -> None:
+    options = ("--starts", "2", "--profile", "share.slow", "--bootstrap", "4", "--jobs", "1", "--no-page")
+    model = str(classified[0] / "out" / "made_fit.toml")
+    result = fit(tmp_path, "--model", model, *options, text=concentrations(40, 3)[0])
+    assert result.exit_code == 0, result.output
+    found = json.loads((tmp_path / "out" / "fit.json").read_text())
+    assert found["problems"] == []
+    assert [one["classes_by_other_names"] for one in found["starts"]["ends"]] == [False, False]
+    assert (found["bootstrap"]["converged"], found["bootstrap"]["renamed"]) == (4, 0)
+    share = next(one for one in found["estimates"] if one["name"] == "share.slow")
+    (profile,) = found["profile"]
+    assert profile["high"] - profile["low"] == pytest.approx(2 * 1.96 * share["se_R"], rel=0.1)
+    drawn = next(one for one in found["bootstrap"]["numbers"] if one["name"] == "share.slow")
+    assert profile["low"] < drawn["mean"] < profile["high"]
+
+
 @pytest.mark.parametrize("method", ["saem", "bayes"])
 def test_a_mixture_is_refused_by_methods_that_cannot_follow_it(
     classified: tuple[Path, Result], tmp_path: Path, method: str

@@ -44,3 +44,9 @@ def test_what_cannot_be_summed_up_or_grouped_by_is_named() -> None:
         summed_up([np.zeros(2)], 20)
     with pytest.raises(FitError, match="'SEX' is no covariate of made; it has none"):
         strata_of(cohort_of(oral(), LINES), "SEX")
+
+
+def test_replicates_in_which_classes_changed_names_are_told() -> None:
+    numbers = [np.array([1.0]), np.array([2.0])]
+    assert summed_up(numbers, 3).problem is None
+    assert "in 1 of 3 replicates the classes changed names" in (summed_up(numbers, 3, 1).problem or "")

@@ -9,7 +9,7 @@ from tests.twin.population.importance.test_density import cohort_of
 from tests.twin.population.mixture.mixtures import eliminated
 from tests.twin.population.test_objective import LINES, at_start, objective, oral
 from twin.population.objective import Objective
-from twin.population.results.classified import classes_found, likeliest
+from twin.population.results.classified import alike, classes_found, likeliest, renamed
 
 
 def test_every_patient_has_probabilities_and_effects_by_class() -> None:
@@ -46,3 +46,19 @@ def test_without_classes_there_is_nothing_to_say() -> None:
     here = at_start(of)
     assert classes_found(of.cohort.theta, here, ["1", "2", "3"]) is None
     assert likeliest(of.cohort, here)[0] is of.cohort
+
+
+def test_classes_that_changed_names_are_told_from_those_that_did_not() -> None:
+    before = np.array([[0.9, 0.1], [0.8, 0.2], [0.1, 0.9], [0.4, 0.6]])
+    assert not renamed(before, np.array([[0.7, 0.3], [0.9, 0.1], [0.3, 0.7], [0.6, 0.4]]))
+    assert renamed(before, before[:, ::-1])
+    assert not renamed(np.full((4, 2), 0.5), np.full((4, 2), 0.5))
+
+
+def test_classes_that_nobody_is_more_of_than_their_shares_are_alike() -> None:
+    def told(*each: tuple[float, float, float]) -> dict[str, object]:
+        patients = [{"id": str(i), "probability": dict(zip("abc", one, strict=True))} for i, one in enumerate(each)]
+        return {"shares": {"a": 0.2, "b": 0.3, "c": 0.5}, "patients": patients}
+
+    assert alike(told((0.1, 0.15, 0.75), (0.32, 0.48, 0.2)))
+    assert not alike(told((0.1, 0.15, 0.75), (0.48, 0.32, 0.2)))

@@ -35,6 +35,7 @@ def test_what_cannot_be_told_is_not_told() -> None:
     assert "did not converge" in ratio_tests([replace(BASE, converged=False), FULL])[0].said
     edge = replace(BASE, free=frozenset({"CL", "V", "WT_CL"}), fixed=(("omega.V", 1e-9),))
     assert "edge" in ratio_tests([edge, FULL])[0].said
+    assert "classes of one of them are alike" in ratio_tests([replace(BASE, alike=True), FULL])[0].said
     assert ratio_tests([replace(BASE, model="other"), FULL]) == ()
     assert ratio_tests([replace(BASE, free=frozenset({"CL", "Q"})), FULL]) == ()
 
