@@ -25,7 +25,7 @@ class Lines:
 
     def compiled(self, signature: str) -> None:
         """Append the head of a function for Numba to compile."""
-        self.add(0, "@njit(nogil=True, error_model='numpy')", f"def {signature}:")
+        self.add(0, "@njit(nogil=True, error_model='numpy', no_cfunc_wrapper=True)", f"def {signature}:")
 
     def text(self) -> str:
         """Everything so far."""

@@ -1,9 +1,10 @@
 """Numba's front end, made quicker without another instruction in what comes of it.
 
-Nearly all of the time that a kernel takes to compile goes into Numba's own Python, little into LLVM. Two habits of it
-cost a fifth of it. To find the type of ``a + b`` it tries every way in which anything may be added, anew for each
-plus sign; here the answer for an operator and its operands' types is remembered. And it makes so many small objects
-that the garbage collector walks through all of the process again and again; here it waits for more of them.
+Nearly all of the time that a kernel takes to compile goes into Numba's own Python, little into LLVM. Three habits of it
+cost a third of it. To find the type of ``a + b`` it tries every way in which anything may be added, anew for each
+plus sign; here the answer for an operator and its operands' types is remembered. It makes so many small objects
+that the garbage collector walks through all of the process again and again; here it waits for more of them. And its
+passes do much that comes to nothing: `twin.kernel.compiling.passes`.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from typing import Any
 
 from numba.core.compiler_lock import global_compiler_lock
 from numba.core.types import functions
+
+from twin.kernel.compiling.passes import without_detours
 
 ROOMY = (100_000, 20, 20)
 """Thresholds of the garbage collector while a kernel is compiled: Python's own are (700, 10, 10)."""
@@ -28,7 +31,7 @@ _SIGNATURES: dict[tuple[Any, tuple[Any, ...]], tuple[Any, Any]] = {}
 @contextlib.contextmanager
 def quick() -> Iterator[None]:
     """While something is compiled; one thread at a time, as Numba has it."""
-    with global_compiler_lock, _roomy(), _remembering():
+    with global_compiler_lock, _roomy(), _remembering(), without_detours():
         yield
 
 
