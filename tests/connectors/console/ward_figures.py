@@ -148,6 +148,11 @@ class Now:
         self._standing = deque(standing(patients))
         self._turn = 0
 
+    @property
+    def hours(self) -> int:
+        """Hours that every patient has gone through."""
+        return self._turn // len(self._patients)
+
     def second(self) -> Iterator[OutputEvent]:
         """What is said in a second."""
         for _ in range(A_SECOND):
