@@ -255,12 +255,16 @@ def _found(
     """What a fit found, whichever way it went; ``patients_at`` is where modes are, if not ``here``."""
     theta = cohort.theta
     population = theta.unpack(here.vector)
-    if away := run_away(theta, here.vector):
+    away = run_away(theta, here.vector)
+    if away:
         state = replace(state, why=f"as {', '.join(away)} ran away")
     known, members = likeliest(cohort, here)
     eta = (here if patients_at is None else patients_at).eta
     shrunk = shrinkage(known, population.omega, eta[members], iwres[cohort.of_observations(members)])
-    problems = (*problems_of(cohort, state, here, population), *((certainty.problem,) if certainty.problem else ()))
+    problems = (
+        *problems_of(cohort, state, here, population, away),
+        *((certainty.problem,) if certainty.problem else ()),
+    )
     points, patients = tuple(trace.points), tuple(subject.id for subject in cohort.patients)
     return Fit(theta, method, state, here, certainty, shrunk, points, problems, patients, cohort.values, exact)
 

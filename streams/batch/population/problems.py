@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from twin.population.cohort import Cohort
 from twin.population.laplace.first_order import BENT
 from twin.population.objective import Evaluation, wider_than_the_prior
 from twin.population.results.classified import classes_of
-from twin.population.search import State, run_away
+from twin.population.search import State
 from twin.population.values import Population
 
 PARALLEL = 0.999
@@ -35,11 +37,13 @@ def bent_in_words(bent: float) -> list[str]:
     ]
 
 
-def problems_of(cohort: Cohort, state: State, here: Evaluation, population: Population) -> list[str]:
-    """What did not converge, what the data do not tell, and what to try."""
+def problems_of(
+    cohort: Cohort, state: State, here: Evaluation, population: Population, away: Sequence[str]
+) -> list[str]:
+    """What did not converge, which numbers ran ``away``, what the data do not tell, and what to try."""
     theta, found = cohort.theta, list[str]()
     if state.why != "converged":
-        look = "look at units of DV, AMT and TIME, " if run_away(theta, here.vector) else ""
+        look = "look at units of DV, AMT and TIME, " if away else ""
         found.append(f"the search ended {state.why}: {look}begin with other values, or fix what the data do not tell")
     lost = len(np.unique(np.flatnonzero(~here.settled) // classes_of(here)))
     if lost:

@@ -130,19 +130,19 @@ def _text(advice: AdviceView, seen: Difference) -> Said:
     if seen.unit == "mg/h":
         return say(
             "advice_changed.rate",
-            "{drug}: {what}{change}{later} is advised instead of the {planned} that run; {odds}.",
+            "{drug}: {what}{change}{later} is advised instead of the {planned} that run{odds}.",
             **terms,
         )
     return say(
         "advice_changed.dose",
-        "{drug}: {what}{change}{later} is advised instead of the {planned} planned; {odds}.",
+        "{drug}: {what}{change}{later} is advised instead of the {planned} planned{odds}.",
         **terms,
     )
 
 
 def _odds(odds: Sequence[OddsView]) -> str:
     """All of them in a row; nothing where the dose is chosen by none."""
-    return reduce(_and, map(_one, odds)) if odds else ""
+    return say("advice_changed.odds", "; {odds}", odds=reduce(_and, map(_one, odds))) if odds else ""
 
 
 def _one(odds: OddsView) -> Said:

@@ -71,3 +71,15 @@ def test_the_text_has_both_amounts_the_odds_and_what_to_do() -> None:
     assert "nothing goes to a pump" in found.advice
     stopped = replace(NEXT, doses=((DOSE, 160.0, 0.0),))
     assert "nothing is advised instead" in find(replace(snapshot, advice=(stopped,)), its)[0].text
+
+
+@pytest.mark.parametrize(
+    ("odds", "end"), [((), "160 mg planned."), (ODDS[:1], "planned; P(docetaxel_auc in its window) 60% ")]
+)
+def test_odds_are_told_where_the_dose_was_chosen_by_any(odds: tuple[OddsView, ...], end: str) -> None:
+    plan = (PlanStep(DOSE, DOSE + HOUR_MS, 160.0),)
+    snapshot = Snapshot("P-1", HOUR_MS, 100.0, None, (DeliveryView("docetaxel", 0.0, 0.0, None, None, plan),))
+    (found,) = find(replace(snapshot, advice=(replace(NEXT, odds=odds),)), its)
+    assert end in found.text
+    assert found.text.endswith(".")
+    assert "; ." not in found.text
