@@ -18,10 +18,13 @@ from streams.worker.rows.patient_state import PatientState
 from streams.worker.twin_factory import LibraryTwins, UnknownModel, twin_factory
 from tests.faults.next_version import NEXT, model_named, next_text
 from tests.streams.worker.stage import START, enrolment, lab
-from twin.events import InputEvent, encode, to_millis
+from tests.twin.bedside import PATIENT, clock, dose, level
+from tests.twin.population.mixture.mixtures import eliminated
+from twin.events import Estimate, InputEvent, encode, to_millis
 from twin.kernel.kernel import Kernel, compile_model
 from twin.model.spec import Model
 from twin.modelfile.library import load_model
+from twin.steps import finished
 
 MODEL = "docetaxel_ozawa2007"
 
@@ -106,6 +109,20 @@ def test_a_model_file_that_the_operator_named_is_known(tmp_path: Path) -> None:
     assert twins.model_hash("ours") == twins.model_hash(MODEL)
     with pytest.raises(UnknownModel):
         LibraryTwins(particles=100).model_hash("ours")
+
+
+def test_a_file_of_classes_that_nobody_sees_is_followed_kept_and_moves_to_no_version(tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").write_text(eliminated().text)
+    twins = LibraryTwins(50, {"made": tmp_path / "mine.toml"})
+    twin = twins("made", PATIENT)
+    events: list[InputEvent] = [dose(0.0, 100.0, route="iv"), level(5.0, 1.9, analyte="plasma"), clock(30)]
+    (*_, last) = (one for one in finished(twin.observing(events)).outputs if isinstance(one, Estimate))
+    assert last.model_hash == twins.model_hash("made")
+    assert sum((last.class_probability or {}).values()) == pytest.approx(1.0)
+    row = twin.row()
+    assert twins.restore("made", row).row() == row
+    with pytest.raises(UnknownModel, match=r"classes that nobody sees .* rebuild --into"):
+        finished(twins.moving(row, "made", "made", level=True))
 
 
 def test_only_the_models_asked_for_are_compiled_before_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
