@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import re
 from collections.abc import Iterator, Sequence
@@ -338,6 +339,7 @@ def _leave(*_: object) -> None:
     raise SystemExit(0)
 
 
+@functools.cache
 def library_notes() -> dict[str, ModelNotes]:
     """Per library model its toxic floors, what each parameter means and is in the population, and what is measured."""
     from connectors.console.patient.individual import Analyte, Floor, Meaning, ModelNotes

@@ -12,6 +12,7 @@ import atexit
 import contextlib
 import errno
 import functools
+import gc
 import importlib
 import json
 import os
@@ -46,6 +47,7 @@ IMPORTED = (
     "connectors.console.metrics",
     "connectors.console.patient.parameter_words",
     "streams.cli",
+    "streams.commands.live.console",
     "streams.commands.live.devices",
     "streams.commands.live.worker",
     "streams.commands.live.listen",
@@ -159,8 +161,9 @@ def serve(listener: socket.socket) -> int:
     os.chdir(ROOT)
     for module in IMPORTED:
         importlib.import_module(module)
-    sys.modules["twin.modelfile.library"].loaded_library()  # reads units and models
+    sys.modules["streams.commands.live.console"].library_notes()  # reads units and models
     _follow_a_ward()
+    gc.freeze()  # what is there stays: no command looks through it again
     alone = len(os.listdir("/proc/self/task")) if os.path.isdir("/proc/self/task") else 1
     assert alone == 1, "a process with threads must not fork"
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # keepers are waited for by nobody

@@ -46,6 +46,7 @@ def test_what_a_worker_starts_with_is_no_work_for_the_garbage_collector(
 
     monkeypatch.setattr("streams.worker.app.build_worker", build)
     monkeypatch.setattr("streams.terminal.signals.stop_at_signals", threading.Event)
+    gc.unfreeze()  # as in a process of its own: here the run of tests has frozen what is imported
     before = gc.get_freeze_count()
     try:
         with pytest.raises(BuiltError):
