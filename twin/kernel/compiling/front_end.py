@@ -1,4 +1,4 @@
-"""Numba's front end, made quicker without another instruction in what comes of it.
+"""Numba's front end, made quicker without another instruction in what comes of it, wherever this is imported.
 
 Nearly all of the time that a kernel takes to compile goes into Numba's own Python, little into LLVM. Three habits of it
 cost a third of it. To find the type of ``a + b`` it tries every way in which anything may be added, anew for each
@@ -14,6 +14,7 @@ import gc
 from collections.abc import Iterator
 from typing import Any
 
+from numba.core import event
 from numba.core.compiler_lock import global_compiler_lock
 from numba.core.types import functions
 
@@ -33,6 +34,31 @@ def quick() -> Iterator[None]:
     """While something is compiled; one thread at a time, as Numba has it."""
     with global_compiler_lock, _roomy(), _remembering(), without_detours():
         yield
+
+
+class Quickly(event.Listener):
+    """Hears when Numba begins and ends to compile, which one thread does at a time: functions of models, those that are
+    written by hand, and in the midst of one another."""
+
+    def __init__(self) -> None:
+        self._begun: list[contextlib.ExitStack] = []
+
+    def on_start(self, _: event.Event) -> None:
+        """All is quick while the outermost function is compiled."""
+        usual = contextlib.ExitStack()
+        if not self._begun:
+            usual.enter_context(quick())
+        self._begun.append(usual)
+
+    def on_end(self, _: event.Event) -> None:
+        """As it was, also after an error."""
+        self._begun.pop().close()
+
+
+ALWAYS = Quickly()
+
+COMPILES = "numba:compile"
+"""Numba's name of the event: something is compiled that was not found in a cache."""
 
 
 @contextlib.contextmanager
@@ -67,3 +93,6 @@ def _remembering() -> Iterator[None]:
         yield
     finally:
         typed.get_call_type = resolved
+
+
+event.register(COMPILES, ALWAYS)

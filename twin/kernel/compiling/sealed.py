@@ -19,7 +19,7 @@ from numba.core.dispatcher import Dispatcher
 from numba.core.registry import cpu_target
 
 from twin.kernel.cache import alone, folder, keep, recalled
-from twin.kernel.compiling.front_end import quick
+from twin.kernel.compiling import front_end  # noqa: F401 (which makes compiling quick)
 
 
 def seal(module: ModuleType, source: str) -> None:
@@ -110,7 +110,7 @@ class _SealedCache(FunctionCache):
         def compiled_in_turn(signature: Any) -> Any:
             if self._is_kept(signature):
                 return compiled(signature)
-            with alone(self._impl.filename_base), quick():
+            with alone(self._impl.filename_base):
                 return compiled(signature)  # which looks into the cache again
 
         return compiled_in_turn
