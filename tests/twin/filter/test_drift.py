@@ -106,7 +106,7 @@ def test_a_year_of_drift_is_followed_as_the_kalman_filter_does() -> None:
             np.sqrt(0.002 * np.diff(days, prepend=0)) * rng.standard_normal(60)
         )
         logs = np.log(4) + level + 0.15 * rng.standard_normal(60)
-        twin = PatientTwin(f"P-{number}", model)
+        twin = PatientTwin(f"P-{number}", model, 500)
         events: list[InputEvent] = [dose(0, 1.0, patient_id=twin.patient_id)]
         events += [
             count(day * DAY, float(np.exp(log)), patient_id=twin.patient_id)
@@ -150,10 +150,10 @@ def test_what_the_fixed_lag_costs_is_small_beside_what_is_unknown() -> None:
     Five pairs of runs of 1,000 particles differed by 0.04 to 0.14 SD in the means and 4 to 8 % in the SDs, most of it
     chance: a mean by up to 0.21 SD, of either sign, and on average over the runs by 0.04 at most.
     """
-    told = child(200)
+    told = child(160)
     found = []
     for lag in (56, 1e5):
-        twin = PatientTwin(PATIENT, with_lag(lag))
+        twin = PatientTwin(PATIENT, with_lag(lag), 600)
         twin.observe(told)
         found.append(moments(twin.posterior()))
         assert (twin.belief.layout.since is None) == (lag == 1e5)
@@ -234,7 +234,7 @@ def test_the_next_count_of_real_children_is_predicted_better_than_by_the_last() 
     are had without drift. The whole half with 1,000 gave 0.88 and 0.85 of its median and mean, and 89 % covered;
     `dosetwin replay all_6mp_anc.csv --model mercaptopurine_jost2020 --columns TIME=TIME_DAYS,AMT=AMT_6MP,DV=ANC_G_PER_L
     --score --out DIR` scores all 58."""
-    drifting, still = predicted(SIX_MP, 4, 200), predicted(without_drift(), 4, 200)
+    drifting, still = predicted(SIX_MP, 4, 100), predicted(without_drift(), 4, 100)
     assert ratio(drifting) < min(0.89, ratio(still) - 0.02)
     assert drifting.coverage == pytest.approx(0.90, abs=0.05)
     assert still.coverage < drifting.coverage - 0.03

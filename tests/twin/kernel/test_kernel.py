@@ -72,7 +72,7 @@ FOLLOWED = [name for name in library_ids() if name != "nivolumab_qsp_sove2020"]
 @pytest.mark.slow
 def test_every_library_model_follows_its_equations_over_its_usual_course(model_id: str) -> None:
     kernel, timeline, end = usual_course(model_id)
-    eta = patients(kernel, drawn=4)
+    eta = patients(kernel, drawn=2)
     marks = np.unique([HOUR_MS // 2, *range(2 * HOUR_MS, end, end // 60 + HOUR_MS // 7), end]).astype(np.int64)
     expected = np.array([reference(kernel, timeline, row, marks) for row in eta])
     assert_close(solved(kernel, timeline, eta, marks), expected)

@@ -24,11 +24,11 @@ from twin.names import is_name
 
 
 @pytest.mark.slow
-def test_three_hundred_hostile_files_do_nothing() -> None:
-    ends, bad = run(300, seed=9)
+def test_a_hundred_hostile_files_do_nothing() -> None:
+    ends, bad = run(100, seed=9)
     assert not bad, "\n".join(f"file {number}: {reason}" for number, reason, _ in bad[:3])
-    assert ends["sound"] > 10
-    assert ends["refused"] > 100
+    assert ends["sound"] > 3
+    assert ends["refused"] > 30
 
 
 def test_a_command_in_the_id_is_refused_and_never_written_into_code() -> None:

@@ -80,7 +80,7 @@ HANDFUL = 16
 """Particles where only bytes are compared, at every event."""
 
 RESTLESS = toys.restless()
-relaxed = settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+relaxed = settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 few = settings(relaxed, max_examples=3)
 """For twins that drift, of which each costs several times as much."""
 
@@ -257,7 +257,7 @@ def test_a_twin_restored_at_any_moment_goes_on_to_the_same_bytes(events: list[In
 
 
 @few
-@given(stories().filter(len), st.randoms(use_true_random=False))
+@given(stories().filter(len).map(lambda events: events[::2]), st.randoms(use_true_random=False))
 def test_so_does_one_that_drifts(events: list[InputEvent], random: Random) -> None:
     restored_at_any_moment(RESTLESS, events, random)
 

@@ -29,7 +29,7 @@ from twin.study.design import design
 
 TOY = parse_model(LEVELS, "toy.toml")
 PATIENTS, PARTICLES = 50, 200
-ENOUGH = 25
+ENOUGH = 18
 """Patients that show a bias."""
 
 

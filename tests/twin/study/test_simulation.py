@@ -96,7 +96,7 @@ def test_grades_depend_on_the_grade_before() -> None:
 def test_a_twin_of_grades_events_and_counts_is_calibrated() -> None:
     kernel = compile_model(OUTCOMES)
     plan = design(kernel)
-    found = summarise(OUTCOMES, [follow(kernel, kernel, plan, n, 300, lambda: 0.0) for n in range(24)], 300)
+    found = summarise(OUTCOMES, [follow(kernel, kernel, plan, n, 150, lambda: 0.0) for n in range(24)], 150)
     assert found.passed, {one.name: one.p_value for one in (*found.ranks, *found.pit)}
     assert {one.name for one in found.pit} == {o.name for o in OUTCOMES.outputs}
 

@@ -87,7 +87,7 @@ def test_a_model_that_cannot_be_followed_is_reported_and_the_rest_goes_on(
 @pytest.mark.slow
 def test_what_goes_wrong_in_a_worker_is_that_models_result() -> None:
     broken = replace(TOY, id="broken", text="this is no model")
-    found = streams.batch.validation.calibrate([broken, TOY], 10, 100, 1, lambda _: None)
+    found = streams.batch.validation.calibrate([broken, TOY], 2, 100, 1, lambda _: None)
     results = {model.id: result for model, result in found}
     assert str(results["broken"]).startswith("ModelError: broken.toml: not TOML")
     assert not isinstance(results[TOY.id], str)

@@ -50,6 +50,8 @@ ERROR_MODULES = {
 
 def branches(source: str, names: frozenset[str]) -> list[str]:
     """Comparisons, matches and look-ups of a kind with the ``names`` of kinds in ``source``."""
+    if "kind" not in source:
+        return []
     tree = ast.parse(source)
     found = []
     for node in ast.walk(tree):
@@ -64,6 +66,8 @@ def branches(source: str, names: frozenset[str]) -> list[str]:
 
 def asks_of_errors(source: str) -> bool:
     """Whether ``source`` reads the ``kind`` of an error."""
+    if ".kind" not in source:
+        return False
     nodes = (node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Attribute) and node.attr == "kind")
     return any(ast.unparse(node.value).split(".")[-1] == "error" for node in nodes)
 
