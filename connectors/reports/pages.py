@@ -24,7 +24,8 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters["percent"] = lambda share: f"{100 * share:.1f}".removesuffix(".0") + " %"
-    environment.filters["g"] = number
+    # JSON has no number for what is none.
+    environment.filters["g"] = lambda value, digits=3: "–" if value is None else number(value, digits)
     environment.filters["unit"] = unit
     environment.filters["figure"] = lambda value: "–" if value is None or value != value else number(value, 3)
     return environment

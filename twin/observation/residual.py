@@ -155,7 +155,10 @@ def at_levels(error: ErrorSpec, predicted: Floats, levels: Floats, earlier: tupl
 
 
 def _scattered(error: ErrorSpec, predicted: Floats, z: Floats) -> Floats:
-    return untransformed(error, on_scale(error, predicted) + scale(error, predicted) * z)
+    with np.errstate(
+        invalid="ignore", over="ignore"
+    ):  # of a prediction that overflowed nothing is measured, as NaN says
+        return untransformed(error, on_scale(error, predicted) + scale(error, predicted) * z)
 
 
 @functools.lru_cache(maxsize=16)

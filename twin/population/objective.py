@@ -86,20 +86,25 @@ class Evaluation:
         return of_patients if self.prior is None else of_patients + self.prior.curvature
 
 
-WIDE = 10.0
-"""Variance of a posterior in units of the prior's, in any direction, beyond which it is not one: data narrow."""
+FLAT = 0.3
+"""Precision in units of the prior's, in any direction, below which a posterior is called flat: data narrow, and what is
+so much wider than the prior, as far as U'' at its mode tells, is next to two modes that merge."""
 
 
-def wider_than_the_prior(here: Evaluation, population: Population) -> Integers:
-    """Patients (n,) whose covariance at the mode is wider than the prior by `WIDE`, as Laplace's may be where two modes
-    merge: U'' is flat there, and its determinant says nothing of how likely the values are."""
+def flatter_than_the_prior(here: Evaluation, population: Population) -> Integers:
+    """Patients (n,) who are flat at the mode by `FLAT`, as by Laplace's method where two modes merge: there the
+    determinant of U'' says nothing of how likely the values are."""
     found = []
     for n, covariance in enumerate(here.covariance):
         if here.posterior is not None and here.posterior.reshape(-1)[n] < HARDLY:
             continue
         own = len(population.omega)
         part = covariance[:own, :own]
-        if own and np.isfinite(part).all() and np.linalg.eigvals(population.precision @ part).real.max() > WIDE:
+        if (
+            own
+            and np.isfinite(part).all()
+            and np.linalg.eigvals(population.precision @ part).real.max() * FLAT > 1.0 + 1e-9
+        ):
             found.append(n)
     return np.array(found, dtype=np.int64)
 
@@ -275,7 +280,7 @@ class Point:
     ) -> Evaluation:
         """The evaluation that all derivatives make; those by Omega are added to ``by``."""
         look, d = seen.look, self.cohort.effects
-        self._by_omega(by, vector, eta, seen.inverse)
+        self._by_omega(by, vector, eta, seen)
         newton = solved(look.curvature, look.gradient[:, :, None])[:, :, 0]
         moves = -solved(look.curvature, by.u_e)
         remaining = (look.gradient * newton).sum(axis=1)
@@ -325,8 +330,10 @@ class Point:
             change = (found.u_0 * along, found.u_f0 * along, found.w_0 * along)
             by.add(at, stencil.by_number(self.cohort.first, inverse, *change, slope))
 
-    def _by_omega(self, by: By, vector: Floats, eta: Floats, inverse: Floats) -> None:
+    def _by_omega(self, by: By, vector: Floats, eta: Floats, seen: Seen) -> None:
         """Add derivatives by the entries of Omega: of eta' P eta / 2, log det Omega and P in H."""
+        slope = seen.inverse if seen.slope is None else seen.slope
+        held = self.precision[None] if seen.by_prior is None else seen.by_prior
         theta, population = self.cohort.theta, self.population
         d, o, occasions = len(population.omega), len(population.omega_iov), self.cohort.occasions
         blocks = {"omega": [slice(0, d)], "iov": [slice(d + n * o, d + (n + 1) * o) for n in range(occasions)]}
@@ -335,22 +342,31 @@ class Point:
             for at, change in theta.omega_slopes(vector, level).items():
                 precision = precisions[level]
                 moved = -precision @ change @ precision
-                trace = float((precision * change).sum())
                 for block in blocks[level]:
                     along = eta[:, block] @ moved
                     by.u[:, at] += 0.5 * (along * eta[:, block]).sum(axis=1)
                     by.u_e[:, block, at] += along
-                    by.t[:, at] += trace + np.einsum("nij,ij->n", inverse[:, block, block], moved)
+                    by.t[:, at] += np.einsum("nij,ij->n", held[:, block, block], change)
+                    by.t[:, at] += np.einsum("nij,ij->n", slope[:, block, block], moved)
 
 
 @dataclass(frozen=True)
 class Seen:
-    """What everybody sees at the modes: H (N, D, D) with its inverse, and the derivative of log det H by z (N, M)."""
+    """What everybody sees at the modes.
+
+    Attributes:
+        h, inverse: (N, D, D) H with its inverse.
+        t_z: (N, M) derivative of log det H by z.
+        slope: (N, D, D) derivative of log det H by the curvature that it is made of, where that is not the inverse;
+            ``by_prior`` (N, D, D) then stands for the prior's precision in the derivative of log det Omega H.
+    """
 
     look: Look
     h: Floats
     inverse: Floats
     t_z: Floats
+    slope: Floats | None = None
+    by_prior: Floats | None = None
 
 
 @dataclass(frozen=True)
@@ -423,4 +439,5 @@ def _regular(matrices: Floats) -> Floats:
 
 
 def _log_det(matrices: Floats) -> Floats:
-    return np.asarray(np.linalg.slogdet(np.nan_to_num(matrices, nan=np.nan))[1])
+    with np.errstate(invalid="ignore"):  # of what is no number neither is this
+        return np.asarray(np.linalg.slogdet(np.nan_to_num(matrices, nan=np.nan))[1])

@@ -78,7 +78,8 @@ def _terms(error: ErrorSpec, y: Floats, f: Floats, f0: Floats | None) -> Terms:
 
 def variance(error: ErrorSpec, f: Floats) -> Floats:
     """Residual variance R (n,) around predictions f on the error's scale, of a normal error of its sizes."""
-    return _variance(error, f)[0]
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        return _variance(error, f)[0]
 
 
 def log_density(error: ErrorSpec, y: Floats, f: Floats) -> Floats:

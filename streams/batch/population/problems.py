@@ -8,7 +8,7 @@ import numpy as np
 
 from twin.population.cohort import Cohort
 from twin.population.laplace.first_order import BENT
-from twin.population.objective import Evaluation, wider_than_the_prior
+from twin.population.objective import Evaluation, flatter_than_the_prior
 from twin.population.results.classified import classes_of
 from twin.population.search import State
 from twin.population.values import Population
@@ -48,11 +48,11 @@ def problems_of(
     lost = len(np.unique(np.flatnonzero(~here.settled) // classes_of(here)))
     if lost:
         found.append(f"the mode of {lost} patients was not found: look at their doses, times and units")
-    wide = wider_than_the_prior(here, population)
+    wide = flatter_than_the_prior(here, population)
     if len(wide):
         found.append(
             f"of {len(wide)} patients the objective is next to flat at the mode, as between two modes that merge: there"
-            " it is no approximation of the likelihood, and may fall without end; use method imp"
+            " it is no approximation of the likelihood, and its curvature is bounded; use method imp"
         )
     for names, omega in ((theta.model.eta_names, population.omega), (theta.model.iov_names, population.omega_iov)):
         sd = np.sqrt(np.diag(omega))

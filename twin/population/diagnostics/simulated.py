@@ -24,13 +24,17 @@ from twin.population.laplace.weighed import Values
 from twin.population.values import Population
 from twin.randomness import generator
 
+LARGEST = 1e100
+
 AT_ONCE = 2_000_000
 """Predictions that are held at once, but for those of a single patient."""
 
 
 def simulated(cohort: Cohort, population: Population, seed: int, replicates: int) -> Floats:
-    """Values (K, T) in place of all T of a cohort, in the outputs' units; NaN where a prediction overflowed."""
+    """Values (K, T) in place of all T of a cohort, in the outputs' units; NaN where a prediction overflowed, or would
+    as soon as it is squared."""
     found = _of_members(cohort, population, seed, replicates)
+    found[np.abs(found) > LARGEST] = np.nan
     if cohort.classes == 1:
         return found
     drawn = np.empty((replicates, cohort.values))

@@ -2,12 +2,14 @@
 
     OFV = 2 U + log det Omega + log det U'',
 
-with U'' by second differences of the log-likelihood, and the derivatives of log det U'' by differences of it: along z,
-and by the sizes of errors with the predictions held. On the way to a mode U'' is followed where it is convex, and the
-expected information (`twin.observation.information`) where it is not.
+with U'' by second differences of the log-likelihood, bounded where it is flat (`Bounded`), and the derivatives of
+log det U'' by differences of it: along z, and by the sizes of errors with the predictions held. On the way to a mode
+U'' is followed where it is convex, and the expected information (`twin.observation.information`) where it is not.
 """
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +19,7 @@ from twin.population import stencil
 from twin.population.cohort import Cohort
 from twin.population.laplace.weighed import Values, Weighed
 from twin.population.modes import Look
-from twin.population.objective import By, Evaluation, Objective, Point, Seen, inverse_of
+from twin.population.objective import FLAT, By, Evaluation, Objective, Point, Seen, inverse_of
 from twin.population.residuals import SIZE_STEP
 from twin.population.theta import FitError, error_sizes, moved_error
 from twin.population.values import Population
@@ -25,19 +27,23 @@ from twin.population.values import Population
 ALONG = 6.0
 """Displacement of z for derivatives of log det U'', in those of `twin.population.stencil`."""
 
-FLATTEST = 1e-6
-"""Least eigenvalue of a U'' that is not positive definite, relative."""
+PLAIN = 1e-6
+"""Instead of `FLAT`: U'' is taken as it is, wherever it is that of a minimum."""
 
 
 class LaplaceObjective(Objective):
     """The objective of one cohort by Laplace's method.
 
+    Args:
+        flat: precision, in units of the prior's, from which on U'' is taken as it is (`Bounded`).
+
     Raises:
         FitError: values whose time is uncertain, or that sum up readings.
     """
 
-    def __init__(self, cohort: Cohort) -> None:
+    def __init__(self, cohort: Cohort, flat: float = FLAT) -> None:
         super().__init__(cohort, "laplace")
+        self.flat = flat
         self.values = Values(cohort)
         self.constant = self.values.constant
 
@@ -64,7 +70,8 @@ class LaplacePoint(Point):
 
     def __init__(self, objective: LaplaceObjective, population: Population, precision: Floats) -> None:
         super().__init__(objective, population, precision)
-        self._values = objective.values
+        self._values, self._flat = objective.values, objective.flat
+        self._factor = np.asarray(np.linalg.cholesky(population.prior(objective.cohort.occasions)[0]))
 
     def looks(self, which: Integers, eta: Floats) -> Look:
         z = self.objective.z(eta)
@@ -108,14 +115,16 @@ class LaplacePoint(Point):
         rows = self._rows(everybody, z)
         weighed = self._weighed(everybody, rows)
         look, loss = self._look(everybody, z, weighed), self._sums(everybody, weighed.loss)
-        h = _definite(look.curvature)
-        inverse = inverse_of(h)
+        bounded = Bounded.of(look.curvature, self._factor, self._flat)
+        h, inverse = bounded.h, bounded.slope
         t_z = self._along(everybody, z)
         u_z, u_ez = stencil.slopes(loss, self.h), stencil.bends(loss, self.h, d)
         by = By(u_z @ cohort.directions.T, u_ez @ cohort.directions.T, t_z @ cohort.directions.T)
         self._by_sizes(by, everybody, rows, inverse)
-        look = Look(look.value, look.gradient, look.information, h)
-        return self.finished(vector, eta, log_det, settled, Seen(look, h, inverse, t_z), by)
+        # The mode moves as U'' itself says.
+        look = Look(look.value, look.gradient, look.information, bounded.convex)
+        by_prior = self.precision @ inverse @ bounded.curvature
+        return self.finished(vector, eta, log_det, settled, Seen(look, h, inverse_of(h), t_z, inverse, by_prior), by)
 
     def _along(self, which: Integers, z: Floats) -> Floats:
         """Derivatives (N, M) of log det U'' by z."""
@@ -130,7 +139,7 @@ class LaplacePoint(Point):
         rows = self._values.rows(which, around.reshape(len(z), 2 * m * points, m), self.population.place)
         loss = self._sums(which, self._weighed(which, rows).loss).reshape(len(z) * 2 * m, points)
         curvature = stencil.bends(loss, self.h, d)[:, :, :d] + self.precision
-        log_det = np.linalg.slogdet(_definite(curvature))[1].reshape(len(z), 2, m)
+        log_det = Bounded.of(curvature, self._factor, self._flat).log_det.reshape(len(z), 2, m)
         return np.asarray((log_det[:, 0] - log_det[:, 1]) / (2.0 * step))
 
     def _by_sizes(self, by: By, which: Integers, rows: Floats, inverse: Floats) -> None:
@@ -142,22 +151,52 @@ class LaplacePoint(Point):
                 for side in (1.0, -1.0):
                     moved = [moved_error(e, size, side * SIZE_STEP) if i == number else e for i, e in enumerate(errors)]
                     sides.append(self._sums(which, self._values.weighed(which, rows, moved).loss))
-                change = (sides[0] - sides[1]) / (2.0 * SIZE_STEP)
+                with np.errstate(invalid="ignore"):  # of values that nothing makes possible
+                    change = (sides[0] - sides[1]) / (2.0 * SIZE_STEP)
                 bend = stencil.bends(change, self.h, d)[:, :, :d]
                 trace = np.einsum("nij,nij->n", inverse, bend)
                 by.add(at, (change[:, 0], stencil.slopes(change, self.h)[:, :d], trace))
 
 
-def _definite(curvature: Floats) -> Floats:
-    """U'' (N, D, D); what of it is not positive definite is made so, by the absolute values of its eigenvalues."""
-    found = np.ascontiguousarray(curvature)
-    usable = np.isfinite(found).all(axis=(1, 2))
-    if not found.shape[1] or not usable.any():
-        return found
-    lowest = np.full(len(found), np.inf)
-    lowest[usable] = np.linalg.eigvalsh(found[usable])[:, 0]
-    for n in np.flatnonzero(lowest <= 0.0):
-        values, vectors = np.linalg.eigh(found[n])
-        values = np.maximum(np.abs(values), FLATTEST * np.abs(values).max())
-        found[n] = (vectors * values) @ vectors.T
-    return found
+@dataclass(frozen=True)
+class Bounded:
+    """U'' (N, D, D) as it is taken: in no direction flatter than half of ``flat`` = c times the prior.
+
+    With Omega = L L', for eigenvalues l of L' U'' L, which are precisions in units of the prior's, stand
+
+        l   from c on,     (l^2 + c^2) / (2 c)   below,     c / 2   where there is no minimum,
+
+    which have a slope everywhere. Without that the objective falls without end as two modes of a patient merge.
+
+    Attributes:
+        curvature: U''; where it is no number, neither is the rest. ``convex`` is U'' with what is no minimum made one.
+        h: what stands for it.
+        log_det: (N,) of ``h``, up to that of the prior's precision.
+        slope: (N, D, D) derivative of ``log_det`` by U''; its inverse where nothing is flat.
+    """
+
+    curvature: Floats
+    convex: Floats
+    h: Floats
+    log_det: Floats
+    slope: Floats
+
+    @classmethod
+    def of(cls, curvature: Floats, factor: Floats, flat: float) -> Bounded:
+        """Of curvatures (N, D, D) with the ``factor`` (D, D) L of the prior's covariance."""
+        if not len(factor):
+            return cls(curvature, curvature, curvature, np.zeros(len(curvature)), curvature)
+        usable = np.asarray(np.isfinite(curvature).all(axis=(1, 2)))
+        inner = factor.T @ np.where(usable[:, None, None], curvature, 0.0) @ factor
+        found, vectors = np.linalg.eigh(0.5 * (inner + inner.swapaxes(1, 2)))
+        low = np.clip(found, 0.0, flat)
+        size = np.where(found >= flat, found, (low**2 + flat**2) / (2.0 * flat))
+        slope = np.where(found >= flat, 1.0, low / flat)
+        size[~usable] = np.nan
+        back = np.linalg.inv(factor)
+
+        def turned(values: Floats) -> Floats:
+            return np.asarray((vectors * values[:, None]) @ vectors.swapaxes(1, 2))
+
+        h, convex = (back.T @ turned(each) @ back for each in (size, np.where(found > PLAIN, found, size)))
+        return cls(curvature, convex, h, np.log(size).sum(axis=1), factor @ turned(slope / size) @ factor.T)

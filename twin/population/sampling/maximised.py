@@ -220,7 +220,9 @@ class _Conditional:
                 name, error = SIZES[element.j], errors[element.i]
                 errors[element.i] = resized(error, {name: getattr(error, name) * float(np.exp(by))})
         log = self._target.by_errors(read, [tuple(errors)])
-        return float(np.where(self._share > 0.0, self._share * log, 0.0).sum()) - 0.5 * self._penalty(step)
+        with np.errstate(invalid="ignore"):  # a draw that cannot be, and has no share
+            total = float(np.where(self._share > 0.0, self._share * log, 0.0).sum())
+        return total - 0.5 * self._penalty(step)
 
     def _penalty(self, step: Floats) -> float:
         there = self._vector.copy()

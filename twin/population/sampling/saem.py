@@ -14,7 +14,8 @@ first steps are averaged, which is as good as the best gain would be (Polyak & J
 30:838).
 
 Whether that is the maximum is asked of the likelihood itself: its score tells how many standard errors there were
-still to go; where they are too many, that step is made and the second phase gone through again.
+still to go. Where they are too many, as of numbers that single draws say little of, a few steps by the score are made;
+if that is not enough, the second phase is gone through again from there.
 """
 
 from __future__ import annotations
@@ -64,6 +65,9 @@ SLOWING = 0.7
 
 AGAIN = 3
 """Times that the second phase is gone through at the most: anew where the score still promises a move."""
+
+LEFT = 4
+"""Steps by the score that are made at the most of what a second phase leaves."""
 
 TREND, TREND_OF_ANY = 3.0, 4.5
 """Slopes in standard errors, of the complete likelihood and of the numbers, that are trends."""
@@ -131,9 +135,11 @@ def settle(density: Density, start: Floats, seed: int = 1, told: Progress = lamb
         vector = _smoothed(run, step, told)
         step += SMOOTHED
         found = run.ended(vector, step, trending)
-        if found.still <= NEAR:
-            break
-        run.go_by_the_score(vector)
+        for _ in range(LEFT):
+            if found.still <= NEAR:
+                return found
+            found = run.ended(by_the_score(found.sample, found.vector), step, trending)
+        run.go_by_the_score(found.vector)
     return found
 
 
@@ -289,7 +295,8 @@ def _newton(found: Likelihood) -> tuple[Floats, Floats]:
 
 def _complete(sweep: Sweep) -> float:
     log = sweep.log_values + sweep.log_prior
-    return float(np.where(sweep.share > 0.0, sweep.share * log, 0.0).sum())
+    with np.errstate(invalid="ignore"):  # a draw that cannot be, and has no share
+        return float(np.where(sweep.share > 0.0, sweep.share * log, 0.0).sum())
 
 
 def _possible(log_values: Floats, names: list[str]) -> None:
