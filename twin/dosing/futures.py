@@ -33,7 +33,10 @@ class Upcoming:
 
     def scaled(self, factor: float) -> Upcoming:
         """The same over the same time with another amount."""
-        return replace(self, step=replace(self.step, amount=self.step.amount * factor))
+        if factor == 1.0:
+            return self
+        step = self.step
+        return Upcoming(PlanStep(step.start_ms, step.end_ms, step.amount * factor, step.route), self.running)
 
     def delayed(self, millis: int) -> Upcoming:
         """The same dose later."""

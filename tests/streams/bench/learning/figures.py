@@ -2,11 +2,11 @@
 
 WRONG wards begin with a wrong population (`streams.bench.learning.ward.Truth`), RIGHT ones with the right one, where
 nothing can be won and something be lost. Of every number that is learnt the bias after two years is told, over wards,
-with its standard error: of what was learnt against the truth, and the same less by how far the patients who came
-happen to be from their population, which is no bias and mere noise to it. Of every quarter the error of the next value
-is told against that under the published population, with a 95 % interval over patients, paired, and in how many wards a
-learnt version was in use. Of ML wards more the bias of maximum likelihood itself is told, to which what is learnt comes
-close in every ward.
+with its standard error: of what was learnt against the truth, and the same less by how far the patients who came, and
+the errors of their measurements, happen to be from their population, which is no bias and mere noise to it. Of every
+quarter the error of the next value is told against that under the published population, with a 95 % interval over
+patients, paired, and in how many wards a learnt version was in use. Of ML wards more the bias of maximum likelihood
+itself is told, to which what is learnt comes close in every ward.
 """
 
 from __future__ import annotations
@@ -34,6 +34,8 @@ from twin.kernel.kernel import compile_model
 from twin.learning.messages.structure import sizes_of
 from twin.learning.population import anchor_of
 from twin.modelfile.library import load_model
+from twin.observation.residual import standardised
+from twin.study.prediction import Predictor
 from twin.trial.learning_ward import exact_population, true_effects
 
 QUARTERS, QUARTERLY, PARTICLES = 8, 38, 333
@@ -68,12 +70,20 @@ class Window:
 
 
 def happening(plan: WardPlan) -> Floats:
-    """Log means and variances (2 d,) of who came, less those of their population."""
+    """Log means and variances (2 d,) of who came, and log size (1,) of errors that were drawn, less the true ones."""
     published = load_model(WARD)
     truth = true_population(published, anchor_of(published, learn=sizes_of(published).names), plan.truth)
-    names = [name for quarter in range(plan.quarters) for name in names_of(plan, quarter)]
-    eta = np.array([true_effects(truth, name) for name in names])
-    return np.concatenate([eta.mean(axis=0), (eta**2).mean(axis=0) - np.diag(truth.omega)])
+    kernel, eta, squares = compile_model(truth), [], []
+    for number, name in enumerate(name for quarter in range(plan.quarters) for name in names_of(plan, quarter)):
+        eta.append(true_effects(truth, name))
+        timeline = record_of(truth, number, plan.seed).timeline
+        shown = Predictor(kernel, name).predictions(eta[-1][None], timeline, timeline.observations)[:, 0]
+        for observation, predicted in zip(timeline.observations, shown, strict=True):
+            error = kernel.model.outputs[observation.output].error
+            squares.append(float(standardised(error, observation.value, np.array([predicted]))[0]) ** 2)
+    each = np.array(eta)
+    spread = (each**2).mean(axis=0) - np.diag(truth.omega)
+    return np.concatenate([each.mean(axis=0), spread, [0.5 * np.log(np.mean(squares))]])
 
 
 def biases(plans: Sequence[WardPlan], reports: Sequence[WardReport]) -> list[Bias]:
@@ -83,7 +93,7 @@ def biases(plans: Sequence[WardPlan], reports: Sequence[WardReport]) -> list[Bia
     for at, first in enumerate(reports[0].numbers):
         each = [report.numbers[at] for report in reports]
         off = np.array([one.learnt - one.truth for one in each])
-        own = off - came[:, at] if at < came.shape[1] else off
+        own = off - came[:, at]
         (mean, error), (own_mean, own_error) = (_mean(values) for values in (off, own))
         off_ml = max(abs(one.learnt - one.exact) for one in each)
         found.append(Bias(first.name, first.published - first.truth, mean, error, own_mean, own_error, off_ml))
@@ -143,9 +153,7 @@ def exact_numbers(plan: WardPlan) -> dict[str, tuple[float, float]]:
     found = numbers_of(anchor, exact_population(compile_model(published), anchor, records))
     wanted, came = numbers_of(anchor, anchor.theta_of(truth)), happening(plan)
     off = {name: found[name] - wanted[name] for name in found}
-    return {
-        name: (value, value - (came[at] if at < len(came) else 0.0)) for at, (name, value) in enumerate(off.items())
-    }
+    return {name: (value, value - came[at]) for at, (name, value) in enumerate(off.items())}
 
 
 def exact_lines(each: Sequence[dict[str, tuple[float, float]]]) -> list[str]:

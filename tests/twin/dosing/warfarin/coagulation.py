@@ -71,16 +71,17 @@ def at_rest(who: Patients) -> Floats:
     it in the periphery, and nM of factors II, VII, IX and X."""
     begin = [0.0, 0.0, 1.0, 0.1, 0.1, 115.47540983606557, 33465.6 / CENTRAL_L, 10.0, 89.6, 4183.2 / CENTRAL_L]
     state = np.repeat(np.array(begin)[:, None], len(who.volume), axis=1)
-    return forward(state, who, SETTLING_H, 0.5, np.ones(len(who.volume)))
+    return forward(state, who, SETTLING_H, 4800, np.ones(len(who.volume)))
 
 
-def forward(state: Floats, who: Patients, hours: Floats | float, step: float, intake: Floats) -> Floats:
-    """The state ``hours`` (N,) later, by Runge and Kutta's fourth-order rule in steps of about ``step`` (h).
+def forward(state: Floats, who: Patients, hours: Floats | float, count: int, intake: Floats) -> Floats:
+    """The state ``hours`` (N,) later, by Runge and Kutta's fourth-order rule in ``count`` steps.
+
+    How many they are is no matter of who is solved beside somebody, so that everybody ends alike in any company.
 
     Args:
         intake: (N,) of vitamin K, of the average day's.
     """
-    count = max(1, int(np.ceil(np.max(hours) / step)))
     return _runge_kutta(lambda y: _patient(y, who, intake), state, np.asarray(hours) / count, count)
 
 

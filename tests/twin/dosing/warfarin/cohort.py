@@ -24,7 +24,8 @@ ERROR = 0.1
 
 VKORC1_AA = 0.532
 CYP2C9_22, CYP2C9_33 = 0.495, 0.757
-STEP_H = 0.2
+STEPS = 120
+"""Of a day, and of the hours by which somebody is late."""
 
 
 @dataclass
@@ -60,7 +61,7 @@ class Trial:
     def true_inr(self) -> Floats:
         """Of this day's sample, before its dose (N,)."""
         late = self.delays[self._day]
-        return inr(forward(self._state, self.who, late, STEP_H, self.intake[self._day]), self.who)
+        return inr(forward(self._state, self.who, late, STEPS, self.intake[self._day]), self.who)
 
     def measured(self) -> Floats:
         """What the laboratory says of it (N,)."""
@@ -73,9 +74,9 @@ class Trial:
     def dose(self, amounts: Floats) -> None:
         """Take this day's dose, mg (N,), and come to the next day."""
         late, intake = self.delays[self._day], self.intake[self._day]
-        state = forward(self._state, self.who, late, STEP_H, intake)
+        state = forward(self._state, self.who, late, STEPS, intake)
         state[0] += amounts
-        self._moved = forward(state, self.who, 24.0 - late, STEP_H, intake)
+        self._moved = forward(state, self.who, 24.0 - late, STEPS, intake)
         self._day += 1
 
     def of(self, chosen: slice | NDArray[np.int64]) -> Trial:

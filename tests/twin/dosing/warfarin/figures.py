@@ -1,22 +1,25 @@
 """Warfarin in the virtual patients of Augustin et al. 2023.
 
-    python -m tests.twin.dosing.warfarin.figures [ARM [EVERY [FIRST [OUT.npy]]]]
+    python -m tests.twin.dosing.warfarin.figures DIR [ARM [CHUNKS]]
 
 Each day a patient's INR is measured and told to a twin (ARM ``twin``, or the mode is found: ``mode``), and the dose is
-chosen that keeps it in 2 to 3 (`twin.dosing.horizon.window`). Told of the days that the article's tables were read on:
-the share of measured INRs within 2 to 3 with Wilson's 95 % interval, of those above 4, and of the true ones within. Day
-n is the n-th sample, after n - 1 doses. EVERY 3 takes every third patient, from number FIRST (0) on; both INRs go to
-OUT.npy. ``python -m tests.twin.dosing.warfarin.figures together OUT.npy ...`` tells of several such files as one.
+chosen that keeps it in 2 to 3 (`twin.dosing.horizon.window`). Patients come in 50 chunks of 20, each spread over all
+genotypes; both INRs of a chunk go to a file in DIR, and what is there is not done again: so it can be stopped and gone
+on with, and several may share a folder. CHUNKS is after how many there are enough. A patient's numbers are the same in
+any company. Told of the days that the article's tables were read on: the share of measured INRs within 2 to 3 with
+Wilson's 95 % interval, of those above 4, and of the true ones within. Day n is the n-th sample, after n - 1 doses.
 """
 
 from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tests.twin.dosing.warfarin.cohort import DAYS, Trial, benchmark
 from twin import PatientTwin
@@ -41,6 +44,9 @@ TOLD = (3, 5, 8, 11, 15, 19)
 BAYES = dict(zip(TOLD, (0.599, 0.791, 0.765, 0.834, 0.789, 0.751), strict=True))
 """Published: share within 2 to 3 of the article's arm that plans by posterior means."""
 
+PATIENTS, CHUNK, STRIDE = 1000, 20, 377
+"""Of the benchmark, of a chunk, and from one patient of it to the next: without a common divisor."""
+
 PARTICLES = 200
 BEGIN_MS = 1_700_000_000_000
 PLANNED_DAYS = 40
@@ -51,8 +57,8 @@ BEFORE_MS = 60_000
 class Bedside:
     """One patient as those see it who dose: what was given and measured, and what is planned."""
 
-    def __init__(self, number: int, trial: Trial, model: Model, protocol: Protocol, arm: str) -> None:
-        self.model, self.protocol, self.arm, self.id = model, protocol, arm, f"warfarin-{number + 1}"
+    def __init__(self, name: str, number: int, trial: Trial, model: Model, protocol: Protocol, arm: str) -> None:
+        self.model, self.protocol, self.arm, self.id = model, protocol, arm, name
         self.twin = PatientTwin(self.id, model, PARTICLES) if arm == "twin" else None
         self.events: list[InputEvent] = []
         self.plan = [5.0] * PLANNED_DAYS
@@ -110,10 +116,10 @@ class Bedside:
         }
 
 
-def treated(trial: Trial, arm: str) -> tuple[Floats, Floats]:
+def treated(trial: Trial, names: Sequence[str], arm: str) -> tuple[Floats, Floats]:
     """Measured and true INR (D, N) of all patients in an arm."""
     model, protocol = load_model(str(FOLDER / "warfarin_inr.toml")), load_protocol(FOLDER / "warfarin.toml")
-    ward = [Bedside(i, trial, model, protocol, arm) for i in range(len(trial.age))]
+    ward = [Bedside(name, i, trial, model, protocol, arm) for i, name in enumerate(names)]
     measured, true = [], []
     for day in range(DAYS):
         true.append(trial.true_inr())
@@ -122,7 +128,6 @@ def treated(trial: Trial, arm: str) -> tuple[Floats, Floats]:
             trial.dose(
                 np.array([one.choose(day, value) for one, value in zip(ward, measured[-1].tolist(), strict=True)])
             )
-        print(f"day {day + 1}: {_share(measured[-1]):.3f}", file=sys.stderr, flush=True)
     return np.array(measured), np.array(true)
 
 
@@ -150,18 +155,28 @@ def _table(measured: Floats, true: Floats) -> str:
     return "\n".join(lines)
 
 
-def main(arm: str, every: str = "1", first: str = "0", *out: str) -> None:
+def chunk(number: int) -> NDArray[np.int64]:
+    """Numbers of the patients of a chunk."""
+    return STRIDE * np.arange(CHUNK * number, CHUNK * (number + 1)) % PATIENTS
+
+
+def main(folder: str, arm: str = "twin", chunks: str = str(PATIENTS // CHUNK)) -> None:
     """See the head of the module."""
-    begun = time.process_time()
-    found = treated(benchmark().of(slice(int(first), None, int(every))), arm)
-    print(f"{found[0].shape[1]} patients, {arm}, {time.process_time() - begun:.0f} s of processor time")
-    print(_table(*found))
-    for path in out:
-        np.save(path, np.array(found))
+    whole, found = benchmark(), []
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    for number in range(int(chunks)):
+        file = Path(folder) / f"{arm}-{number:02}.npy"
+        if not file.exists():
+            begun, who = time.process_time(), chunk(number)
+            inrs = np.array(treated(whole.of(who), [f"warfarin-{one + 1}" for one in who], arm))
+            print(f"chunk {number}: {time.process_time() - begun:.0f} s of processor time", file=sys.stderr, flush=True)
+            partial = file.with_suffix(".partial.npy")
+            np.save(partial, inrs)
+            partial.rename(file)
+        found.append(np.load(file))
+    every = np.concatenate(found, axis=2)
+    print(f"{every.shape[2]} patients, {arm}\n{_table(*every)}")
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["together"]:
-        print(_table(*np.concatenate([np.load(path) for path in sys.argv[2:]], axis=2)))
-    else:
-        main(*(sys.argv[1:] or ["twin"]))
+    main(*sys.argv[1:])
