@@ -306,6 +306,8 @@ class _Work:
         distribution: str,
     ) -> Parameter | None:
         """A log-normal parameter: of the lone theta among the other factors, or of 1 where there is none."""
+        if not others and not below:
+            return self._named(word, effects, None, None, line, distribution, 1.0)
         uses = self._uses()
         for at, each in enumerate(others):
             theta = self._theta_of(each, uses)
@@ -316,6 +318,12 @@ class _Work:
                     return self._named(word, effects, theta, expression, line, distribution, 1.0)
                 self._beside(word, effects, theta, others[:at] + others[at + 1 :], below, line)
                 return None
+        for at, each in enumerate(others):
+            typical = value(each)
+            inlined = self._plain(product([name(word), *others[:at], *others[at + 1 :]], below), word)
+            if typical is not None and typical > 0 and inlined is not None:
+                expression = None if same(inlined, name(word)) else inlined
+                return self._named(word, effects, None, expression, line, distribution, 1.0, typical)
         self._beside(word, effects, None, others, below, line)
         return None
 
@@ -358,13 +366,14 @@ class _Work:
         line: int,
         distribution: str,
         scale: float,
+        number: float = 1.0,
     ) -> Parameter:
         patient, occasion = effects
         variance = [None if each is None else self.source.etas[each].variance * scale**2 for each in effects]
         for eta, level in ((patient, "iiv"), (occasion, "iov")):
             if eta is not None:
                 self.of_eta[eta] = word, level, abs(scale)
-        typical = 1.0 if theta is None else theta.value
+        typical = number if theta is None else theta.value
         comment = theta.comment if theta else ""
         return Parameter(word, typical, line, variance[0], variance[1], distribution, expression, comment, theta)
 

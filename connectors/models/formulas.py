@@ -140,6 +140,8 @@ def decided(test: ast.expr) -> bool | None:
             return None if inner is None else not inner
         case ast.Compare(left=left, ops=[op], comparators=[right]):
             one, other = value(left), value(right)
+            if same(left, right) and isinstance(left, ast.Name):
+                return isinstance(op, ast.Eq | ast.LtE | ast.GtE)
             if one is None or other is None:
                 return None
             return bool(evaluate(ast.Call(ast.Name("where"), [test, ONE, ZERO], []), {}))

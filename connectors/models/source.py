@@ -13,6 +13,10 @@ from dataclasses import dataclass, field
 from twin.names import shown
 
 
+LAST = "LAST_OBSERVED"
+"""Stands in formulas for the last measured value, until it is known which output that is of."""
+
+
 class SourceError(ValueError):
     """A source that cannot be read: which file, which line, what is wrong there and how to mend it."""
 
@@ -123,7 +127,7 @@ class Source:
         covariances: of pairs of etas.
         lines: where each name was defined.
         references: values that stand for a data item where the source says or implies one.
-        occasion: the data item that tells one occasion from the next.
+        occasion: the data item that tells one occasion from the next; ``every`` so much time where none does.
         aliases: names that the source gives to a theta as it stands.
         classes: of patients, where the source has any.
     """
@@ -145,6 +149,7 @@ class Source:
     covariates: tuple[str, ...] = ()
     references: dict[str, float] = field(default_factory=dict)
     occasion: str | None = None
+    every: float | None = None
     aliases: dict[str, str] = field(default_factory=dict)
     lost: list[Lost] = field(default_factory=list)
     classes: Classes | None = None

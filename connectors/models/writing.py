@@ -279,6 +279,12 @@ class _Writer:
         if all(p.iov is None for p in self.drawn.parameters):
             return []
         word = self.source.occasion
+        if word is None and self.source.every is not None and self._enters():
+            every = _number(self.source.every)
+            self._lose(f"occasions: a new one begins every {every} {self.time} from the first dose on, as the source's do in time")
+            why = f"the source tells occasions by the time, {every} after one another"
+            lines = ["[occasions]", f"drug = {_quoted(self.asked.drug)}", f"every = {every}"]
+            return [*lines, f"assumed = {_quoted(why)}", ""]
         if word is None or word not in self.drawn.covariates:
             raise self.source.wrong(
                 None, "has effects of occasions (SAME), and no data item tells one occasion from the next"

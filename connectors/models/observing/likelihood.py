@@ -8,10 +8,11 @@ its hazard is what H gains.
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping
+from collections.abc import Collection
 from dataclasses import dataclass
 
-from connectors.models.formulas import call, number, replaced, total, words
+from connectors.models.formulas import call, number, total, value, words
+from connectors.models.observing.forms import Answers, form, forms
 from connectors.models.observing.values import Sampling
 from connectors.models.source import Observed, Source
 from twin.observation.kinds.ordinal import MOST_CATEGORIES
@@ -19,58 +20,87 @@ from twin.observation.kinds.ordinal import MOST_CATEGORIES
 
 @dataclass(frozen=True, slots=True)
 class Likelihood:
-    """How a source writes a likelihood: its ``kind`` (``likelihood``, ``-2ll``) and the word for what is observed."""
+    """How a source writes a likelihood: its ``kind`` (``likelihood``, ``-2ll``) and the word for what is observed.
+
+    ``flag`` is its F_FLAG, where it has one: 1 for a likelihood, 2 for one in -2LL, by record.
+    """
 
     kind: str
-    observed: ast.expr
+    observed: str
+    flag: ast.expr | None = None
 
-    def probability(self, y: ast.expr) -> ast.expr:
-        if self.kind == "-2ll":
+    def probability(self, source: Source, y: ast.expr, answers: Answers) -> ast.expr:
+        """What Y gives as a probability at a record of which so much is known."""
+        flagged = None if self.flag is None else value(form(source, self.flag, answers))
+        kind = {1.0: "likelihood", 2.0: "-2ll"}.get(flagged or 0.0, self.kind)
+        if kind == "-2ll":
             return call("exp", ast.BinOp(ast.UnaryOp(ast.USub(), y), ast.Div(), number(2.0)))
         return y
 
 
 def recognised(
-    source: Source, leaves: list[tuple[str, ast.expr]], likelihood: Likelihood, sampling: Sampling, line: int
+    source: Source, y: ast.expr, items: Collection[str], likelihood: Likelihood, sampling: Sampling, line: int
 ) -> list[Observed]:
-    """Events and grades among likelihoods, each under its label."""
-    event = _event(source, leaves, sampling, line)
-    if event is not None:
-        return [event]
-    found: list[Observed] = []
-    for label, y in leaves:
-        grades = _grades(likelihood, y, sampling)
+    """Events and grades that a Y gives probabilities of; ``items`` are those that may tell one output from another."""
+    found, of_events = _events(source, y, items, likelihood, sampling, line)
+    graded: dict[str, tuple[ast.expr, ...]] = {}
+    tried: dict[str, Answers] = {}
+    for grade in (0.0, 1.0):
+        for answers, _ in forms(source, form(source, y, Answers({likelihood.observed: grade})), items, None):
+            tried.setdefault(answers.label(), answers)
+    for label, answers in tried.items():
+        grades = _grades(source, likelihood, y, answers, sampling)
         if grades:
-            found.append(Observed(label, None, None, line, categories=grades))
-    return found
+            graded[label] = grades
+    whole = _grades(source, likelihood, y, Answers(), sampling)
+    if whole and len({len(each) for each in graded.values()}) <= 1:
+        graded = {"dv": whole}  # the items are characteristics: they change probabilities, not what is graded
+    elif found or graded:
+        for label in tried.keys() - graded.keys() - of_events:
+            source.lose(line, f"Y of {label} is a likelihood that is not read; it is left out")
+    return found + [Observed(label, None, None, line, categories=grades) for label, grades in graded.items()]
 
 
-def _event(source: Source, leaves: list[tuple[str, ast.expr]], sampling: Sampling, line: int) -> Observed | None:
-    for _, y in leaves:
-        for state in source.states:
-            survival = call("exp", ast.UnaryOp(ast.USub(), ast.Name(state.name, ast.Load())))
-            if sampling.equal(y, survival):
-                return Observed("event", None, None, line, hazard=state.derivative)
-    return None
+def _events(
+    source: Source, y: ast.expr, items: Collection[str], likelihood: Likelihood, sampling: Sampling, line: int
+) -> tuple[list[Observed], set[str]]:
+    """Events, and the labels of the forms that are of one."""
+    leaves = forms(source, y, items, likelihood.observed)
+    found: list[tuple[str, ast.expr]] = []
+    for state in source.states:
+        survival = call("exp", ast.UnaryOp(ast.USub(), ast.Name(state.name, ast.Load())))
+        if any(sampling.equal(likelihood.probability(source, leaf, answers), survival) for answers, leaf in leaves):
+            found.append((state.name, state.derivative))
+    alone, states = len(found) == 1, {word for word, _ in found}
+    of_events = {answers.label() for answers, leaf in leaves if _reads(source, leaf, states) or value(leaf) is not None}
+    events = [Observed("event" if alone else f"event_{word}", None, None, line, hazard=each) for word, each in found]
+    return events, of_events
 
 
-def _grades(likelihood: Likelihood, y: ast.expr, sampling: Sampling) -> tuple[ast.expr, ...]:
-    assert isinstance(likelihood.observed, ast.Name)
-    word = likelihood.observed.id
-    if word not in words(y):
-        return ()
+def _reads(source: Source, formula: ast.expr, states: Collection[str]) -> bool:
+    seen: set[str] = set()
+    ahead = list(words(formula))
+    while ahead:
+        word = ahead.pop()
+        if word in states:
+            return True
+        if word not in seen:
+            seen.add(word)
+            ahead += words(source.definitions[word]) if word in source.definitions else []
+    return False
+
+
+def _grades(
+    source: Source, likelihood: Likelihood, y: ast.expr, answers: Answers, sampling: Sampling
+) -> tuple[ast.expr, ...]:
     found: list[ast.expr] = []
     for grade in range(MOST_CATEGORIES):
-        asked: Mapping[str, ast.expr] = {word: number(float(grade))}
-        probability = likelihood.probability(replaced(y, asked))
-        if not _reads(probability, sampling):
+        asked = answers.tell(likelihood.observed, float(grade))
+        probability = likelihood.probability(source, form(source, y, asked), asked)
+        values = sampling.values(probability)
+        if not values or not all(0 <= each <= 1 for each in values) or not any(each > 0 for each in values):
             break
         found.append(probability)
         if len(found) > 1 and sampling.constant(total(found), 1.0):
             return tuple(found)
     return ()
-
-
-def _reads(probability: ast.expr, sampling: Sampling) -> bool:
-    values = sampling.values(probability)
-    return bool(values) and all(0 <= each <= 1 for each in values) and any(each > 0 for each in values)

@@ -9,21 +9,18 @@ reported as below one.
 from __future__ import annotations
 
 import ast
-import copy
 import math
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 
 import numpy as np
 from scipy import optimize
 
-from connectors.models.formulas import ZERO, number, replaced, value, words
+from connectors.models.formulas import ZERO, replaced, value, words
+from connectors.models.observing.forms import Answers, form, forms
 from connectors.models.observing.likelihood import Likelihood, recognised
 from connectors.models.observing.values import Sampling
 from connectors.models.source import Observed, Scatter, Source
 from twin.arrays import Floats
-
-OTHER = 987_654_321.0
-"""A value that no record has: stands for every other one."""
 
 MOST_OUTPUTS = 16
 _STEP = 1e-4
@@ -38,29 +35,49 @@ def observe(source: Source, y: ast.expr, items: Collection[str], line: int, like
     """
     of_patient = _reachable(source, [state.derivative for state in source.states] + _entries(source))
     selectors = {item for item in items if item not in of_patient}
-    assert isinstance(likelihood.observed, ast.Name)
-    whole = _opened(source, y, selectors | set(source.sigmas) | {likelihood.observed.id})
-    leaves = _unlike(_leaves(whole, selectors, likelihood.observed.id, ()))
-    scattered = [(label, leaf) for label, leaf in leaves if words(leaf) & set(source.sigmas)]
     sampling = Sampling(source)
-    if len(scattered) > MOST_OUTPUTS:
-        raise source.wrong(line, f"Y has {len(scattered)} forms, over {MOST_OUTPUTS}; split the stream")
-    for label, leaf in scattered:
-        source.observed.append(_continuous(source, label, leaf, sampling, line))
-    silent = [(label, leaf) for label, leaf in leaves if not words(leaf) & set(source.sigmas) and value(leaf) is None]
-    if scattered and silent:
-        source.lose(
-            line,
-            "Y without EPS (a likelihood, as of values below the limit) is left out: report such values as below it",
-        )
-    if not scattered:
-        silent = [("dv", whole), *silent]
-        source.observed += recognised(source, silent, likelihood, sampling, line)
+    if not set(source.sigmas) & _reachable(source, [y]):
+        source.observed += recognised(source, y, selectors, likelihood, sampling, line)
+    else:
+        _scattered(source, y, selectors, line, likelihood, sampling)
     if not source.observed:
         raise source.wrong(
             line,
             "Y has no EPS, and is no probability of grades and no survival of an event; such a likelihood is not read",
         )
+
+
+def _scattered(
+    source: Source, y: ast.expr, selectors: set[str], line: int, likelihood: Likelihood, sampling: Sampling
+) -> None:
+    """What Y observes with an EPS, and what it gives probabilities of beside that."""
+    sigmas = set(source.sigmas)
+    leaves = forms(source, y, selectors, likelihood.observed)
+    shown = [(found, leaf) for found, leaf in leaves if sigmas & _reachable(source, [leaf])]
+    if len(shown) > MOST_OUTPUTS:
+        raise source.wrong(line, f"Y has {len(shown)} forms, over {MOST_OUTPUTS}; split the stream")
+    named: dict[str, int] = {}
+    for found, leaf in shown:
+        label = found.label()
+        named[label] = named.get(label, 0) + 1
+        label = label if named[label] == 1 else f"{label}_{named[label]}"
+        source.observed.append(_continuous(source, label, form(source, leaf, Answers(), sigmas), sampling, line))
+    silent = [leaf for _, leaf in leaves if not sigmas & _reachable(source, [leaf]) and value(leaf) is None]
+    if not silent:
+        return
+    also = recognised(source, y, selectors, likelihood, sampling, line)
+    source.observed += also
+    if any(_of_limit(source, leaf) for leaf in silent):
+        source.lose(line, "Y below the limit (M3) is left out: report such values as below it")
+    elif not also:
+        source.lose(line, "Y without EPS, at some records, is a likelihood that is not read; it is left out")
+
+
+def _of_limit(source: Source, leaf: ast.expr) -> bool:
+    """Whether a Y is the probability of a value below a limit: it reads PHI, itself or in its definitions."""
+    inner = [leaf, *(source.definitions[word] for word in _reachable(source, [leaf]) if word in source.definitions)]
+    calls = (node for each in inner for node in ast.walk(each) if isinstance(node, ast.Call))
+    return any(isinstance(node.func, ast.Name) and node.func.id.lower() == "phi" for node in calls)
 
 
 def _entries(source: Source) -> list[ast.expr]:
@@ -79,85 +96,6 @@ def _reachable(source: Source, formulas: list[ast.expr]) -> set[str]:
             if word in source.definitions:
                 ahead += words(source.definitions[word])
     return found
-
-
-def _opened(source: Source, formula: ast.expr, telling: Collection[str]) -> ast.expr:
-    """A formula with those definitions written out that read one of some words."""
-    reads: dict[str, bool] = {}
-
-    def read(word: str) -> bool:
-        if word not in reads:
-            reads[word] = word in telling
-            inner = source.definitions.get(word)
-            if inner is not None and not reads[word]:
-                reads[word] = any(read(each) for each in words(inner))
-        return reads[word]
-
-    for _ in range(len(source.definitions) + 1):
-        open_ = {word: source.definitions[word] for word in words(formula) if word in source.definitions and read(word)}
-        if not open_:
-            break
-        formula = replaced(formula, open_)
-    return formula
-
-
-def _leaves(
-    y: ast.expr, selectors: set[str], observed: str, label: tuple[tuple[str, float], ...]
-) -> Iterator[tuple[str, ast.expr]]:
-    """Forms of Y for the values of what selects among them, each with a label."""
-    test = next((node for node in ast.walk(y) if _selects(node, selectors, observed)), None)
-    if test is None or len(label) > 6:
-        yield "_".join(["dv", *(f"{word.lower()}{at:g}".replace(".", "p").replace("-", "m") for word, at in label)]), y
-        return
-    assert isinstance(test, ast.Compare)
-    chosen = next((word for word in sorted(words(test)) if word in selectors), None)
-    if chosen is None:
-        for outcome in (ast.Constant(True), ast.Constant(False)):
-            yield from _leaves(replaced(_with(y, test, outcome), {}), selectors, observed, label)
-        return
-    points = sorted({point for node in ast.walk(y) for point in _points(node, chosen)})
-    for point in [*points, OTHER]:
-        more = label if point == OTHER else (*label, (chosen, point))
-        yield from _leaves(replaced(y, {chosen: number(point)}), selectors, observed, more)
-
-
-def _selects(node: ast.AST, selectors: set[str], observed: str) -> bool:
-    if not isinstance(node, ast.Compare):
-        return False
-    read = words(node)
-    return observed in read or (
-        bool(read & selectors) and any(value(side) is not None for side in (node.left, *node.comparators))
-    )
-
-
-def _points(node: ast.AST, word: str) -> Iterator[float]:
-    if isinstance(node, ast.Compare) and word in words(node):
-        for side in (node.left, *node.comparators):
-            at = value(side)
-            if at is not None:
-                yield at
-                if not isinstance(node.ops[0], ast.Eq | ast.NotEq):
-                    yield from (at - 1, at + 1)
-
-
-def _with(y: ast.expr, test: ast.Compare, outcome: ast.expr) -> ast.expr:
-    class Decided(ast.NodeTransformer):
-        def visit_Compare(self, node: ast.Compare) -> ast.expr:
-            return outcome if ast.dump(node) == ast.dump(test) else node
-
-    changed = Decided().visit(copy.deepcopy(y))
-    assert isinstance(changed, ast.expr)
-    return changed
-
-
-def _unlike(leaves: Iterator[tuple[str, ast.expr]]) -> list[tuple[str, ast.expr]]:
-    """Leaves that differ, the first label of each; of very many only the first are looked at."""
-    found: dict[str, tuple[str, ast.expr]] = {}
-    for count, (label, leaf) in enumerate(leaves):
-        found.setdefault(ast.dump(leaf), (label, leaf))
-        if count > 400:
-            break
-    return list(found.values())
 
 
 # --- a prediction and its scatter ------------------------------------------------------------------------------------
@@ -199,7 +137,8 @@ def _logarithm(source: Source, prediction: ast.expr, line: int) -> ast.expr | No
         case ast.Call(func=ast.Name(id="where"), args=[_, yes, no]):
             for one, other in ((yes, no), (no, yes)):
                 found = _logarithm(source, one, line)
-                if found is not None and _logarithm(source, other, line) is None:
+                beside = _logarithm(source, other, line)
+                if found is not None and value(found) is None and (beside is None or value(beside) is not None):
                     source.lose(
                         line,
                         "where the logarithm of a prediction of 0 is avoided, it is carried all the same",

@@ -14,7 +14,7 @@ import numpy as np
 
 from connectors.models.characteristics import references
 from connectors.models.formulas import words
-from connectors.models.source import Source
+from connectors.models.source import LAST, Source
 from twin.model.formula import evaluate, is_record
 
 DRAWS = 24
@@ -34,7 +34,7 @@ class Sampling:
             env |= dict.fromkeys(source.etas, 0.0)
             env |= {word: at for word, (at, _) in characteristics.items()}
             env |= {state.name: float(10 ** generator.uniform(-1.0, 2.0)) for state in source.states}
-            env |= {"t": float(generator.uniform(0.5, 50.0)), "clock": 8.0}
+            env |= {"t": float(generator.uniform(0.5, 50.0)), "clock": 8.0, LAST: 0.0}
             self.draws.append(env)
 
     def value(self, formula: ast.expr, env: dict[str, float], more: Mapping[str, float] | None = None) -> float | None:

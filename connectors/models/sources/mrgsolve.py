@@ -195,7 +195,7 @@ class _Specification:
         scattered = [word for word in dict.fromkeys(told) if self._reads(follower, word, set(source.sigmas))]
         for word in [word for word in scattered if word in self.captured] or scattered:
             before = len(source.observed)
-            likelihood = Likelihood("likelihood", name("OBSERVED"))
+            likelihood = Likelihood("likelihood", "OBSERVED")
             observe(source, follower.meaning[word], {"CMT", "EVID"}, source.lines.get(word, line), likelihood)
             for at in range(before, len(source.observed)):
                 own = source.observed[at].name.replace("dv", word.lower(), 1)

@@ -19,6 +19,7 @@ from connectors.models.observing.likelihood import Likelihood
 from connectors.models.observing.residuals import observe
 from connectors.models.source import Entry, Eta, Source, State
 from connectors.models.sources.closed_forms import compartments, linear
+from connectors.models.sources.nonmem_kept import named, past, unkept
 from connectors.models.sources.nonmem_mixture import classify
 from connectors.models.sources.nonmem_records import Record, Variances, of, records, thetas, variances
 
@@ -49,6 +50,8 @@ _RESERVED = frozenset(
         "RPT_",
     ]
 )
+_COMPARTMENT = re.compile(r"\bCOMP\w*(?:[ \t]*=[ \t]*(?=[\w(]|$|\n)|[ \t]*(?=\()|[ \t]*(?=\n|$))(\([^)]*\)|\w*)")
+_FOLLOWED = ("PRED", "PK", "ERROR")
 _GENERAL = frozenset({"6", "8", "9", "13", "14", "15", "16", "17", "18"})
 _RUN = {
     "ICALL": 2.0,
@@ -85,8 +88,8 @@ class _Stream:
         source = self.source
         source.covariates = tuple(item for item in self.items if item not in _RESERVED)
         source.thetas = {each.name: each for each in thetas(self.records, source.file)}
-        if not source.thetas:
-            raise source.wrong(None, "has no $THETA, so nothing has a value; write the values as $THETA records")
+        if not source.thetas and not of(self.records, "OMEGA"):
+            raise source.wrong(None, "has no $THETA and no $OMEGA, so nothing is estimated; write them as records")
         self._effects(variances(self.records, "OMEGA", source.file))
         sigma = variances(self.records, "SIGMA", source.file)
         source.sigmas = {f"EPS_{at}": found for at, found in sigma.variances.items()}
@@ -94,8 +97,11 @@ class _Stream:
         pred = of(self.records, "PRED")
         follower = Follower(source, self._known(sigma), self._decide)
         self._mixture(follower)
+        blocks = [self._statements(of(self.records, name_of)) for name_of in _FOLLOWED]
+        observed = {"DV", *(word for word, item in self.synonyms.items() if item == "DV")}
+        self.code = dict(zip(_FOLLOWED, unkept(source, blocks, observed), strict=True))
         if pred:
-            self._code(follower, pred, {"F": ZERO})
+            self._code(follower, self.code["PRED"], {"F": ZERO})
             source.states.append(State("GIVEN", ZERO, None, pred[0].line))
             self._observe(follower, pred[0].line)
             if "AMT" in self.items:
@@ -167,9 +173,9 @@ class _Stream:
         lines = [line for record in found for line in record.lines]
         return fortran([(at, _without_options(text)) for at, text in lines], self.source.file)
 
-    def _code(self, follower: Follower, found: list[Record], known: dict[str, ast.expr]) -> None:
+    def _code(self, follower: Follower, found: list[Statement], known: dict[str, ast.expr]) -> None:
         follower.meaning |= known
-        follower.follow([kept for each in self._statements(found) for kept in self._of_patient(each)])
+        follower.follow([kept for each in found for kept in self._of_patient(each)])
 
     def _of_patient(self, statement: Statement) -> list[Statement]:
         """A statement without what it asks of data records."""
@@ -237,7 +243,7 @@ class _Stream:
         pk = of(self.records, "PK")
         if not pk:
             raise source.wrong(line, "has no $PK, which gives the parameters of its ADVAN; write it, or use $PRED")
-        self._code(follower, pk, amounts)
+        self._code(follower, self.code["PK"], amounts)
         after = dict(follower.meaning)
         if found is not None:
             for word, formula in found.constants.items():
@@ -258,7 +264,7 @@ class _Stream:
         follower.meaning = {**follower.meaning, **after, **amounts}
         prediction = self._shown(names, after, shown, errors)
         at_observation: dict[str, ast.expr] = {"F": prediction, "EVID": ZERO, "MDV": ZERO, "AMT": ZERO}
-        self._code(follower, errors, at_observation)
+        self._code(follower, self.code["ERROR"], at_observation)
         self._observe(follower, errors[0].line)
 
     def _shown(self, names: list[str], after: dict[str, ast.expr], shown: int, errors: list[Record]) -> ast.expr:
@@ -284,7 +290,7 @@ class _Stream:
         found: list[str] = []
         doses = shown = 0
         text = " ".join(record.text for record in of(self.records, "MODEL")).upper()
-        for words_of in re.findall(r"\bCOMP\w*[ \t]*=[ \t]*(\([^)]*\)|[\w]*)", re.sub(r"\bN\w*\s*=\s*\d+", "", text)):
+        for words_of in _COMPARTMENT.findall(re.sub(r"\bN\w*\s*=\s*\d+", "", text)):
             parts = words_of.strip("() ").replace(",", " ").split()
             found.append(parts[0] if parts and re.match(r"[A-Z]", parts[0]) else f"COMP{len(found) + 1}")
             doses = len(found) if any(part.startswith("DEFDOS") for part in parts) else doses
@@ -309,15 +315,17 @@ class _Stream:
             raise self.source.wrong(line, "has no $DES, which this ADVAN needs; write the DADT(1), DADT(2), ...")
         if not names:
             raise self.source.wrong(line, "has no compartments; write $MODEL COMP=(...)")
-        self._code(follower, des, {"T": parsed("t")})
+        self._code(follower, self._statements(des), {"T": parsed("t"), **past(follower.meaning)})
         found: list[ast.expr] = []
         for i in range(1, len(names) + 1):
             formula = follower.meaning.get(f"DADT_{i}")
-            if formula is None:
+            if formula is None and f"A({i})" in re.sub(r"\s", "", des[0].text.upper()):
                 raise self.source.wrong(
-                    des[0].line, f"has no DADT({i}), and $MODEL has {len(names)} compartments; write it"
+                    des[0].line, f"has no DADT({i}), and $DES reads A({i}); write it"
                 )
-            found.append(formula)
+            if formula is None:
+                self.source.lose(des[0].line, f"DADT({i}) is not given: nothing changes what is in {names[i - 1]}")
+            found.append(ZERO if formula is None else formula)
         if f"DADT_{len(names) + 1}" in follower.meaning:
             raise self.source.wrong(
                 des[0].line, f"has DADT({len(names) + 1}), and $MODEL has {len(names)} compartments"
@@ -357,21 +365,49 @@ class _Stream:
         self.source.occasion = self._occasion()
         self.source.aliases = _aliases(follower, set(self.source.thetas))
         items = {item for item in self.items if item not in ("DV", "TIME")} | {"CMT"}
-        observe(self.source, y, items, at, Likelihood(kind, name("DV")))
+        observe(self.source, y, items, at, Likelihood(kind, "DV", follower.meaning.get("F_FLAG")))
+        named(self.source)
 
     def _occasion(self) -> str | None:
         """The data item whose tests choose among effects that are the same."""
         effects = {f"ETA_{at}" for pair in self.same.items() for at in pair}
         if not effects:
             return None
-        code = self._statements(of(self.records, "PK", "PRED"))
+        code = [*self.code["PK"], *self.code["PRED"]]
+        effects |= _standing_for(code, effects)
         chosen = _tested(code, effects)
         if not chosen:
             beside = {word for formula in _formulas(code) if words(formula) & effects for word in words(formula)}
             chosen = _tested(code, set(), beside)
+        for _ in range(3):  # what is tested may itself be told by a data item
+            chosen += [word for word in _tested(code, set(), chosen) if word not in chosen]
+        if chosen and set(chosen) <= {"TIME"} | {each.target for each in code if isinstance(each, Assign)}:
+            self.source.every = _evenly(code)
         return next(
-            (item for item in chosen if item in self.items), next((i for i in self.items if i.startswith("OCC")), None)
+            (item for item in chosen if item in self.items and item != "TIME"),
+            next((i for i in self.items if i.startswith("OCC")), None),
         )
+
+
+def _evenly(code: list[Statement]) -> float | None:
+    """The time from one occasion to the next, where tests of the time stand as far apart as the first does from 0."""
+    at: list[float] = []
+    for each in code:
+        if isinstance(each, Branch) and words(each.test) == {"TIME"}:
+            sides = [value(side) for node in ast.walk(each.test) if isinstance(node, ast.Compare) for side in node.comparators]
+            at += [side for side in sides if side is not None and side > 0]
+    times = sorted(set(at))
+    return times[0] if times and all(abs(t - times[0] * i) < 1e-9 * t for i, t in enumerate(times, start=1)) else None
+
+
+def _standing_for(code: list[Statement], effects: set[str]) -> set[str]:
+    """Names that stand for some effects and nothing else but zeros."""
+    zeros = {each.target for each in code if isinstance(each, Assign) and value(each.formula) == 0}
+    known = set(effects)
+    for each in code:
+        if isinstance(each, Assign) and words(each.formula) & known and words(each.formula) <= known | zeros:
+            known.add(each.target)
+    return known
 
 
 def _formulas(code: list[Statement]) -> list[ast.expr]:
