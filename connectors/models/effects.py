@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import math
+import re
 from collections import Counter
 from dataclasses import replace
 
@@ -30,6 +31,7 @@ from connectors.models.source import Source, State, Theta
 from twin.model.formula import is_record
 
 LONGEST_EXPRESSION = 400
+LONGEST_CHAIN = 1500
 
 
 def draw(source: Source, names: dict[str, str]) -> Drawn:
@@ -58,6 +60,7 @@ class _Work:
         for word in list(self.definitions):
             self._fixed(word)
         self._prune()
+        self._chained()
         self._rest()
         source = self.source
         covariances = []
@@ -99,6 +102,23 @@ class _Work:
         self.definitions = {
             word: each for word, each in self.definitions.items() if word in needed and word not in self.made
         }
+
+    def _chained(self) -> None:
+        """Write out what a name was before in what it is after, where nothing else reads it: twenty IFs are one formula."""
+        uses = self._uses()
+        for word, formula in list(self.definitions.items()):
+            earlier = [
+                each
+                for each in words(formula)
+                if each in self.definitions
+                and uses[each] == 1
+                and re.sub(r"_\d+$", "", each) == re.sub(r"_\d+$", "", word)
+            ]
+            for each in earlier:
+                longer = replaced(self.definitions[word], {each: self.definitions[each]})
+                if len(ast.unparse(longer)) <= LONGEST_CHAIN:
+                    self.definitions[word] = longer
+                    del self.definitions[each]
 
     def _uses(self) -> Counter[str]:
         found: Counter[str] = Counter()
@@ -204,11 +224,15 @@ class _Work:
                 return raised if uses[word] == 1 else None
         return None
 
-    def _reads_eta(self, word: str) -> bool:
-        inner = words(self.definitions[word])
-        return bool(inner & set(self.source.etas)) or any(
-            self._reads_eta(each) for each in inner if each in self.definitions
-        )
+    def _reads_eta(self, word: str, known: dict[str, bool] | None = None) -> bool:
+        known = {} if known is None else known
+        if word not in known:
+            known[word] = False
+            inner = words(self.definitions[word])
+            known[word] = bool(inner & set(self.source.etas)) or any(
+                self._reads_eta(each, known) for each in inner if each in self.definitions
+            )
+        return known[word]
 
     def _theta_in(self, formula: ast.expr, uses: Counter[str]) -> bool:
         """Whether a product has a theta that nothing else reads, itself or in a definition that only it reads."""
@@ -347,7 +371,9 @@ class _Work:
         """A formula over thetas, covariates and the parameter's own name alone, if it can be said so and shortly."""
         for _ in range(30):
             inner = {
-                each: self.definitions[each] for each in words(formula) if each in self.definitions and each != own
+                each: self.definitions[each]
+                for each in words(formula)
+                if each in self.definitions and each not in self.made and each != own
             }
             if not inner:
                 break

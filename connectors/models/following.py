@@ -11,7 +11,8 @@ import ast
 from collections.abc import Callable, Mapping
 
 from connectors.models.code import Assign, Branch, Statement, Unread
-from connectors.models.formulas import ONE, ZERO, chosen, decided, factors, folded, name, product, replaced, same
+from connectors.models.formulas import ONE, ZERO, chosen, decided, factors, folded, mapped, name, product, replaced, same
+from connectors.models.normal import PREFIX, distribution
 from connectors.models.source import Source
 
 Decide = Callable[[ast.expr, int], ast.expr]
@@ -42,8 +43,20 @@ class Follower:
                     self.source.lose(line, f"'{text[:80]}' is no assignment and was passed over")
 
     def resolved(self, formula: ast.expr) -> ast.expr:
-        """A formula over what names stand for now."""
-        return replaced(formula, self.meaning)
+        """A formula over what names stand for now, the normal distribution function written out."""
+        return mapped(replaced(formula, self.meaning), self._normal)
+
+    def _normal(self, each: ast.expr) -> ast.expr:
+        match each:
+            case ast.Call(func=ast.Name(id=function), args=[at]) if function.lower() == "phi":
+                free = 1
+                while f"{PREFIX}{free}" in self.source.definitions or f"{PREFIX}{free}" in self.meaning:
+                    free += 1
+                argument = f"{PREFIX}{free}_OF"
+                self.source.definitions[argument] = at
+                self.source.definitions[f"{PREFIX}{free}"] = distribution(argument)
+                return name(f"{PREFIX}{free}")
+        return each
 
     def define(self, target: str, formula: ast.expr, line: int) -> None:
         """Let a name stand for a formula from here on: written out if it is a name or number, else by its name."""

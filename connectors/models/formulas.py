@@ -88,10 +88,11 @@ def mapped(node: ast.expr, change: Callable[[ast.expr], ast.expr]) -> ast.expr:
 
 def folded(node: ast.expr) -> ast.expr:
     """A formula without what changes nothing: written zeros, ones, tests whose outcome is known."""
-    return mapped(node, _fold)
+    return mapped(node, fold_once)
 
 
-def _fold(node: ast.expr) -> ast.expr:
+def fold_once(node: ast.expr) -> ast.expr:
+    """A formula whose parts are folded, folded."""
     match node:
         case ast.Call(func=ast.Name(id="where"), args=[test, yes, no]):
             outcome = decided(test)
@@ -151,6 +152,10 @@ def decided(test: ast.expr) -> bool | None:
 def chosen(test: ast.expr, yes: ast.expr, no: ast.expr) -> ast.expr:
     """One formula or the other, by a test with and, or, not in it, as the model language can say it."""
     match test:
+        case ast.BoolOp(op=op) if not isinstance(no if isinstance(op, ast.And) else yes, ast.Constant):
+            # What would stand once for each test stands once behind what all of them come to.
+            held = chosen(test, ONE, ZERO)
+            return fold_once(call("where", ast.Compare(held, [ast.Gt()], [ZERO]), yes, no))
         case ast.BoolOp(op=ast.And(), values=values):
             found = yes
             for each in reversed(values):
@@ -164,10 +169,10 @@ def chosen(test: ast.expr, yes: ast.expr, no: ast.expr) -> ast.expr:
         case ast.UnaryOp(op=ast.Not(), operand=operand):
             return chosen(operand, no, yes)
         case ast.Compare():
-            return _fold(call("where", test, yes, no))
+            return fold_once(call("where", test, yes, no))
         case ast.Constant(value=bool() as known):
             return yes if known else no
-    return _fold(call("where", ast.Compare(test, [ast.NotEq()], [ZERO]), yes, no))
+    return fold_once(call("where", ast.Compare(test, [ast.NotEq()], [ZERO]), yes, no))
 
 
 def factors(node: ast.expr, whole: Collection[str] = ()) -> tuple[list[ast.expr], list[ast.expr]]:
@@ -188,7 +193,7 @@ def product(above: list[ast.expr], below: list[ast.expr]) -> ast.expr:
     """The reverse of `factors`."""
     found: ast.expr = ONE
     for each in above:
-        found = _fold(ast.BinOp(found, ast.Mult(), each))
+        found = fold_once(ast.BinOp(found, ast.Mult(), each))
     for each in below:
         found = ast.BinOp(found, ast.Div(), each)
     return found

@@ -7,16 +7,20 @@ what was before it, cost twenty steps, not a million.
 from __future__ import annotations
 
 import ast
+import math
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 
-from connectors.models.formulas import call, decided, folded, number, value, words
+from connectors.models.formulas import call, decided, fold_once, number, value, words
 from connectors.models.source import Source
 
 OTHER = 987_654_321.0
 """A value that no record has: stands for every other one."""
 
 MOST_FORMS = 400
+_MOST_STEPS = 400_000
+"""Parts of formulas that are looked at for the forms of one Y: some seconds."""
 _MOST_TOLD = 6
 
 
@@ -27,9 +31,9 @@ class Answers:
     told: Mapping[str, float] = field(default_factory=dict)
     outcomes: Mapping[str, bool] = field(default_factory=dict)
 
-    def label(self) -> str:
-        """A name for what is observed there: ``dv_cmt2``."""
-        said = [(word, at) for word, at in self.told.items() if at != OTHER]
+    def label(self, observed: str) -> str:
+        """A name for what is observed there: ``dv_cmt2``; the value itself, ``observed``, is no part of it."""
+        said = [(word, at) for word, at in self.told.items() if at != OTHER and word != observed]
         return "_".join(["dv", *(f"{word.lower()}{at:g}".replace(".", "p").replace("-", "m") for word, at in said)])
 
     def tell(self, word: str, at: float) -> Answers:
@@ -49,16 +53,56 @@ def form(source: Source, formula: ast.expr, answers: Answers, also: Collection[s
 def forms(
     source: Source, formula: ast.expr, items: Collection[str], observed: str | None
 ) -> list[tuple[Answers, ast.expr]]:
-    """Each form that differs, the first answers of each; ``observed`` is the word for DV where its tests tell too."""
-    points = _points(source, formula, items)
-    telling = frozenset({*points, *([observed] if observed else [])})
+    """Each form that differs, the first answers of each; ``observed`` is the word for DV where its tests tell too.
+
+    Where there are very many, only those items tell that choose between what reads an EPS or what is observed.
+    """
+    beside = {observed} if observed else set()
+    points = _points(source, formula, {*items, *beside})
+    few = math.prod(len(at) + 1 for at in points.values()) <= 10 * MOST_FORMS
+    found = _all(source, formula, points, beside) if few else None
+    if found is None:
+        choosing = _choosing(source, formula, set(source.sigmas) | beside | {"DV"})
+        found = _all(source, formula, {w: at for w, at in points.items() if w in choosing | beside}, beside)
+    if found is None:
+        raise source.wrong(source.lines.get("Y"), f"Y has over {MOST_FORMS} forms by what the data say; split the stream")
+    return found
+
+
+def _all(
+    source: Source, formula: ast.expr, points: Mapping[str, list[float]], beside: set[str]
+) -> list[tuple[Answers, ast.expr]] | None:
     found: dict[str, tuple[Answers, ast.expr]] = {}
-    for count, (answers, each) in enumerate(_grown(source, formula, Answers(), telling, points)):
-        if count >= MOST_FORMS:
-            source.lose(source.lines.get("Y", 0), f"Y has over {MOST_FORMS} forms; no more than these were looked at")
-            break
+    grown = _grown(source, formula, Answers(), frozenset({*points, *beside}), points)
+    steps = 0
+    for count, (answers, each) in enumerate(grown):
+        steps += sum(1 for _ in islice(ast.walk(each), _MOST_STEPS))
+        if count >= MOST_FORMS or steps >= _MOST_STEPS:
+            return None
         found.setdefault(ast.dump(each), (answers, each))
     return list(found.values())
+
+
+def _choosing(source: Source, formula: ast.expr, telling: set[str]) -> set[str]:
+    """Names in tests of which one side, or the test itself, reads a word that tells."""
+    reads: dict[str, bool] = {}
+
+    def read(node: ast.expr) -> bool:
+        return any(word in telling or named(word) for word in words(node))
+
+    def named(word: str) -> bool:
+        if word not in reads:
+            reads[word] = False
+            reads[word] = word in source.definitions and read(source.definitions[word])
+        return reads[word]
+
+    found: set[str] = set()
+    for each in [formula, *source.definitions.values()]:
+        for node in ast.walk(each):
+            match node:
+                case ast.Call(func=ast.Name(id="where"), args=[test, yes, no]) if read(test) or read(yes) or read(no):
+                    found |= words(test)
+    return found
 
 
 def _grown(
@@ -95,13 +139,13 @@ class _Form:
                 answer = self._test(test)
                 if isinstance(answer, bool):
                     return self.of(yes if answer else no)
-                return folded(call("where", answer, self.of(yes), self.of(no)))
+                return fold_once(call("where", answer, self.of(yes), self.of(no)))
             case ast.Call(func=function, args=arguments, keywords=keywords):
-                return _folded_here(ast.Call(function, [self.of(each) for each in arguments], keywords))
+                return fold_once(ast.Call(function, [self.of(each) for each in arguments], keywords))
             case ast.BinOp(left=left, op=operator, right=right):
-                return _folded_here(ast.BinOp(self.of(left), operator, self.of(right)))
+                return fold_once(ast.BinOp(self.of(left), operator, self.of(right)))
             case ast.UnaryOp(op=op, operand=operand):
-                return _folded_here(ast.UnaryOp(op, self.of(operand)))
+                return fold_once(ast.UnaryOp(op, self.of(operand)))
             case ast.Compare(left=left, ops=ops, comparators=[right]):
                 return ast.Compare(self.of(left), ops, [self.of(right)])
         return node
@@ -132,12 +176,6 @@ class _Form:
                 each in self.needed or (each in self.source.definitions and self._read(each)) for each in inner
             )
         return self.reads[word]
-
-
-def _folded_here(node: ast.expr) -> ast.expr:
-    """A node whose parts are folded, folded."""
-    parts = [each for each in ast.iter_child_nodes(node) if isinstance(each, ast.expr)]
-    return folded(node) if any(isinstance(each, ast.Constant | ast.UnaryOp) for each in parts) else node
 
 
 def _points(source: Source, formula: ast.expr, items: Collection[str]) -> dict[str, list[float]]:

@@ -10,12 +10,19 @@ from __future__ import annotations
 import ast
 from collections.abc import Collection
 from dataclasses import dataclass
+from itertools import islice
 
-from connectors.models.formulas import call, number, total, value, words
+import numpy as np
+
+from connectors.models.formulas import call, number, same, value, words
 from connectors.models.observing.forms import Answers, form, forms
 from connectors.models.observing.values import Sampling
 from connectors.models.source import Observed, Source
 from twin.observation.kinds.ordinal import MOST_CATEGORIES
+
+_SUMS = 1e-6
+_LARGEST = 4_000
+"""Parts of a probability that is looked at; what is larger no model file could have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +54,7 @@ def recognised(
     tried: dict[str, Answers] = {}
     for grade in (0.0, 1.0):
         for answers, _ in forms(source, form(source, y, Answers({likelihood.observed: grade})), items, None):
-            tried.setdefault(answers.label(), answers)
+            tried.setdefault(answers.label(likelihood.observed), answers)
     for label, answers in tried.items():
         grades = _grades(source, likelihood, y, answers, sampling)
         if grades:
@@ -69,10 +76,11 @@ def _events(
     found: list[tuple[str, ast.expr]] = []
     for state in source.states:
         survival = call("exp", ast.UnaryOp(ast.USub(), ast.Name(state.name, ast.Load())))
-        if any(sampling.equal(likelihood.probability(source, leaf, answers), survival) for answers, leaf in leaves):
+        of_it = [(answers, leaf) for answers, leaf in leaves if _reads(source, leaf, {state.name})]
+        if any(sampling.equal(likelihood.probability(source, leaf, answers), survival) for answers, leaf in of_it):
             found.append((state.name, state.derivative))
     alone, states = len(found) == 1, {word for word, _ in found}
-    of_events = {answers.label() for answers, leaf in leaves if _reads(source, leaf, states) or value(leaf) is not None}
+    of_events = {answers.label(likelihood.observed) for answers, leaf in leaves if _reads(source, leaf, states) or value(leaf) is not None}
     events = [Observed("event" if alone else f"event_{word}", None, None, line, hazard=each) for word, each in found]
     return events, of_events
 
@@ -94,13 +102,23 @@ def _grades(
     source: Source, likelihood: Likelihood, y: ast.expr, answers: Answers, sampling: Sampling
 ) -> tuple[ast.expr, ...]:
     found: list[ast.expr] = []
+    sums = np.zeros(len(sampling.draws))
     for grade in range(MOST_CATEGORIES):
         asked = answers.tell(likelihood.observed, float(grade))
         probability = likelihood.probability(source, form(source, y, asked), asked)
-        values = sampling.values(probability)
-        if not values or not all(0 <= each <= 1 for each in values) or not any(each > 0 for each in values):
+        if sum(1 for _ in islice(ast.walk(probability), _LARGEST)) == _LARGEST:
+            break
+        if grade == 1 and same(probability, found[0]):
+            break  # a formula without the observed value is no probability of it
+        values = [sampling.value(probability, env) for env in sampling.draws]
+        known = [each for each in values if each is not None]
+        if not known or not all(0 <= each <= 1 for each in known) or not any(each > 0 for each in known):
             break
         found.append(probability)
-        if len(found) > 1 and sampling.constant(total(found), 1.0):
+        sums += [np.nan if each is None else each for each in values]
+        worked_out = sums[np.isfinite(sums)]
+        if worked_out.size == 0 or worked_out.max() > 1.0 + _SUMS:
+            break
+        if len(found) > 1 and worked_out.size > len(sums) / 2 and np.allclose(worked_out, 1.0, rtol=_SUMS):
             return tuple(found)
     return ()

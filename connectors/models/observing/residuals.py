@@ -16,6 +16,7 @@ import numpy as np
 from scipy import optimize
 
 from connectors.models.formulas import ZERO, replaced, value, words
+from connectors.models.normal import PREFIX
 from connectors.models.observing.forms import Answers, form, forms
 from connectors.models.observing.likelihood import Likelihood, recognised
 from connectors.models.observing.values import Sampling
@@ -58,7 +59,7 @@ def _scattered(
         raise source.wrong(line, f"Y has {len(shown)} forms, over {MOST_OUTPUTS}; split the stream")
     named: dict[str, int] = {}
     for found, leaf in shown:
-        label = found.label()
+        label = found.label(likelihood.observed)
         named[label] = named.get(label, 0) + 1
         label = label if named[label] == 1 else f"{label}_{named[label]}"
         source.observed.append(_continuous(source, label, form(source, leaf, Answers(), sigmas), sampling, line))
@@ -74,10 +75,8 @@ def _scattered(
 
 
 def _of_limit(source: Source, leaf: ast.expr) -> bool:
-    """Whether a Y is the probability of a value below a limit: it reads PHI, itself or in its definitions."""
-    inner = [leaf, *(source.definitions[word] for word in _reachable(source, [leaf]) if word in source.definitions)]
-    calls = (node for each in inner for node in ast.walk(each) if isinstance(node, ast.Call))
-    return any(isinstance(node.func, ast.Name) and node.func.id.lower() == "phi" for node in calls)
+    """Whether a Y is the probability of a value below a limit: it reads the normal distribution function."""
+    return any(word.startswith(PREFIX) for word in _reachable(source, [leaf]))
 
 
 def _entries(source: Source) -> list[ast.expr]:

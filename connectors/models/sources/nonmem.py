@@ -21,7 +21,7 @@ from connectors.models.source import Entry, Eta, Source, State
 from connectors.models.sources.closed_forms import compartments, linear
 from connectors.models.sources.nonmem_kept import named, past, unkept
 from connectors.models.sources.nonmem_mixture import classify
-from connectors.models.sources.nonmem_records import Record, Variances, of, records, thetas, variances
+from connectors.models.sources.nonmem_records import Record, Variances, of, positive, records, thetas, variances
 
 _RESERVED = frozenset(
     [
@@ -90,6 +90,9 @@ class _Stream:
         source.thetas = {each.name: each for each in thetas(self.records, source.file)}
         if not source.thetas and not of(self.records, "OMEGA"):
             raise source.wrong(None, "has no $THETA and no $OMEGA, so nothing is estimated; write them as records")
+        blocks = [self._statements(of(self.records, name_of)) for name_of in _FOLLOWED]
+        observed = {"DV", *(word for word, item in self.synonyms.items() if item == "DV")}
+        self.code = dict(zip(_FOLLOWED, unkept(source, blocks, observed), strict=True))
         self._effects(variances(self.records, "OMEGA", source.file))
         sigma = variances(self.records, "SIGMA", source.file)
         source.sigmas = {f"EPS_{at}": found for at, found in sigma.variances.items()}
@@ -97,9 +100,6 @@ class _Stream:
         pred = of(self.records, "PRED")
         follower = Follower(source, self._known(sigma), self._decide)
         self._mixture(follower)
-        blocks = [self._statements(of(self.records, name_of)) for name_of in _FOLLOWED]
-        observed = {"DV", *(word for word, item in self.synonyms.items() if item == "DV")}
-        self.code = dict(zip(_FOLLOWED, unkept(source, blocks, observed), strict=True))
         if pred:
             self._code(follower, self.code["PRED"], {"F": ZERO})
             source.states.append(State("GIVEN", ZERO, None, pred[0].line))
@@ -108,7 +108,6 @@ class _Stream:
                 source.entries.append(Entry("GIVEN", self.drug))
         else:
             self._compartments(follower)
-        source.covariates = tuple(item for item in self.items if item not in _RESERVED)
         return source
 
     # --- what the code reads -----------------------------------------------------------------------------------------
@@ -129,12 +128,23 @@ class _Stream:
 
     def _effects(self, omega: Variances) -> None:
         source = self.source
+        for first in dict.fromkeys(omega.same_as.values()):
+            repeats = [at for at, of_first in omega.same_as.items() if of_first == first]
+            item = self._occasion({f"ETA_{at}" for at in (first, *repeats)})
+            source.occasion = source.occasion or item
+            if item is None and source.every is None:  # lesions, not occasions: each varies for itself
+                for at in repeats:
+                    del omega.same_as[at]
         for at, variance in omega.variances.items():
             first = omega.same_as.get(at, at)
             occasion = first in omega.same_as.values()
             word = f"ETA_{first}"
             if first == at:
-                source.etas[word] = Eta(word, variance, omega.lines[at], occasion)
+                source.etas[word] = Eta(word, variance, omega.lines.get(at, 0), occasion)
+        if kept := positive(omega):
+            source.lose(0, f"covariances of $OMEGA are taken {kept:.4g} times as large: as printed it is not positive definite")
+        for prior in of(self.records, "PRIOR"):
+            source.lose(prior.line, "what $PRIOR knows of the parameters is not carried; give it to a fit with --prior")
         for (i, j), covariance in omega.covariances.items():
             if i not in omega.same_as:
                 source.covariances[f"ETA_{i}", f"ETA_{j}"] = covariance
@@ -160,7 +170,7 @@ class _Stream:
 
     def _decide(self, test: ast.expr, line: int) -> ast.expr:
         if "NEWIND" in words(test):
-            self.source.lose(line, "what is kept from one record to the next is taken as it is at the record itself")
+            self.source.lose(line, "what NEWIND begins stays as at a patient's first record, where nothing else is said here")
         return test
 
     def _mixture(self, follower: Follower) -> None:
@@ -361,18 +371,14 @@ class _Stream:
         at = self.source.lines.get("Y", line)
         options = " ".join(record.text for record in of(self.records, "ESTIMATION")).upper()
         kind = "-2ll" if "-2LL" in options or "-2LOG" in options else "likelihood"
-        self.source.covariates = tuple(item for item in self.items if item not in _RESERVED)
-        self.source.occasion = self._occasion()
+        self.source.covariates = tuple(item for item in self.items if item not in _RESERVED or item in ("AMT", "RATE"))
         self.source.aliases = _aliases(follower, set(self.source.thetas))
         items = {item for item in self.items if item not in ("DV", "TIME")} | {"CMT"}
         observe(self.source, y, items, at, Likelihood(kind, "DV", follower.meaning.get("F_FLAG")))
         named(self.source)
 
-    def _occasion(self) -> str | None:
+    def _occasion(self, effects: set[str]) -> str | None:
         """The data item whose tests choose among effects that are the same."""
-        effects = {f"ETA_{at}" for pair in self.same.items() for at in pair}
-        if not effects:
-            return None
         code = [*self.code["PK"], *self.code["PRED"]]
         effects |= _standing_for(code, effects)
         chosen = _tested(code, effects)

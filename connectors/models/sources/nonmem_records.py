@@ -72,6 +72,8 @@ def _full(word: str, file: str, line: int) -> str:
     for name, least in _NAMES.items():
         if len(word) >= least and name.startswith(word):
             return name
+    if word in ("SIML", "SIMULATE"):
+        return "SIMULATION"
     if word in ("SUBS", "SUBROUTINE"):
         return "SUBROUTINES"
     raise SourceError(file, line, f"${word} is no record that is known; mend its name")
@@ -273,3 +275,24 @@ def _block(result: Variances, size: int, numbers: list[tuple[int, float]], text:
         for j in range(i):
             if lower[i, j] != 0:
                 result.covariances[start + i + 1, start + j + 1] = float(lower[i, j])
+
+
+_ROUNDED = 0.01
+"""How far below 0 an eigenvalue of correlations may be for rounding to be blamed."""
+
+
+def positive(found: Variances) -> float | None:
+    """Shrink covariances until they are positive definite where only rounding kept them from it; how far, or ``None``."""
+    at = sorted(word for word, variance in found.variances.items() if variance > 0 and word not in found.same_as)
+    place = {word: i for i, word in enumerate(at)}
+    correlations = np.eye(len(at))
+    for (i, j), covariance in found.covariances.items():
+        if i in place and j in place:
+            size = covariance / np.sqrt(found.variances[i] * found.variances[j])
+            correlations[place[i], place[j]] = correlations[place[j], place[i]] = size
+    least = float(np.linalg.eigvalsh(correlations)[0]) if at else 1.0
+    if least > 1e-8 or least < -_ROUNDED:
+        return None
+    kept = (1.0 - 1e-4) / (1.0 - least)
+    found.covariances.update({pair: covariance * kept for pair, covariance in found.covariances.items()})
+    return kept
