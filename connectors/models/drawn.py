@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass, field
+import re
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
+from connectors.models.formulas import replaced, words
 from connectors.models.source import Observed, Source, State, Theta
+
+LONGEST_CHAIN = 1500
+"""Characters of a formula that says what a name was made of in several steps."""
 
 
 @dataclass(slots=True)
@@ -50,3 +57,39 @@ def roots(source: Source) -> list[ast.expr]:
     for output in source.observed:
         found += [*output.categories, *(each for each in (output.expression, output.hazard) if each is not None)]
     return found
+
+
+def put(source: Source, by: Mapping[str, ast.expr]) -> None:
+    """Put formulas in the place of names in every formula that a source is made of besides its definitions."""
+
+    def each(formula: ast.expr | None) -> ast.expr | None:
+        return None if formula is None else replaced(formula, by)
+
+    source.states = [replace(s, derivative=replaced(s.derivative, by), initial=each(s.initial)) for s in source.states]
+    source.entries = [
+        replace(e, fraction=each(e.fraction), lag=each(e.lag), duration=each(e.duration)) for e in source.entries
+    ]
+    source.observed = [
+        replace(
+            o,
+            expression=each(o.expression),
+            hazard=each(o.hazard),
+            categories=tuple(replaced(category, by) for category in o.categories),
+        )
+        for o in source.observed
+    ]
+
+
+def chain(definitions: dict[str, ast.expr], uses: Counter[str]) -> None:
+    """Write out what a name was before in what it is after, where nothing else reads it: twenty IFs are one formula."""
+
+    def plain(word: str) -> str:
+        return re.sub(r"_\d+$", "", word)
+
+    for word in list(definitions):
+        for before in sorted(words(definitions[word])):
+            if before in definitions and uses[before] == 1 and plain(before) == plain(word):
+                longer = replaced(definitions[word], {before: definitions[before]})
+                if len(ast.unparse(longer)) <= LONGEST_CHAIN:
+                    definitions[word] = longer
+                    del definitions[before]

@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import ast
 import math
-import re
 from collections import Counter
 from dataclasses import replace
 
-from connectors.models.drawn import Drawn, Parameter, roots
+from connectors.models.drawn import Drawn, Parameter, chain, put, roots
 from connectors.models.formulas import (
     call,
     factors,
@@ -27,11 +26,10 @@ from connectors.models.formulas import (
     value,
     words,
 )
-from connectors.models.source import Source, State, Theta
+from connectors.models.source import Source, Theta
 from twin.model.formula import is_record
 
 LONGEST_EXPRESSION = 400
-LONGEST_CHAIN = 1500
 
 
 def draw(source: Source, names: dict[str, str]) -> Drawn:
@@ -60,7 +58,7 @@ class _Work:
         for word in list(self.definitions):
             self._fixed(word)
         self._prune()
-        self._chained()
+        chain(self.definitions, self._uses())
         self._rest()
         source = self.source
         covariances = []
@@ -102,23 +100,6 @@ class _Work:
         self.definitions = {
             word: each for word, each in self.definitions.items() if word in needed and word not in self.made
         }
-
-    def _chained(self) -> None:
-        """Write out what a name was before in what it is after, where nothing else reads it: twenty IFs are one formula."""
-        uses = self._uses()
-        for word, formula in list(self.definitions.items()):
-            earlier = [
-                each
-                for each in words(formula)
-                if each in self.definitions
-                and uses[each] == 1
-                and re.sub(r"_\d+$", "", each) == re.sub(r"_\d+$", "", word)
-            ]
-            for each in earlier:
-                longer = replaced(self.definitions[word], {each: self.definitions[each]})
-                if len(ast.unparse(longer)) <= LONGEST_CHAIN:
-                    self.definitions[word] = longer
-                    del self.definitions[each]
 
     def _uses(self) -> Counter[str]:
         found: Counter[str] = Counter()
@@ -439,35 +420,9 @@ class _Work:
         return word
 
     def _put(self, renamed: dict[str, ast.expr]) -> None:
-        source = self.source
         self.definitions = {word: replaced(each, renamed) for word, each in self.definitions.items()}
         for made in self.made.values():
             if made.expression is not None:
                 made.expression = replaced(made.expression, renamed)
-        source.states = [
-            State(
-                s.name,
-                replaced(s.derivative, renamed),
-                None if s.initial is None else replaced(s.initial, renamed),
-                s.line,
-                s.amount,
-            )
-            for s in source.states
-        ]
-
-        def put(formula: ast.expr | None) -> ast.expr | None:
-            return None if formula is None else replaced(formula, renamed)
-
-        source.entries = [
-            replace(e, fraction=put(e.fraction), lag=put(e.lag), duration=put(e.duration)) for e in source.entries
-        ]
-        source.observed = [
-            replace(
-                o,
-                expression=put(o.expression),
-                hazard=put(o.hazard),
-                categories=tuple(replaced(each, renamed) for each in o.categories),
-            )
-            for o in source.observed
-        ]
-        self.roots = roots(source)
+        put(self.source, renamed)
+        self.roots = roots(self.source)

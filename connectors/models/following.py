@@ -11,7 +11,19 @@ import ast
 from collections.abc import Callable, Mapping
 
 from connectors.models.code import Assign, Branch, Statement, Unread
-from connectors.models.formulas import ONE, ZERO, chosen, decided, factors, folded, mapped, name, product, replaced, same
+from connectors.models.formulas import (
+    ONE,
+    ZERO,
+    chosen,
+    decided,
+    factors,
+    folded,
+    mapped,
+    name,
+    product,
+    replaced,
+    same,
+)
 from connectors.models.normal import PREFIX, distribution
 from connectors.models.source import Source
 

@@ -27,7 +27,9 @@ _BELOW = (
 def distribution(at: str) -> ast.expr:
     """The probability of less than the value of a name, under a standard normal distribution."""
     z, far = name(at), call("min", call("abs", name(at)), number(37.0))
-    density = call("exp", ast.BinOp(ast.UnaryOp(ast.USub(), ast.BinOp(far, ast.Pow(), number(2.0))), ast.Div(), number(2.0)))
+    density = call(
+        "exp", ast.BinOp(ast.UnaryOp(ast.USub(), ast.BinOp(far, ast.Pow(), number(2.0))), ast.Div(), number(2.0))
+    )
     tail = ast.BinOp(ast.BinOp(density, ast.Mult(), _horner(_ABOVE, far)), ast.Div(), _horner(_BELOW, far))
     above = ast.Compare(z, [ast.Gt()], [number(0.0)])
     return call("where", above, ast.BinOp(number(1.0), ast.Sub(), tail), tail)

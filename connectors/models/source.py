@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 
 from twin.names import shown
 
-
 LAST = "LAST_OBSERVED"
 """Stands in formulas for the last measured value, until it is known which output that is of."""
 

@@ -281,7 +281,9 @@ class _Writer:
         word = self.source.occasion
         if word is None and self.source.every is not None and self._enters():
             every = _number(self.source.every)
-            self._lose(f"occasions: a new one begins every {every} {self.time} from the first dose on, as the source's do in time")
+            self._lose(
+                f"occasions: a new one begins every {every} {self.time} from the first dose on; the source's by time"
+            )
             why = f"the source tells occasions by the time, {every} after one another"
             lines = ["[occasions]", f"drug = {_quoted(self.asked.drug)}", f"every = {every}"]
             return [*lines, f"assumed = {_quoted(why)}", ""]

@@ -1,4 +1,4 @@
-"""Forms of Y for what the data say of a record: each test of CMT, DVID, a flag or DV itself answered one way or the other.
+"""Forms of Y for what the data say of a record: each test of CMT, DVID, a flag or DV itself answered either way.
 
 Definitions are followed by name, each worked out once for a set of answers: twenty tests in a row, each of which reads
 what was before it, cost twenty steps, not a million.
@@ -65,7 +65,9 @@ def forms(
         choosing = _choosing(source, formula, set(source.sigmas) | beside | {"DV"})
         found = _all(source, formula, {w: at for w, at in points.items() if w in choosing | beside}, beside)
     if found is None:
-        raise source.wrong(source.lines.get("Y"), f"Y has over {MOST_FORMS} forms by what the data say; split the stream")
+        raise source.wrong(
+            source.lines.get("Y"), f"Y has over {MOST_FORMS} forms by what the data say; split the stream"
+        )
     return found
 
 

@@ -80,7 +80,11 @@ def _events(
         if any(sampling.equal(likelihood.probability(source, leaf, answers), survival) for answers, leaf in of_it):
             found.append((state.name, state.derivative))
     alone, states = len(found) == 1, {word for word, _ in found}
-    of_events = {answers.label(likelihood.observed) for answers, leaf in leaves if _reads(source, leaf, states) or value(leaf) is not None}
+    of_events = {
+        answers.label(likelihood.observed)
+        for answers, leaf in leaves
+        if _reads(source, leaf, states) or value(leaf) is not None
+    }
     events = [Observed("event" if alone else f"event_{word}", None, None, line, hazard=each) for word, each in found]
     return events, of_events
 

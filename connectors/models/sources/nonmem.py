@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Collection
 
 from connectors.models.code import Assign, Branch, Statement, fortran
 from connectors.models.following import Follower
@@ -21,6 +20,7 @@ from connectors.models.source import Entry, Eta, Source, State
 from connectors.models.sources.closed_forms import compartments, linear
 from connectors.models.sources.nonmem_kept import named, past, unkept
 from connectors.models.sources.nonmem_mixture import classify
+from connectors.models.sources.nonmem_occasions import occasion
 from connectors.models.sources.nonmem_records import Record, Variances, of, positive, records, thetas, variances
 
 _RESERVED = frozenset(
@@ -128,21 +128,24 @@ class _Stream:
 
     def _effects(self, omega: Variances) -> None:
         source = self.source
+        code = [*self.code["PK"], *self.code["PRED"]]
         for first in dict.fromkeys(omega.same_as.values()):
             repeats = [at for at, of_first in omega.same_as.items() if of_first == first]
-            item = self._occasion({f"ETA_{at}" for at in (first, *repeats)})
+            item = occasion(source, code, self.items, {f"ETA_{at}" for at in (first, *repeats)})
             source.occasion = source.occasion or item
             if item is None and source.every is None:  # lesions, not occasions: each varies for itself
                 for at in repeats:
                     del omega.same_as[at]
         for at, variance in omega.variances.items():
             first = omega.same_as.get(at, at)
-            occasion = first in omega.same_as.values()
+            again = first in omega.same_as.values()
             word = f"ETA_{first}"
             if first == at:
-                source.etas[word] = Eta(word, variance, omega.lines.get(at, 0), occasion)
+                source.etas[word] = Eta(word, variance, omega.lines.get(at, 0), again)
         if kept := positive(omega):
-            source.lose(0, f"covariances of $OMEGA are taken {kept:.4g} times as large: as printed it is not positive definite")
+            source.lose(
+                0, f"covariances of $OMEGA are taken {kept:.4g} times as large: as printed it is not positive definite"
+            )
         for prior in of(self.records, "PRIOR"):
             source.lose(prior.line, "what $PRIOR knows of the parameters is not carried; give it to a fit with --prior")
         for (i, j), covariance in omega.covariances.items():
@@ -170,7 +173,9 @@ class _Stream:
 
     def _decide(self, test: ast.expr, line: int) -> ast.expr:
         if "NEWIND" in words(test):
-            self.source.lose(line, "what NEWIND begins stays as at a patient's first record, where nothing else is said here")
+            self.source.lose(
+                line, "what NEWIND begins stays as at a patient's first record, where nothing else is said here"
+            )
         return test
 
     def _mixture(self, follower: Follower) -> None:
@@ -330,9 +335,7 @@ class _Stream:
         for i in range(1, len(names) + 1):
             formula = follower.meaning.get(f"DADT_{i}")
             if formula is None and f"A({i})" in re.sub(r"\s", "", des[0].text.upper()):
-                raise self.source.wrong(
-                    des[0].line, f"has no DADT({i}), and $DES reads A({i}); write it"
-                )
+                raise self.source.wrong(des[0].line, f"has no DADT({i}), and $DES reads A({i}); write it")
             if formula is None:
                 self.source.lose(des[0].line, f"DADT({i}) is not given: nothing changes what is in {names[i - 1]}")
             found.append(ZERO if formula is None else formula)
@@ -376,68 +379,6 @@ class _Stream:
         items = {item for item in self.items if item not in ("DV", "TIME")} | {"CMT"}
         observe(self.source, y, items, at, Likelihood(kind, "DV", follower.meaning.get("F_FLAG")))
         named(self.source)
-
-    def _occasion(self, effects: set[str]) -> str | None:
-        """The data item whose tests choose among effects that are the same."""
-        code = [*self.code["PK"], *self.code["PRED"]]
-        effects |= _standing_for(code, effects)
-        chosen = _tested(code, effects)
-        if not chosen:
-            beside = {word for formula in _formulas(code) if words(formula) & effects for word in words(formula)}
-            chosen = _tested(code, set(), beside)
-        for _ in range(3):  # what is tested may itself be told by a data item
-            chosen += [word for word in _tested(code, set(), chosen) if word not in chosen]
-        if chosen and set(chosen) <= {"TIME"} | {each.target for each in code if isinstance(each, Assign)}:
-            self.source.every = _evenly(code)
-        return next(
-            (item for item in chosen if item in self.items and item != "TIME"),
-            next((i for i in self.items if i.startswith("OCC")), None),
-        )
-
-
-def _evenly(code: list[Statement]) -> float | None:
-    """The time from one occasion to the next, where tests of the time stand as far apart as the first does from 0."""
-    at: list[float] = []
-    for each in code:
-        if isinstance(each, Branch) and words(each.test) == {"TIME"}:
-            sides = [value(side) for node in ast.walk(each.test) if isinstance(node, ast.Compare) for side in node.comparators]
-            at += [side for side in sides if side is not None and side > 0]
-    times = sorted(set(at))
-    return times[0] if times and all(abs(t - times[0] * i) < 1e-9 * t for i, t in enumerate(times, start=1)) else None
-
-
-def _standing_for(code: list[Statement], effects: set[str]) -> set[str]:
-    """Names that stand for some effects and nothing else but zeros."""
-    zeros = {each.target for each in code if isinstance(each, Assign) and value(each.formula) == 0}
-    known = set(effects)
-    for each in code:
-        if isinstance(each, Assign) and words(each.formula) & known and words(each.formula) <= known | zeros:
-            known.add(each.target)
-    return known
-
-
-def _formulas(code: list[Statement]) -> list[ast.expr]:
-    found: list[ast.expr] = []
-    for each in code:
-        if isinstance(each, Assign):
-            found.append(each.formula)
-        elif isinstance(each, Branch):
-            found += _formulas(each.yes) + _formulas(each.no)
-    return found
-
-
-def _tested(code: list[Statement], effects: set[str], targets: Collection[str] = ()) -> list[str]:
-    """Names that tests ask for whose branches read one of some effects or define one of some names."""
-    found: list[str] = []
-    for each in code:
-        if isinstance(each, Branch):
-            inside = [*each.yes, *each.no]
-            reads = any(words(formula) & effects for formula in _formulas(inside))
-            defines = any(isinstance(inner, Assign) and inner.target in targets for inner in inside)
-            if reads or defines:
-                found += sorted(words(each.test))
-            found += _tested(inside, effects, targets)
-    return found
 
 
 def _aliases(follower: Follower, thetas_of: set[str]) -> dict[str, str]:

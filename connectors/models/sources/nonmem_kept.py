@@ -1,19 +1,19 @@
 """What a control stream keeps from one record to the next, said without records.
 
 NM-TRAN's names keep their values: what $ERROR gives a name at one record is what $PK reads of it at the next. A kept
-observation is the last measured value (``previous``); a kept data item or time is taken as at the record itself, so that
-what it interpolates between two records stands still there.
+observation is the last measured value (``previous``); a kept data item or time is taken as at the record itself, so
+that what it interpolates between two records stands still there.
 """
 
 from __future__ import annotations
 
 import ast
 from collections.abc import Collection
-from dataclasses import replace
 
 from connectors.models.code import Assign, Branch, Statement
+from connectors.models.drawn import put
 from connectors.models.formulas import call, name, number, replaced, value, words
-from connectors.models.source import LAST, Entry, Source, State
+from connectors.models.source import LAST, Source
 
 _START = frozenset({"NEWIND", "TIME", "ICALL", "NEWL2"})
 
@@ -94,24 +94,8 @@ def named(source: Source) -> None:
         return
     output = next((each for each in source.observed if each.categories), source.observed[0])
     by = {LAST: call("previous", name(output.name))}
-
-    def put(formula: ast.expr | None) -> ast.expr | None:
-        return None if formula is None else replaced(formula, by)
-
     source.definitions = {word: replaced(each, by) for word, each in source.definitions.items()}
-    source.states = [
-        State(s.name, replaced(s.derivative, by), put(s.initial), s.line, s.amount) for s in source.states
-    ]
-    source.entries = [Entry(e.state, e.drug, put(e.fraction), put(e.lag), put(e.duration)) for e in source.entries]
-    source.observed = [
-        replace(
-            each,
-            expression=put(each.expression),
-            hazard=put(each.hazard),
-            categories=tuple(replaced(one, by) for one in each.categories),
-        )
-        for each in source.observed
-    ]
+    put(source, by)
 
 
 def past(after: dict[str, ast.expr]) -> dict[str, ast.expr]:

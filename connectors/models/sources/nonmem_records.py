@@ -282,7 +282,7 @@ _ROUNDED = 0.01
 
 
 def positive(found: Variances) -> float | None:
-    """Shrink covariances until they are positive definite where only rounding kept them from it; how far, or ``None``."""
+    """Shrink covariances until they are positive definite where only rounding kept them from it; how far, if at all."""
     at = sorted(word for word, variance in found.variances.items() if variance > 0 and word not in found.same_as)
     place = {word: i for i, word in enumerate(at)}
     correlations = np.eye(len(at))

@@ -1,0 +1,74 @@
+"""What tells one occasion from the next: the data item, or the time, that chooses among effects which are the SAME."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Collection
+
+from connectors.models.code import Assign, Branch, Statement
+from connectors.models.formulas import value, words
+from connectors.models.source import Source
+
+
+def occasion(source: Source, code: list[Statement], items: Collection[str], effects: set[str]) -> str | None:
+    """The data item whose tests choose among some effects, ``None`` if none does.
+
+    Where it is the time, at equal distances, that is noted as what an occasion lasts (`Source.every`).
+    """
+    effects = effects | _standing_for(code, effects)
+    chosen = _tested(code, effects)
+    if not chosen:
+        beside = {word for formula in _formulas(code) if words(formula) & effects for word in words(formula)}
+        chosen = _tested(code, set(), beside)
+    for _ in range(3):  # what is tested may itself be told by a data item
+        chosen += [word for word in _tested(code, set(), chosen) if word not in chosen]
+    if chosen and set(chosen) <= {"TIME"} | {each.target for each in code if isinstance(each, Assign)}:
+        source.every = _evenly(code)
+    return next(
+        (item for item in chosen if item in items and item != "TIME"),
+        next((item for item in items if item.startswith("OCC")), None),
+    )
+
+
+def _standing_for(code: list[Statement], effects: set[str]) -> set[str]:
+    """Names that stand for some effects and nothing else but zeros."""
+    zeros = {each.target for each in code if isinstance(each, Assign) and value(each.formula) == 0}
+    known = set(effects)
+    for each in code:
+        if isinstance(each, Assign) and words(each.formula) & known and words(each.formula) <= known | zeros:
+            known.add(each.target)
+    return known
+
+
+def _evenly(code: list[Statement]) -> float | None:
+    """The time from one occasion to the next, where tests of the time stand as far apart as the first does from 0."""
+    tests = [each.test for each in code if isinstance(each, Branch) and words(each.test) == {"TIME"}]
+    compared = [node for test in tests for node in ast.walk(test) if isinstance(node, ast.Compare)]
+    at = {value(side) for node in compared for side in node.comparators}
+    times = sorted(each for each in at if each is not None and each > 0)
+    even = all(abs(t - times[0] * i) < 1e-9 * t for i, t in enumerate(times, start=1))
+    return times[0] if times and even else None
+
+
+def _formulas(code: list[Statement]) -> list[ast.expr]:
+    found: list[ast.expr] = []
+    for each in code:
+        if isinstance(each, Assign):
+            found.append(each.formula)
+        elif isinstance(each, Branch):
+            found += _formulas(each.yes) + _formulas(each.no)
+    return found
+
+
+def _tested(code: list[Statement], effects: set[str], targets: Collection[str] = ()) -> list[str]:
+    """Names that tests ask for whose branches read one of some effects or define one of some names."""
+    found: list[str] = []
+    for each in code:
+        if isinstance(each, Branch):
+            inside = [*each.yes, *each.no]
+            reads = any(words(formula) & effects for formula in _formulas(inside))
+            defines = any(isinstance(inner, Assign) and inner.target in targets for inner in inside)
+            if reads or defines:
+                found += sorted(words(each.test))
+            found += _tested(inside, effects, targets)
+    return found
