@@ -9,12 +9,23 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Sequence
+from typing import cast
 
 from twin.model.formula import ROUTES, arguments_of, evaluate
-from twin.model.spec import Model
+from twin.model.spec import Model, Route
 from twin.model.structure import input_calls
 
 INTO = " into "
+
+
+def parted(entrance: str) -> tuple[Route, str | None]:
+    """The route of an entrance, and the state that it names, if it names one.
+
+    >>> parted("oral into Depot"), parted("iv")
+    (('oral', 'Depot'), ('iv', None))
+    """
+    route, _, state = entrance.partition(INTO)
+    return cast(Route, route), state or None
 
 
 def taken_by(call: str, others: Sequence[str]) -> frozenset[str]:

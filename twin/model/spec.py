@@ -214,7 +214,7 @@ class RegimenSpec:
     """A usual way to give a drug, for simulated patients and the model card; times in model time units.
 
     Each of ``cycles`` repeats after ``interval``; the dose begins ``start`` into it and lasts ``duration`` (0: at
-    once). An ``amount_unit`` of ``mg/m2`` is multiplied by the covariate BSA.
+    once). An ``amount_unit`` of ``mg/m2`` is multiplied by the covariate BSA. With ``state`` it enters that one alone.
     """
 
     drug: str
@@ -227,6 +227,7 @@ class RegimenSpec:
     route: Route
     source: str | None
     assumed: str | None
+    state: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from dataclasses import replace
 from itertools import pairwise
 
 from twin.clock import HOUR_MS, UNIT_HOURS
+from twin.model.entrances import parted
 from twin.model.spec import Model, RegimenSpec
 from twin.timeline.delivery import Delivered
 from twin.timeline.pumps.steps import Steps
@@ -38,14 +39,14 @@ def regimens_seen(delivered: Mapping[str, Delivered], model: Model) -> tuple[Reg
     found: list[RegimenSpec] = []
     for drug in sorted(delivered):
         every = _every(delivered[drug].begins())
-        for route, amount, hours in _largest(delivered[drug]):
-            much = _regimen(model, drug, route, amount, hours, every)
+        for entrance, amount, hours in _largest(delivered[drug]):
+            much = _regimen(model, drug, entrance, amount, hours, every)
             found += [much, replace(much, amount=much.amount * SMALL, start=GIVEN * much.interval)]
     return tuple(found)
 
 
 def _largest(source: Delivered) -> Iterator[tuple[str, float, float]]:
-    """Route, mg and hours of the largest dose at once and of the fastest infusion by each route."""
+    """Entrance, mg and hours of the largest dose at once and of the fastest infusion by each entrance."""
     at_once: dict[str, float] = {}
     for _, amount, route in source.impulses:
         at_once[route] = max(at_once.get(route, 0.0), amount)
@@ -57,7 +58,8 @@ def _largest(source: Delivered) -> Iterator[tuple[str, float, float]]:
             yield route, rate * hours, hours
 
 
-def _regimen(model: Model, drug: str, route: str, amount: float, hours: float, every: float) -> RegimenSpec:
+def _regimen(model: Model, drug: str, entrance: str, amount: float, hours: float, every: float) -> RegimenSpec:
+    route, state = parted(entrance)
     return RegimenSpec(
         drug=drug,
         amount=4.0 ** math.ceil(math.log(amount, 4.0) - 1e-9),
@@ -66,9 +68,10 @@ def _regimen(model: Model, drug: str, route: str, amount: float, hours: float, e
         duration=hours / UNIT_HOURS[model.time_unit],
         interval=max(every, 1.5 * hours) / UNIT_HOURS[model.time_unit],
         cycles=GIVEN,
-        route=route,  # type: ignore[arg-type]
+        route=route,
         source=None,
         assumed=_WHY,
+        state=state,
     )
 
 

@@ -34,6 +34,7 @@ def treatment(model: Model, patient_id: str, days: float) -> tuple[DoseGiven, ..
             duration=Quantity(value=regimen.duration * UNIT_MS[model.time_unit] / HOUR_MS, unit="h")
             if regimen.duration
             else None,
+            state=regimen.state,
         )
         for number, regimen in enumerate(model.regimens)
         for cycle in range(regimen.cycles)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -23,7 +25,7 @@ from twin.solver.doses_seen import LENGTHS, regimens_seen
 from twin.solver.solver import Solver
 from twin.solver.step_control import ROUGH, step_sizes_for, steps_note
 from twin.timeline.delivery import Delivered
-from twin.timeline.regimen import treated
+from twin.timeline.regimen import treated, treatment
 
 MODEL = toys.made(*SATURABLE)
 
@@ -46,6 +48,13 @@ def test_regimens_are_no_weaker_than_the_dose_and_few(rate: float, hours: int) -
     assert found.duration in LENGTHS
     assert found.amount / found.duration >= rate * (1 - 1e-6)
     assert np.log(found.amount) / np.log(4.0) == pytest.approx(round(np.log(found.amount) / np.log(4.0)))
+
+
+def test_a_dose_that_names_its_state_is_looked_at_in_that_state() -> None:
+    seen = Delivered(impulses=[(0, 100.0, "iv into A")])
+    found = regimens_seen({"toxin": seen}, MODEL)
+    assert {(one.route, one.state) for one in found} == {("iv", "A")}
+    assert {one.state for one in treatment(replace(MODEL, regimens=found), "P-1", 1.0)} == {"A"}
 
 
 def test_nothing_given_asks_for_nothing() -> None:
