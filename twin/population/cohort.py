@@ -27,19 +27,28 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numba import njit
 
-from twin.arrays import Floats, Integers
+from twin.arrays import Floats, Integers, storable
 from twin.kernel.arguments import StepSizes, System
 from twin.kernel.delayed_input import TIMING
 from twin.kernel.free import free_functions, with_own_individuals
 from twin.kernel.kernel import Kernel
 from twin.population.mixture.mixing import in_class
+from twin.population.paces.walked import paced
 from twin.population.subjects import WITHOUT, Subject, prepared
 from twin.population.theta import FitError, Theta
+from twin.randomness import generator
 from twin.solver.eigenbasis import eigenbasis
 from twin.solver.solver import Solver
 from twin.solver.step_schedule import one_step
 from twin.timeline.segments import Segment, Segments
 from twin.timeline.timeline import Timeline
+
+PEOPLE = 16
+"""Of the population that a search begins with, the typical patient and others drawn widely: those by whom it is decided
+how finely a patient is stepped."""
+
+WIDELY = 1.5
+"""Standard deviations of such draws, in those of the population."""
 
 
 class Spread(Protocol):
@@ -103,6 +112,7 @@ class Cohort:
         self._free = free_functions(kernel)
         self._own = replace(kernel, individual=with_own_individuals(kernel))
         self._spread = spread
+        self.subjects = self._paced()
 
     def __len__(self) -> int:
         return len(self.subjects)
@@ -143,7 +153,7 @@ class Cohort:
         found = copy.copy(self)
         each = zip(self.subjects, instants, strict=True)
         found.subjects = tuple(
-            prepared(s.id, self.kernel, self.step_sizes, s.timeline, also, s.key) for s, also in each
+            prepared(s.id, self.kernel, self.step_sizes, s.timeline, also, s.key, s.pace) for s, also in each
         )
         return found
 
@@ -231,6 +241,20 @@ class Cohort:
             found[n].append(every.of(slice(begin, begin + len(rows))))
             begin += len(rows)
         return found
+
+    def _paced(self) -> tuple[Subject, ...]:
+        """Everybody, stepped no more finely than `PEOPLE` of the population that the search begins with need."""
+        if not self.kernel.stepped or self.kernel.late:
+            return self.subjects
+        place, deviation = self.theta.start.place, np.sqrt(np.diag(self.theta.start.prior(self.occasions)[0]))
+        z = np.zeros((PEOPLE, self.size))
+        draws = generator("pace", "people").standard_normal((PEOPLE - 1, self.effects))
+        z[1:, : self.effects] = storable(WIDELY * draws * deviation)
+        found = []
+        for number, subject in enumerate(self.subjects):
+            systems = self._systems([Run(number, 0, 1)], [z], place)[0]
+            found.append(paced(subject, self.kernel, self.step_sizes, systems) if systems else subject)
+        return tuple(found)
 
     def _built(self, phi: Floats, covariates: Floats) -> System:
         kernel, count = self.kernel, len(phi)

@@ -100,22 +100,26 @@ Told = Callable[[State, Evaluation], None]
 """Is told where the search stands, after every step."""
 
 
-def search(objective: Objective, begin: State, told: Told, within: Bounds = ANYWHERE) -> tuple[State, Evaluation]:
+def search(
+    objective: Objective, begin: State, told: Told, within: Bounds = ANYWHERE, seen: Evaluation | None = None
+) -> tuple[State, Evaluation]:
     """Follow a search to its end.
 
     Args:
         begin: where it stands.
         told: after every step.
         within: bounds of the vector.
+        seen: the evaluation there, where it was made and told.
 
     Raises:
         FloatingPointError: the objective is not finite where the search begins.
     """
     state = begin
-    here = objective(state.vector, thorough=True)
+    here = seen or objective(state.vector, thorough=True)
     if not np.isfinite(here.total):
         raise FloatingPointError("the objective is not finite at the values that the search begins with")
-    told(state, here)
+    if seen is None:
+        told(state, here)
     while not state.why:
         state, here = _stepped(objective, state, here, within)
         told(state, here)

@@ -6,6 +6,7 @@ all numbers of the population. Here it is written down, so that the way costs on
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -25,6 +26,13 @@ WITHOUT = -1
 _NO_STOPS: Integers = np.empty(0, dtype=np.int64)
 
 
+class Pace(NamedTuple):
+    """Step sizes from an instant (ms) on; ``None`` for those that suit everything."""
+
+    since: int
+    sizes: StepSizes | None
+
+
 class Moment(NamedTuple):
     """Where initial values are taken: number of the equations, and covariates (C,) of the moment itself."""
 
@@ -42,6 +50,7 @@ class Stretch:
         covariates: (C,) as they stand.
         steps: all particles' steps.
         marks: rows of the output that it fills.
+        between: ms of its begin and end.
     """
 
     system: int
@@ -49,6 +58,7 @@ class Stretch:
     covariates: Floats
     steps: Steps
     marks: slice
+    between: tuple[int, int]
 
 
 @dataclass(frozen=True)
@@ -66,6 +76,7 @@ class Subject:
         stretches: the way through time; ``None`` where only `twin.solver` can follow it (late doses, steady states).
         shown: whether the first row of the output is at the very start.
         key: of the random numbers of this patient, and of this class where the model has several.
+        pace: how finely it is stepped, in time order (`twin.population.paces`); from its begin on as suits everything.
     """
 
     id: str
@@ -79,6 +90,7 @@ class Subject:
     stretches: tuple[Stretch, ...] | None
     shown: bool
     key: str
+    pace: tuple[Pace, ...] = ()
 
     def occasion(self, segment: Segment) -> int:
         """Number of the occasion of a segment; that of a time after the last datum is the last one's."""
@@ -88,10 +100,16 @@ class Subject:
 
 
 def prepared(
-    name: str, kernel: Kernel, step_sizes: StepSizes, timeline: Timeline, also: Integers = _NO_STOPS, key: str = ""
+    name: str,
+    kernel: Kernel,
+    step_sizes: StepSizes,
+    timeline: Timeline,
+    also: Integers = _NO_STOPS,
+    key: str = "",
+    pace: tuple[Pace, ...] = (),
 ) -> Subject:
     """A patient with this timeline, whose solution has rows at the ms ``also`` (G,) besides; ``key`` is that of its
-    random numbers, where it is not its id."""
+    random numbers, where it is not its id, and ``pace`` how finely it is stepped."""
     observations = timeline.observations
     every = [millis for o in observations for millis in (o.millis, *o.moments)]
     marks = np.unique(np.concatenate([np.array(every, dtype=np.int64), also]))
@@ -112,14 +130,16 @@ def prepared(
     )
     if kernel.late or timeline.steady or not len(marks):
         return subject
-    return _with_stretches(subject, kernel, step_sizes)
+    return cut(subject, kernel, step_sizes, pace)
 
 
-def _with_stretches(subject: Subject, kernel: Kernel, step_sizes: StepSizes) -> Subject:
+def cut(subject: Subject, kernel: Kernel, step_sizes: StepSizes, pace: tuple[Pace, ...]) -> Subject:
+    """The patient with its way through time in stretches, each stepped as its pace says."""
     timeline, marks = subject.timeline, subject.marks
     systems: dict[tuple[bytes, int], int] = {}
     known: list[tuple[Floats, int]] = []
     found: list[Stretch] = []
+    since = [one.since for one in pace]
 
     def system(covariates: Floats, occasion: int) -> int:
         number = systems.setdefault((covariates[kernel.shaping].tobytes(), occasion), len(known))
@@ -142,9 +162,12 @@ def _with_stretches(subject: Subject, kernel: Kernel, step_sizes: StepSizes) -> 
         until = min([until, *timeline.epoch[timeline.stages[stage : stage + 1]].tolist()])
         restart = int(np.searchsorted(timeline.restarts, at, side="right"))
         until = min([until, *timeline.restarts[restart : restart + 1].tolist()])
+        paced = bisect_right(since, at)
+        until = min([until, *since[paced : paced + 1]])
+        sizes = (pace[paced - 1].sizes if paced else None) or step_sizes
         here = marks[(marks > at) & (marks <= until)]
-        steps = schedule(timeline, kernel, step_sizes, at, until, _NO_STOPS, here)
+        steps = schedule(timeline, kernel, sizes, at, until, _NO_STOPS, here)
         part = slice(done, done + len(here))
-        found.append(Stretch(number, begins, covariates, steps, part))
+        found.append(Stretch(number, begins, covariates, steps, part, (at, until)))
         at, done = until, done + len(here)
-    return replace(subject, systems=tuple(known), stretches=tuple(found))
+    return replace(subject, systems=tuple(known), stretches=tuple(found), pace=pace)

@@ -6,7 +6,8 @@
   The header may come again, as where files were joined.
 - A cell that is empty, ``.`` or R's ``NA`` is missing ($INPUT in NONMEM Help: null, which is 0 there; here it is told
   from 0).
-- Column names are compared without regard to case. Numbers may be written as Fortran does, ``9.6D1``.
+- Column names are compared without regard to case; ``LOGDV`` is another name of ``LNDV``. Numbers may be written as
+  Fortran does, ``9.6D1``.
 
 What a record means is the business of `connectors.feeds.nmtran.reader`.
 """
@@ -242,8 +243,9 @@ def _positions(header: Sequence[str], covariates: Sequence[str], columns: Mappin
     """Where each item and covariate stands; names are compared without regard to case, as in NM-TRAN."""
     if all(_NUMBER.fullmatch(cell) or cell in ("", ".") for cell in header):
         raise NmtranError(_NO_HEADER)
-    known = {name.upper(): name for name in (*covariates, *ITEMS)}
     folded = [cell.upper() for cell in header]
+    known = {} if "LNDV" in folded else {"LOGDV": "LNDV"}
+    known |= {name.upper(): name for name in (*covariates, *ITEMS)}
     positions = {known[cell]: at for at, cell in reversed(list(enumerate(folded))) if cell in known}
     for item, column in columns.items():
         if item.upper() not in known:

@@ -43,10 +43,11 @@ from twin.population.results.shrinkage import Shrinkage, shrinkage
 from twin.population.results.sir import Resampled
 from twin.population.results.uncertainty import Uncertainty, uncertainty
 from twin.population.results.written import Provenance, fitted_model
+from twin.population.sampling.approach import sought
 from twin.population.sampling.gibbs import KEPT, WARMED, sampled
 from twin.population.sampling.posterior import Posterior
 from twin.population.sampling.saem import covering, settle
-from twin.population.search import State, bounds, run_away, search
+from twin.population.search import State, bounds, run_away
 from twin.population.starts import Starts
 from twin.population.theta import FitError, Theta
 from twin.population.trace import NO_SLOPE, Point, Trace, steepest
@@ -181,7 +182,7 @@ def _by_modes(cohort: Cohort, method: Method, begin: State, told: Told, trace: T
         told(state, here.total, steepest(here.gradient))
 
     try:
-        state, here = search(objective, begin, told_step, bounds(theta))
+        state, here = sought(objective, begin, told_step, bounds(theta))
     except FloatingPointError as error:
         raise FitError(f"{error}; begin with other values in the model file, or look at doses and units") from None
     certainty, patients = uncertainty(objective, theta, here), post_hoc(objective, here)

@@ -14,7 +14,8 @@ import numpy as np
 from streams.batch.population.question import Question
 from streams.batch.process_pool import in_processes
 from twin.arrays import Floats
-from twin.population.search import State, bounds, search
+from twin.population.sampling.approach import sought
+from twin.population.search import State, bounds
 from twin.population.starts import End, start
 
 Told = Callable[[int, End], None]
@@ -48,7 +49,7 @@ def _ended(question: Question, number: int) -> tuple[int, End]:
     theta = question.cohort().theta
     vector = start(theta, number)
     try:
-        state, here = search(question.objective(), State(vector), lambda *_: None, bounds(theta))
+        state, here = sought(question.objective(), State(vector), lambda *_: None, bounds(theta))
     except (FloatingPointError, np.linalg.LinAlgError):
         return number, End(vector, math.nan, "where it began: nothing is finite there")
     return number, End(here.vector, here.total, state.why)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 import re
 from datetime import timedelta
 
@@ -91,6 +92,12 @@ def test_dv_is_the_output_that_dvid_counts_or_names() -> None:
     assert (level.analyte, level.value.unit) == ("docetaxel_plasma", "mg/L")
     assert (first.analyte, first.value.unit) == ("neutrophils", "10*9/L") == (second.analyte, second.value.unit)
     assert reading.notes == ()
+
+
+@pytest.mark.parametrize("name", ["LNDV", "LOGDV"])
+def test_logarithms_are_known_by_either_name(name: str) -> None:
+    (level,) = facts(read("1,0,0,0.5,1", header=f"ID,TIME,EVID,{name},DVID"))
+    assert level.value.value == pytest.approx(math.exp(0.5))  # type: ignore[union-attr]
 
 
 def test_a_count_of_zero_is_a_result_and_a_note() -> None:
