@@ -96,12 +96,20 @@ class Bounds(NamedTuple):
 ANYWHERE = Bounds(np.array(-np.inf), np.array(np.inf))
 
 
+Curvature = Callable[[Evaluation], Floats]
+"""A curvature (K, K) of the objective at an evaluation."""
+
 Told = Callable[[State, Evaluation], None]
 """Is told where the search stands, after every step."""
 
 
 def search(
-    objective: Objective, begin: State, told: Told, within: Bounds = ANYWHERE, seen: Evaluation | None = None
+    objective: Objective,
+    begin: State,
+    told: Told,
+    within: Bounds = ANYWHERE,
+    seen: Evaluation | None = None,
+    begun: Curvature | None = None,
 ) -> tuple[State, Evaluation]:
     """Follow a search to its end.
 
@@ -110,6 +118,7 @@ def search(
         told: after every step.
         within: bounds of the vector.
         seen: the evaluation there, where it was made and told.
+        begun: the curvature B that it begins with, and begins anew; of the scores if it is not said.
 
     Raises:
         FloatingPointError: the objective is not finite where the search begins.
@@ -121,13 +130,15 @@ def search(
     if seen is None:
         told(state, here)
     while not state.why:
-        state, here = _stepped(objective, state, here, within)
+        state, here = _stepped(objective, state, here, within, begun or scores_curvature)
         told(state, here)
     return state, here
 
 
-def _stepped(objective: Objective, state: State, here: Evaluation, bounds: Bounds) -> tuple[State, Evaluation]:
-    curvature = scores_curvature(here) if state.curvature is None else state.curvature
+def _stepped(
+    objective: Objective, state: State, here: Evaluation, bounds: Bounds, begun: Curvature
+) -> tuple[State, Evaluation]:
+    curvature = begun(here) if state.curvature is None else state.curvature
     gradient = here.gradient
     held = (here.vector <= bounds.lowest) & (gradient > 0.0) | (here.vector >= bounds.highest) & (gradient < 0.0)
     step = _direction(curvature, np.where(held, 0.0, gradient), held)
@@ -136,7 +147,7 @@ def _stepped(objective: Objective, state: State, here: Evaluation, bounds: Bound
         if state.near:
             return replace(state, curvature=curvature, why="converged"), here
         again = objective(here.vector, here, thorough=True)
-        return replace(state, near=True, curvature=scores_curvature(again)), again
+        return replace(state, near=True, curvature=begun(again)), again
     if state.step >= MOST_STEPS:
         return replace(state, why=f"not converged after {MOST_STEPS} steps"), here
     step *= min(1.0, float(LONGEST / np.abs(step / _sizes(here.vector)).max()))
@@ -146,7 +157,7 @@ def _stepped(objective: Objective, state: State, here: Evaluation, bounds: Bound
             stuck = "converged" if promised < 100.0 * PROMISE else f"stuck where {promised:.2g} was still promised"
             return replace(state, why=stuck), here
         again = objective(here.vector, here, thorough=True)
-        return replace(state, near=True, curvature=scores_curvature(again)), again
+        return replace(state, near=True, curvature=begun(again)), again
     curvature = _updated(curvature, found.vector - here.vector, found.gradient - gradient)
     # What was near and moved on has to come near again.
     near = state.near and here.total - found.total < 1e-3

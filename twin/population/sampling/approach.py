@@ -12,8 +12,6 @@ beside it. Its end is not the minimum: from there the search goes on.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 
 from twin.arrays import Floats
@@ -39,10 +37,12 @@ def sought(objective: Objective, begin: State, told: Told, within: Bounds = ANYW
     Raises:
         FloatingPointError: the objective is not finite where the search begins.
     """
-    state, seen = begin, None
-    if begin.step == 0 and begin.curvature is None and _helps(objective):
-        state, seen = _approached(objective, begin, told, within)
-    return search(objective, state, told, within, seen)
+    if not _helps(objective):
+        return search(objective, begin, told, within)
+    means, state, seen = Means(objective.cohort), begin, None
+    if begin.step == 0 and begin.curvature is None:
+        state, seen = _approached(objective, means, begin, told, within)
+    return search(objective, state, told, within, seen, lambda here: _curvature(objective, means, here))
 
 
 def _helps(objective: Objective) -> bool:
@@ -51,9 +51,10 @@ def _helps(objective: Objective) -> bool:
     return covariances >= MANY and cohort.classes == 1 and theta.prior is None
 
 
-def _approached(objective: Objective, begin: State, told: Told, within: Bounds) -> tuple[State, Evaluation]:
-    state, means = begin, Means(objective.cohort)
-    here = objective(state.vector, thorough=True)
+def _approached(
+    objective: Objective, means: Means, begin: State, told: Told, within: Bounds
+) -> tuple[State, Evaluation]:
+    state, here = begin, objective(begin.vector, thorough=True)
     if not np.isfinite(here.total):
         raise FloatingPointError("the objective is not finite at the values that the search begins with")
     told(state, here)
@@ -66,7 +67,7 @@ def _approached(objective: Objective, begin: State, told: Told, within: Bounds) 
         told(state, here)
         if fall < ENOUGH:
             break
-    return replace(state, curvature=_curvature(objective, means, here)), here
+    return state, here
 
 
 def _curvature(objective: Objective, means: Means, here: Evaluation) -> Floats:
@@ -87,7 +88,7 @@ def _curvature(objective: Objective, means: Means, here: Evaluation) -> Floats:
         for at, one in turned.items():
             for other, two in turned.items():
                 whole[at, other] = seen[level] * float((one * two.T).sum())
-    known = whole.any(axis=1)
+    known = np.asarray(whole.any(axis=1))
     share = theta.size / (theta.size + len(cohort))
     mixed = np.where(known[:, None] & known[None, :], (1.0 - share) * found + share * whole, found)
     return np.asarray(mixed)
