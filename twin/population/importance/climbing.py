@@ -26,8 +26,7 @@ from twin.population.importance.draws import Proposals, even_draws, paired_draws
 from twin.population.importance.sampled import Likelihood, Sample
 from twin.population.laplace.methods import usual_objective
 from twin.population.objective import Evaluation
-from twin.population.sampling.approach import sought
-from twin.population.search import State, bounds
+from twin.population.search import State, bounds, search
 from twin.population.theta import FitError
 from twin.population.trace import steepest
 
@@ -142,7 +141,7 @@ def by_modes(density: Density, start: Floats) -> tuple[Floats, Proposals]:
     cohort, vector = density.cohort, np.asarray(start, dtype=np.float64)
     objective = usual_objective(cohort)
     try:
-        _, seen = sought(objective, State(vector), lambda *_: None, bounds(cohort.theta))
+        _, seen = search(objective, State(vector), lambda *_: None, bounds(cohort.theta))
     except FloatingPointError:
         seen = objective(vector)
     return seen.vector, proposals_at(cohort, seen)

@@ -1,4 +1,4 @@
 """How finely each patient of a fit is stepped.
 
-In come a patient's way through time and people of the population; out goes the length of the steps from mark to mark.
+In come a patient's way through time and some people of the population. Out go the step sizes from mark to mark.
 """
