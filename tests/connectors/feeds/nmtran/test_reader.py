@@ -97,7 +97,9 @@ def test_dv_is_the_output_that_dvid_counts_or_names() -> None:
 @pytest.mark.parametrize("name", ["LNDV", "LOGDV"])
 def test_logarithms_are_known_by_either_name(name: str) -> None:
     (level,) = facts(read("1,0,0,0.5,1", header=f"ID,TIME,EVID,{name},DVID"))
-    assert level.value.value == pytest.approx(math.exp(0.5))  # type: ignore[union-attr]
+    assert isinstance(level, DrugLevel)
+    assert level.value is not None
+    assert level.value.value == pytest.approx(math.exp(0.5))
 
 
 def test_a_count_of_zero_is_a_result_and_a_note() -> None:
