@@ -65,7 +65,8 @@ class Rule(msgspec.Struct, frozen=True):
     """What a published rule says, of the dose or in words."""
 
     rule: str
-    said: str
+    text: str
+    said: Wording | None
     source: str
 
 
@@ -125,8 +126,8 @@ class AdviceCard(msgspec.Struct, frozen=True):
 
 def advice_card(event: Advice) -> AdviceCard:
     """The advice as the page has it."""
-    rules = [Rule(one.rule, one.compared, one.source) for one in event.published]
-    rules += [Rule(one.rule, one.said, one.source) for one in event.spoken]
+    rules = [Rule(one.rule, one.compared, one.said, one.source) for one in event.published]
+    rules += [Rule(one.rule, one.words, one.said, one.source) for one in event.spoken]
     return AdviceCard(
         id=event.advice_id,
         event=event.event_id,

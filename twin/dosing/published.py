@@ -26,7 +26,7 @@ from twin.patient.accounts.component import Component
 from twin.patient.averaged import AveragedTwin
 from twin.patient.twin import PatientTwin
 from twin.units import convert
-from twin.wording import say
+from twin.wording import Said, Wording, amount, bare, say
 from twin.writing import number
 
 ALIKE = 0.05
@@ -42,11 +42,11 @@ class Spoken:
     """What a rule says that speaks of no dose of the drug that was advised on, in words."""
 
     rule: str
-    said: str
+    said: Said
     source: str
 
 
-Said = tuple[Mapping[str, Any], float, float]
+Range = tuple[Mapping[str, Any], float, float]
 """A rule, and mg of the whole course from and to which it says."""
 
 
@@ -58,7 +58,7 @@ class Published:
     low: float
     high: float
     source: str
-    compared: str
+    compared: Said
 
 
 def beside(twin: PatientTwin | AveragedTwin, advice: Advice, genotypes: Mapping[str, str]) -> tuple[Published, ...]:
@@ -106,9 +106,20 @@ def daily(drug: str, genotypes: Mapping[str, str]) -> tuple[Spoken, ...]:
         UnknownGenotype: no rule here knows the gene or the value.
     """
     return tuple(
-        Spoken(rule["id"], f"{drug} {number(amount)} mg a day for {rule['gene']}; {rule['note']}", rule["source"])
-        for rule, amount in _by_genotype("daily", genotypes)
+        Spoken(rule["id"], _a_day(rule, drug, float(mg)), rule["source"])
+        for rule, mg in _by_genotype("daily", genotypes)
         if drug in rule["drugs"]
+    )
+
+
+def _a_day(rule: Mapping[str, Any], drug: str, mg: float) -> Said:
+    return say(
+        "published.daily",
+        "{drug} {dose} a day for {gene}; {note}",
+        drug=drug,
+        dose=amount(number(mg), "mg"),
+        gene=rule["gene"],
+        note=_of_rule(rule, "note"),
     )
 
 
@@ -141,13 +152,13 @@ def _by_genotype(kind: str, genotypes: Mapping[str, str]) -> Iterable[tuple[Mapp
             yield rule, said[value]
 
 
-def _by_rules(component: Component, decided: Decision, protocol: Protocol) -> Iterable[Said]:
+def _by_rules(component: Component, decided: Decision, protocol: Protocol) -> Iterable[Range]:
     yield from _calvert(component, decided, protocol)
     yield from _proportional(component, decided, protocol)
     yield from _remaining(component, decided, protocol)
 
 
-def _calvert(component: Component, decided: Decision, protocol: Protocol) -> Iterable[Said]:
+def _calvert(component: Component, decided: Decision, protocol: Protocol) -> Iterable[Range]:
     rule, target = rules()["calvert"], protocol.target_of(component.trunk.kernel.model)
     rate = _cockcroft_gault(component)
     if decided.drug in rule["drugs"] and rate is not None and target is not None and target.low is not None:
@@ -167,7 +178,7 @@ def _cockcroft_gault(component: Component) -> float | None:
     return (140.0 - known["AGE"]) * known["WT"] / (0.818 * known["creatinine"]) * sex
 
 
-def _proportional(component: Component, decided: Decision, protocol: Protocol) -> Iterable[Said]:
+def _proportional(component: Component, decided: Decision, protocol: Protocol) -> Iterable[Range]:
     model, rule = component.trunk.kernel.model, rules()["proportional"]
     target = protocol.target_of(model)
     if decided.drug not in rule["drugs"] or target is None or target.low is None or target.high is None:
@@ -192,7 +203,7 @@ def _last_exposure(component: Component, model: Model, drug: str) -> tuple[float
     return None
 
 
-def _remaining(component: Component, decided: Decision, protocol: Protocol) -> Iterable[Said]:
+def _remaining(component: Component, decided: Decision, protocol: Protocol) -> Iterable[Range]:
     """What is left of a cumulative exposure, by the clearance of the last dose that was measured."""
     model, rule = component.trunk.kernel.model, rules()["cumulative"]
     target, drug = protocol.target_of(model), decided.drug
@@ -245,12 +256,25 @@ def exposure_of_levels(levels: Sequence[tuple[float, float]]) -> float | None:
 
 
 def _published(rule: Mapping[str, Any], low: float, high: float, advice: Advice) -> Published:
-    advised = advice.advised.amount
-    said = f"{number(low, 4)} mg" if low == high else f"{number(low, 4)} to {number(high, 4)} mg"
+    advised, dose = advice.advised.amount, _from_to(low, high)
+    nearest = low if advised < low else high
+    by, why = amount(number(abs(nearest - advised), 3), "mg"), _of_rule(rule, "why")
     if low * (1.0 - ALIKE) <= advised <= high * (1.0 + ALIKE):
-        compared = f"{said}, as advised"
+        compared = say("published.alike", "{dose}, as advised", dose=dose)
+    elif nearest > advised:
+        compared = say("published.more", "{dose}, {by} more than advised: {why}", dose=dose, by=by, why=why)
     else:
-        nearest = low if advised < low else high
-        more = "more" if nearest > advised else "less"
-        compared = f"{said}, {number(abs(nearest - advised), 3)} mg {more} than advised: {rule['why']}"
+        compared = say("published.less", "{dose}, {by} less than advised: {why}", dose=dose, by=by, why=why)
     return Published(rule["id"], low, high, rule["source"], compared)
+
+
+def _from_to(low: float, high: float) -> Said:
+    most = amount(number(high, 4), "mg")
+    if low == high:
+        return most
+    return say("published.from_to", "{low} to {high}", low=bare(number(low, 4), "mg"), high=most)
+
+
+def _of_rule(rule: Mapping[str, Any], field: str) -> Said:
+    """A text of the rule's own (``why``, ``note``), that message files have by its field and id."""
+    return Said(rule[field], Wording(f"published.{field}.{rule['id']}", {}))

@@ -75,12 +75,19 @@ def way_said(one: Alternative) -> Way:
 
 def rule_said(one: Published) -> PublishedRule:
     """What a published rule says of the dose."""
-    return PublishedRule(rule=one.rule, low_mg=one.low, high_mg=one.high, source=one.source, compared=one.compared)
+    return PublishedRule(
+        rule=one.rule,
+        low_mg=one.low,
+        high_mg=one.high,
+        source=one.source,
+        compared=one.compared,
+        said=one.compared.wording,
+    )
 
 
 def spoken_said(found: Iterable[Spoken]) -> tuple[SpokenRule, ...]:
     """What published rules say in words."""
-    return tuple(SpokenRule(rule=one.rule, said=one.said, source=one.source) for one in found)
+    return tuple(SpokenRule(rule=one.rule, words=one.said, said=one.said.wording, source=one.source) for one in found)
 
 
 def sample_said(components: Sequence[Component], protocol: Protocol) -> NextSample | None:

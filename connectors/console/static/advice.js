@@ -124,7 +124,7 @@ function odds(card) {
 
 function rules(card) {
   if (card.rules.length === 0) return make("p", { className: "soft", text: text("advice.no_rule") });
-  const rows = card.rules.map((one) => make("tr", {}, head(words(one.rule)), make("td", { text: one.said, attributes: { lang: AS_TOLD } }), make("td", {}, make("small", { text: one.source, attributes: { lang: AS_TOLD } }))));
+  const rows = card.rules.map((one) => make("tr", {}, head(words(one.rule)), make("td", inWords(one)), make("td", {}, make("small", { text: one.source, attributes: { lang: AS_TOLD } }))));
   return table(text("advice.rules"), [text("advice.rule"), text("advice.rule_says"), text("advice.source")], rows);
 }
 

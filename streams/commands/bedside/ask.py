@@ -96,7 +96,7 @@ def advice_lines(advice: Advice) -> list[str]:
     """An answer for people: what is advised and why, the odds of every way, and what stands beside it."""
     from twin.writing import number
 
-    beside = [f"published rule {one.rule}: {one.said} ({one.source})" for one in advice.spoken]
+    beside = [f"published rule {one.rule}: {one.words} ({one.source})" for one in advice.spoken]
     beside += [f"what if, {one.words}: {_branch(one)}" for one in advice.branches]
     head = f"{advice.patient_id}, {advice.time.isoformat()}: {advice.drug}"
     if advice.outcome == "foreseen":

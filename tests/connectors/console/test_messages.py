@@ -6,6 +6,7 @@ import ast
 import json
 import re
 from functools import cache
+from itertools import chain
 from pathlib import Path
 from typing import get_args, get_type_hints
 
@@ -16,6 +17,7 @@ from connectors.access.roles import MAY, Deed
 from connectors.console.server import STATIC
 from tests.connectors.console.literals import Page, literals
 from twin.alerts.rules import rules
+from twin.dosing import published
 from twin.events import INPUT_EVENTS, Advice, Alert, kind_of
 from twin.events.outputs.advice import AdviceCause
 from twin.events.outputs.alert import Action, AlertPhase, AlertState
@@ -106,7 +108,18 @@ def patterns_of_twins() -> dict[str, str]:
             if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id == "say":
                 key, pattern = map(ast.literal_eval, call.args)
                 assert found.setdefault(key, pattern) == pattern, f"{path}: {key} has two patterns"
-    return found
+    return found | texts_of_published_rules()
+
+
+def texts_of_published_rules() -> dict[str, str]:
+    """What published rules say in words of their own, by the keys of these."""
+    tables = [one if isinstance(one, list) else [one] for one in published.rules().values()]
+    return {
+        f"published.{field}.{rule['id']}": rule[field]
+        for rule in chain.from_iterable(tables)
+        for field in ("why", "note")
+        if field in rule
+    }
 
 
 def test_what_twins_say_is_in_the_message_file_as_they_say_it() -> None:

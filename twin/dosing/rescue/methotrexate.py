@@ -20,8 +20,8 @@ from twin.patient.averaged import AveragedTwin
 from twin.patient.reading import COURSE_GAP_MS
 from twin.patient.twin import PatientTwin
 from twin.timeline.delivery import Delivered
+from twin.wording import Said, amount, bare, say, share
 from twin.writing import number
-from twin.writing import unit as written
 
 NEAR_HOURS = 3.0
 """A level counts for a line when it is drawn within this of its hour (assumed)."""
@@ -86,49 +86,117 @@ def _leucovorin(known: _Known) -> Spoken:
     rule = rules()["leucovorin"]
     newest = known.levels[-1][1] if known.levels else None
     early = any(value >= line for hour, line in rule["early"] for value in _near(known, hour))
-    why = "delayed early elimination" if early else "acute renal injury"
-    usual, often = f"{rule['amount']} mg every {rule['every']} h", f"{rule['amount']} mg every {rule['often']} h"
+    stop = amount(str(rule["stop"]), UNIT)
     if newest is not None and newest < rule["stop"]:
-        said = f"none any more: the newest level is under {rule['stop']} {written(UNIT)}"
+        said = say("leucovorin.none", "leucovorin none any more: the newest level is under {stop}", stop=stop)
     elif early or known.risen >= rule["injury"]:
-        high = f"{rule['high']} mg iv every {rule['often']} h until it is"
-        below = newest is not None and newest < rule["lower"]
-        said = f"{often}, until the level is" if below else f"{high} under {rule['lower']}, then {often}, until it is"
-        said = f"{said} under {rule['stop']} {written(UNIT)} ({why})"
+        said = _more_leucovorin(rule, early, newest is not None and newest < rule["lower"])
     elif any(value > line for hour, line in rule["late"] for value in _near(known, hour)):
-        said = f"{usual} until the level is under {rule['stop']} {written(UNIT)} (delayed late elimination)"
+        said = say(
+            "leucovorin.late",
+            "leucovorin {usual} until the level is under {stop} (delayed late elimination)",
+            usual=_every(rule, "every"),
+            stop=stop,
+        )
     else:
-        said = f"{usual} from {rule['begin']} h on, {rule['doses']} doses (no level says that elimination is delayed)"
-    return Spoken(rule["id"], f"leucovorin {said}", rule["source"])
+        said = say(
+            "leucovorin.usual",
+            "leucovorin {usual} from {begin} h on, {doses} doses (no level says that elimination is delayed)",
+            usual=_every(rule, "every"),
+            begin=rule["begin"],
+            doses=rule["doses"],
+        )
+    return Spoken(rule["id"], said, rule["source"])
+
+
+def _more_leucovorin(rule: Mapping[str, Any], early: bool, low: bool) -> Said:
+    """For delayed early elimination or acute renal injury; ``low``: the newest level is under the lower line already."""
+    why = say("leucovorin.early", "delayed early elimination")
+    if not early:
+        why = say("leucovorin.injury", "acute renal injury")
+    often, stop = _every(rule, "often"), amount(str(rule["stop"]), UNIT)
+    if low:
+        return say(
+            "leucovorin.often",
+            "leucovorin {often}, until the level is under {stop} ({why})",
+            often=often,
+            stop=stop,
+            why=why,
+        )
+    return say(
+        "leucovorin.high",
+        "leucovorin {high} iv every {hours} h until it is under {lower}, then {often}, until it is under {stop} ({why})",
+        high=amount(str(rule["high"]), "mg"),
+        hours=rule["often"],
+        lower=bare(str(rule["lower"]), UNIT),
+        often=often,
+        stop=stop,
+        why=why,
+    )
+
+
+def _every(rule: Mapping[str, Any], hours: str) -> Said:
+    dose = amount(str(rule["amount"]), "mg")
+    return say("leucovorin.every", "{dose} every {hours} h", dose=dose, hours=rule[hours])
 
 
 def _glucarpidase(known: _Known, components: Sequence[Component]) -> Iterable[Spoken]:
     rule = rules()["glucarpidase"]
-    first, last = rule["window"]
     crossed = [hour for hour in _lines(known) if any(value > _line(hour) for value in _near(known, hour))]
     if crossed:
-        above = f"above {_line(crossed[-1]):g} {written(UNIT)} at {crossed[-1]:.0f} h"
-        if known.risen < rule["risen"]:
-            said = f"not by the consensus: {above}, but creatinine is not {rule['risen']} times what it was"
-        elif known.hours > last:
-            said = f"may be indicated ({above}), though best within {first} to {last} h, which are over"
-        else:
-            left = number(last - known.hours, 2)
-            said = f"may be indicated, {_units(rule, components[0])}: {above}; best by {last} h, {left} h from now"
-        yield Spoken(rule["id"], f"glucarpidase {said}", rule["source"])
+        yield Spoken(rule["id"], _indicated(rule, known, crossed[-1], components[0]), rule["source"])
     elif known.hours < HOURS[-1] and components[0].trunk.kernel.model.drug == DRUG:
-        p = crossing_probability(components)
-        said = f"not by any level so far; the twin has a line that lies ahead crossed with probability {p:.0%}"
-        yield Spoken(rule["id"], f"glucarpidase {said}", rule["source"])
+        said = say(
+            "glucarpidase.odds",
+            "glucarpidase not by any level so far; the twin has a line that lies ahead crossed with probability {p}",
+            p=share(crossing_probability(components)),
+        )
+        yield Spoken(rule["id"], said, rule["source"])
 
 
-def _units(rule: Mapping[str, Any], component: Component) -> str:
+def _indicated(rule: Mapping[str, Any], known: _Known, hour: float, component: Component) -> Said:
+    """What the consensus says where the line of an ``hour`` was crossed."""
+    first, last = rule["window"]
+    line = amount(str(_line(hour)), UNIT)
+    above = say("glucarpidase.above", "above {line} at {hour} h", line=line, hour=round(hour))
+    if known.risen < rule["risen"]:
+        return say(
+            "glucarpidase.risen",
+            "glucarpidase not by the consensus: {above}, but creatinine is not {risen} times what it was",
+            above=above,
+            risen=rule["risen"],
+        )
+    if known.hours > last:
+        return say(
+            "glucarpidase.over",
+            "glucarpidase may be indicated ({above}), though best within {first} to {last} h, which are over",
+            above=above,
+            first=first,
+            last=last,
+        )
+    return say(
+        "glucarpidase.indicated",
+        "glucarpidase may be indicated, {units}: {above}; best by {last} h, {left} h from now",
+        units=_units(rule, component),
+        above=above,
+        last=last,
+        left=float(number(last - known.hours, 2)),
+    )
+
+
+def _units(rule: Mapping[str, Any], component: Component) -> Said:
     model = component.trunk.kernel.model
     names = [covariate.name for covariate in model.covariates]
     if "WT" not in names:
-        return f"{rule['units']} U/kg"
+        return say("glucarpidase.units", "{units} U/kg", units=rule["units"])
     weight = float(component.timeline.covariates_at(component.millis)[names.index("WT")])
-    return f"{rule['units']} U/kg, {number(rule['units'] * weight, 3)} U at {number(weight, 3)} kg"
+    return say(
+        "glucarpidase.units_at",
+        "{units} U/kg, {total} U at {weight} kg",
+        units=rule["units"],
+        total=float(number(rule["units"] * weight, 3)),
+        weight=float(number(weight, 3)),
+    )
 
 
 def _lines(known: _Known) -> tuple[float, ...]:

@@ -61,20 +61,24 @@ class Alternative(Frozen):
 
 
 class PublishedRule(Frozen):
-    """What a published rule says, in mg from ``low_mg`` to ``high_mg``, and where and why the advice differs."""
+    """What a published rule says, in mg from ``low_mg`` to ``high_mg``, and where and why the advice differs; ``said`` is
+    what ``compared`` was made from."""
 
     rule: Tag
     low_mg: Size
     high_mg: Size
     source: Text
     compared: Text
+    said: Wording | None = None
 
 
 class SpokenRule(Frozen):
-    """What a published rule says in words that are no dose of the drug that is advised on."""
+    """What a published rule says in ``words`` that are no dose of the drug that is advised on, made from what is
+    ``said``."""
 
     rule: Tag
-    said: Text
+    words: Text
+    said: Wording | None = None
     source: Text
 
 

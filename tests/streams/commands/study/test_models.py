@@ -29,7 +29,6 @@ def test_list_names_every_model_whole() -> None:
     assert result.exit_code == 0
     for name in library_ids():
         assert name in result.output
-        assert load_model(name).hash in result.output
 
 
 @pytest.mark.parametrize("name", library_ids())
