@@ -110,7 +110,7 @@ def _leucovorin(known: _Known) -> Spoken:
 
 
 def _more_leucovorin(rule: Mapping[str, Any], early: bool, low: bool) -> Said:
-    """For delayed early elimination or acute renal injury; ``low``: the newest level is under the lower line already."""
+    """For delayed early elimination or renal injury; ``low``: the newest level is under the lower line already."""
     why = say("leucovorin.early", "delayed early elimination")
     if not early:
         why = say("leucovorin.injury", "acute renal injury")
@@ -125,7 +125,7 @@ def _more_leucovorin(rule: Mapping[str, Any], early: bool, low: bool) -> Said:
         )
     return say(
         "leucovorin.high",
-        "leucovorin {high} iv every {hours} h until it is under {lower}, then {often}, until it is under {stop} ({why})",
+        "leucovorin {high} iv every {hours} h until under {lower}, then {often}, until it is under {stop} ({why})",
         high=amount(str(rule["high"]), "mg"),
         hours=rule["often"],
         lower=bare(str(rule["lower"]), UNIT),

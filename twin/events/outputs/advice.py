@@ -61,8 +61,8 @@ class Alternative(Frozen):
 
 
 class PublishedRule(Frozen):
-    """What a published rule says, in mg from ``low_mg`` to ``high_mg``, and where and why the advice differs; ``said`` is
-    what ``compared`` was made from."""
+    """What a published rule says, in mg from ``low_mg`` to ``high_mg``, and where and why the advice differs;
+    ``compared`` is made from what is ``said``."""
 
     rule: Tag
     low_mg: Size
@@ -73,7 +73,7 @@ class PublishedRule(Frozen):
 
 
 class SpokenRule(Frozen):
-    """What a published rule says in ``words`` that are no dose of the drug that is advised on, made from what is
+    """What a published rule says that is no dose of the drug that is advised on; ``words`` are made from what is
     ``said``."""
 
     rule: Tag
