@@ -125,7 +125,8 @@ def _more_leucovorin(rule: Mapping[str, Any], early: bool, low: bool) -> Said:
         )
     return say(
         "leucovorin.high",
-        "leucovorin {high} iv every {hours} h until under {lower}, then {often}, until it is under {stop} ({why})",
+        "leucovorin {high} iv every {hours} h until it is under {lower}, "
+        "then {often}, until it is under {stop} ({why})",
         high=amount(str(rule["high"]), "mg"),
         hours=rule["often"],
         lower=bare(str(rule["lower"]), UNIT),
