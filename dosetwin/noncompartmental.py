@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from connectors.feeds.bad_lines import BadLine
-from connectors.feeds.nmtran.records import DataRecord, read_records, table_records
-from connectors.feeds.nmtran.text import lines_of
+from connectors.feeds.nmtran.lines.records import DataRecord, read_records, table_records
+from connectors.feeds.nmtran.lines.text import lines_of
 from dosetwin.frames import PANDAS, Frame, cells_of, frame_library, frame_of, is_frame, rows_table
 from streams.batch.nca.rows import HowGiven, rows_of
 from streams.batch.nca.tables import HowAnalysed, analysed, names_of, parameter_table

@@ -14,6 +14,7 @@ from streams.terminal.options import protocol_files
 from streams.terminal.progress import progress
 
 if TYPE_CHECKING:
+    from connectors.feeds.nmtran.lines.chosen import Condition
     from twin.dosing.protocol import Protocol
 
 LEFT_OUT = 3
@@ -33,12 +34,14 @@ def reading(
     averages: bool = False,
     join: bool = False,
     prefix_ids: bool = False,
+    where: Sequence[str] | None = None,
     mixtures: bool = False,
 ) -> RecordedCases:
     """How to read ``files``, whose results go into the folder ``out`` if there is one.
 
     With ``averages`` the model may be rival ones, ``A,B,C``, with that or ``mixtures`` one of unseen classes; for
-    ``join`` and ``prefix_ids`` see `connectors.feeds.nmtran.several_files`.
+    ``join`` and ``prefix_ids`` see `connectors.feeds.nmtran.several_files`, for ``where``
+    `connectors.feeds.nmtran.lines.chosen`.
 
     Raises:
         CaseError, NmtranError, ModelError: an argument that cannot be used; the message says what to change.
@@ -55,7 +58,22 @@ def reading(
     models = [load_model(name.strip(), mixtures=mixtures or averages) for name in names if name is not None]
     averaged = rivals(models) if len(names) > 1 else None
     same = same_ids(join=join, prefix_ids=prefix_ids)
-    return RecordedCases(models[0] if models else None, parse_columns(columns), output, averaged, same)
+    chosen = conditions_of(where)
+    return RecordedCases(models[0] if models else None, parse_columns(columns), output, averaged, same, chosen)
+
+
+def conditions_of(where: Sequence[str] | None) -> tuple[Condition, ...]:
+    """What records must hold, as ``--where`` says it.
+
+    Raises:
+        CaseError: a condition cannot be read.
+    """
+    from connectors.feeds.nmtran.lines.chosen import ChoiceError, conditions
+
+    try:
+        return conditions(where or ())
+    except ChoiceError as error:
+        raise CaseError(str(error)) from None
 
 
 def protocols_of(given: list[Path] | None) -> tuple[Protocol, ...]:
@@ -104,7 +122,7 @@ def cases_in(files: Sequence[Path], how: RecordedCases, report: Report) -> tuple
 @contextmanager
 def usable_arguments() -> Iterator[None]:
     """What the user has to mend before anything can be done is said in one line, with exit code 2."""
-    from connectors.feeds.nmtran.records import NmtranError
+    from connectors.feeds.nmtran.lines.records import NmtranError
     from twin.model.spec import ModelError
 
     try:

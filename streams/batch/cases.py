@@ -18,8 +18,9 @@ from typing import Literal, NamedTuple
 from connectors.feeds.bad_lines import BadLine
 from connectors.feeds.characteristics import reference_note, said_by
 from connectors.feeds.ndjson import read_ndjson
+from connectors.feeds.nmtran.lines.chosen import Condition
+from connectors.feeds.nmtran.lines.records import NmtranError
 from connectors.feeds.nmtran.reader import NmtranEvents
-from connectors.feeds.nmtran.records import NmtranError
 from connectors.feeds.nmtran.several_files import SameIds, read_files, shared_ids
 from connectors.feeds.nmtran.times import ORIGIN
 from twin.events import (
@@ -120,6 +121,7 @@ class RecordedCases:
         output: what DV is in NM-TRAN files without DVID.
         rivals: models to be averaged for every patient; the first of them is ``model``.
         same_ids: what one id in an NM-TRAN file and another file means.
+        where: what a record of an NM-TRAN file must hold to be read.
     """
 
     model: Model | None = None
@@ -127,6 +129,7 @@ class RecordedCases:
     output: str | None = None
     rivals: Rivals | None = None
     same_ids: SameIds = "refuse"
+    where: tuple[Condition, ...] = ()
 
 
 def refusals(
@@ -260,7 +263,7 @@ def _in_files(files: Sequence[Path], how: RecordedCases, note: Note) -> Gathered
         raise CaseError(said)
     known: frozenset[str] = frozenset()
     if how.model is not None and records:
-        readings = read_files(records, how.model, how.columns, how.output, how.same_ids)
+        readings = read_files(records, how.model, how.columns, how.output, how.same_ids, how.where)
         for name, reading in readings:
             known |= frozenset(reading.by_patient())
             yield from recorded_in(reading, name, "line", note)

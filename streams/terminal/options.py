@@ -67,6 +67,10 @@ Rules = Annotated[
 
 Columns = Annotated[str, typer.Option("--columns", help="names in the CSV, as TIME=TIME_DAYS,AMT=AMT_6MP,DV=ANC")]
 Output = Annotated[str | None, typer.Option("--output", help="what DV is, where the CSV has no DVID")]
+Where = Annotated[
+    list[str] | None,
+    typer.Option("--where", help="read only records of the CSV that hold this, as SET=3 or STUDY!=2; repeatable"),
+]
 Join = Annotated[bool, typer.Option("--join", help="one id in several files is one patient")]
 PrefixIds = Annotated[bool, typer.Option("--prefix-ids", help="begin every patient's id with the name of its file")]
 

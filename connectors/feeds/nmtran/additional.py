@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 
-from connectors.feeds.nmtran.records import DataRecord, NmtranError
+from connectors.feeds.nmtran.lines.records import DataRecord, NmtranError
 from twin.events import DoseGiven, InputEvent, StateReset
 
 MOST_WRITTEN_OUT, MOST_A_RECORD = 20_000, 400

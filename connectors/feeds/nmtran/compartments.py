@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from connectors.feeds.nmtran.records import BadRecord, DataRecord
+from connectors.feeds.nmtran.lines.records import BadRecord, DataRecord
 from twin.model.spec import Model
 
 

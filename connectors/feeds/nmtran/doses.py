@@ -28,7 +28,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from connectors.feeds.nmtran.compartments import compartment
-from connectors.feeds.nmtran.records import BadRecord, DataRecord
+from connectors.feeds.nmtran.lines.records import BadRecord, DataRecord
 from connectors.feeds.nmtran.times import LONGEST_YEARS, clock_hours
 from twin.model.entrances import calls_into, states_taking, takes
 from twin.model.formula import arguments_of

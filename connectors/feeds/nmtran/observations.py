@@ -22,7 +22,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from connectors.feeds.nmtran.compartments import compartment
-from connectors.feeds.nmtran.records import BadRecord, DataRecord, NmtranError
+from connectors.feeds.nmtran.lines.records import BadRecord, DataRecord, NmtranError
 from twin.model.formula import names_in
 from twin.model.spec import Model, OutputSpec
 from twin.observation.kinds import kind_of

@@ -5,7 +5,7 @@ The file has one record a line, under a header that names the columns; a column 
 house where both have none; a record that they refuse is reported with its line and reason and left out whole, and what
 of a record is not used is noted with its line.
 
-- *Lines and cells*: `connectors.feeds.nmtran.records`. *Patients*: `connectors.feeds.nmtran.patients`. *TIME and
+- *Lines and cells*: `connectors.feeds.nmtran.lines.records`. *Patients*: `connectors.feeds.nmtran.patients`. *TIME and
   dates*: `connectors.feeds.nmtran.times`. *Doses*: `connectors.feeds.nmtran.doses` and `.additional`. *Observations*:
   `connectors.feeds.nmtran.observations`. *What is not used*: `connectors.feeds.nmtran.unused`.
 - *Events* (NONMEM Help, "EVID data item"). ``EVID`` 0 is an observation unless ``MDV`` is 1, 1 a dose, 2 a change of
@@ -36,6 +36,14 @@ from connectors.feeds.bad_lines import BadLine
 from connectors.feeds.nmtran.additional import Allowance, without_cancelled
 from connectors.feeds.nmtran.compartments import compartment
 from connectors.feeds.nmtran.doses import dose_of
+from connectors.feeds.nmtran.lines.chosen import Condition
+from connectors.feeds.nmtran.lines.records import (
+    BadRecord,
+    DataRecord,
+    NmtranError,
+    read_records,
+    table_records,
+)
 from connectors.feeds.nmtran.observations import Observer
 from connectors.feeds.nmtran.patients.identity import Identity
 from connectors.feeds.nmtran.patients.joined import Joined
@@ -45,13 +53,6 @@ from connectors.feeds.nmtran.patients.record_order import (
     levels_above_steady,
     merged,
     to_record_millis,
-)
-from connectors.feeds.nmtran.records import (
-    BadRecord,
-    DataRecord,
-    NmtranError,
-    read_records,
-    table_records,
 )
 from connectors.feeds.nmtran.times import ORIGIN, place_in_time
 from connectors.feeds.nmtran.unused import WHAT, Unused, refuse_amount
@@ -131,6 +132,7 @@ def read_nmtran(
     columns: Mapping[str, str] | None = None,
     output: str | None = None,
     prefix: str = "",
+    where: Sequence[Condition] = (),
 ) -> NmtranEvents:
     """Events of every patient in the file (see the module's text for how records are read).
 
@@ -140,12 +142,13 @@ def read_nmtran(
         columns: the file's names for data items and covariates, where they differ.
         output: name of the output that DV holds where there is no DVID.
         prefix: of every patient's id.
+        where: what a record must hold to be read.
 
     Raises:
-        NmtranError: the header, the column map or ``output`` cannot be used.
+        NmtranError: the header, the column map, ``output`` or a condition cannot be used.
     """
     reader = _Reader(model, output, prefix)
-    reader.gather(read_records(lines, reader.covariate_names, columns or {}, reader.bad_lines, reader.notes))
+    reader.gather(read_records(lines, reader.covariate_names, columns or {}, reader.bad_lines, reader.notes, where))
     return reader.told()
 
 
@@ -154,6 +157,7 @@ def read_joined(
     model: Model,
     columns: Mapping[str, str] | None = None,
     output: str | None = None,
+    where: Sequence[Condition] = (),
 ) -> NmtranEvents:
     """As `read_nmtran`, of the lines of several files, in which one id is one patient.
 
@@ -162,7 +166,7 @@ def read_joined(
     """
     reader = _Reader(model, output)
     for file, lines in files.items():
-        found = read_records(lines, reader.covariate_names, columns or {}, reader.bad_lines, reader.notes)
+        found = read_records(lines, reader.covariate_names, columns or {}, reader.bad_lines, reader.notes, where)
         reader.gather(found, file)
     return reader.told()
 

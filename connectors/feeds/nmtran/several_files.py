@@ -12,9 +12,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
+from connectors.feeds.nmtran.lines.chosen import Condition
+from connectors.feeds.nmtran.lines.records import NmtranError
+from connectors.feeds.nmtran.lines.text import lines_of
 from connectors.feeds.nmtran.reader import NmtranEvents, read_joined, read_nmtran
-from connectors.feeds.nmtran.records import NmtranError
-from connectors.feeds.nmtran.text import lines_of
 from twin.model.spec import Model
 
 SameIds = Literal["refuse", "join", "prefix"]
@@ -41,6 +42,7 @@ def read_files(
     columns: Mapping[str, str] | None = None,
     output: str | None = None,
     same: SameIds = "refuse",
+    where: Sequence[Condition] = (),
 ) -> list[tuple[str, NmtranEvents]]:
     """What the files say, each by its name; joined ones are one. Arguments as of `connectors.feeds.nmtran.reader`.
 
@@ -52,10 +54,12 @@ def read_files(
         if files.count(file) > 1:
             raise NmtranError(f"{file} is named twice; name it once")
     if same == "join" and len(files) > 1:
-        whole = read_joined({file: lines_of(file) for file in files}, model, columns, output)
+        whole = read_joined({file: lines_of(file) for file in files}, model, columns, output, where)
         return [(" and ".join(map(str, files)), whole)]
     prefixes = _prefixes(files) if same == "prefix" else {}
-    readings = {file: read_nmtran(lines_of(file), model, columns, output, prefixes.get(file, "")) for file in files}
+    readings = {
+        file: read_nmtran(lines_of(file), model, columns, output, prefixes.get(file, ""), where) for file in files
+    }
     _refuse_shared({file: frozenset(reading.by_patient()) for file, reading in readings.items()})
     return [(str(file), reading) for file, reading in readings.items()]
 

@@ -23,7 +23,7 @@ from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 
 from connectors.feeds.bad_lines import BadLine
-from connectors.feeds.nmtran.records import BadRecord, DataRecord, NmtranError
+from connectors.feeds.nmtran.lines.records import BadRecord, DataRecord, NmtranError
 from connectors.feeds.nmtran.unused import WHAT
 
 ORIGIN = datetime(2000, 1, 1, tzinfo=UTC)

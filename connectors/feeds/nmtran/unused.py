@@ -7,7 +7,7 @@ than 0 that nobody weighs is noted, and an amount that nobody gets is refused.
 from __future__ import annotations
 
 from connectors.feeds.bad_lines import BadLine
-from connectors.feeds.nmtran.records import BadRecord, DataRecord
+from connectors.feeds.nmtran.lines.records import BadRecord, DataRecord
 
 LISTED = 12
 """Lines that a note names."""

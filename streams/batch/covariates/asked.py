@@ -29,6 +29,7 @@ class Recorded:
     output: str | None
     join: bool
     prefix_ids: bool
+    where: Sequence[str] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,6 +77,7 @@ def asked(
         out,
         join=recorded.join,
         prefix_ids=recorded.prefix_ids,
+        where=recorded.where,
     )
     assert how.model is not None, "a model is required"
     called = f"{how.model.id}_{ending}" if name is None else name
@@ -90,7 +92,7 @@ def asked(
     except (FitError, CovariateError) as error:
         raise CaseError(str(error)) from None
     kept = tuple(case for case in cases if case.patient_id in timelines)
-    return Asked(how.model, called, kept, timelines, described, fixed, data_hash(recorded.files))
+    return Asked(how.model, called, kept, timelines, described, fixed, data_hash(recorded.files, how.where))
 
 
 def with_covariates(of: Asked, names: Sequence[str], left_out: LeftOut) -> Asked:

@@ -1,7 +1,7 @@
 """The rows of a data set as doses and values of patients.
 
-Rows are NM-TRAN's (`connectors.feeds.nmtran.records`), but no model gives them a meaning: TIME counts in the unit of
-the data set, and DV is a concentration. A row that cannot be used is left out and said; the others go on.
+Rows are NM-TRAN's (`connectors.feeds.nmtran.lines.records`), but no model gives them a meaning: TIME counts in the unit
+of the data set, and DV is a concentration. A row that cannot be used is left out and said; the others go on.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from connectors.feeds.bad_lines import BadLine
-from connectors.feeds.nmtran.records import BadRecord, DataRecord, NmtranError
+from connectors.feeds.nmtran.lines.records import BadRecord, DataRecord, NmtranError
 from connectors.feeds.nmtran.times import place_in_time
 from twin.nca.profile import Route
 
@@ -92,7 +92,7 @@ def rows_of(
     """Patients by id, in the order of the file.
 
     Args:
-        found: rows, as `connectors.feeds.nmtran.records` reads them; of urine with `COLLECTIONS`.
+        found: rows, as `connectors.feeds.nmtran.lines.records` reads them; of urine with `COLLECTIONS`.
         how: what the rows leave open.
         bad: takes rows that cannot be used.
         notes: takes remarks.

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from connectors.feeds.nmtran.lines.chosen import Condition
 from streams.batch.population.problems import bent_in_words, problems_of
 from streams.batch.population.search_file import keep, kept
 from streams.terminal.version import version
@@ -287,7 +288,7 @@ def written(fit: Fit, data: str, name: str) -> Model:
     return fitted_model(fit.theta, fit.population, errors, provenance(fit, data, f"dosetwin {version()}"), name)
 
 
-def as_json(fit: Fit, data: str, files: Sequence[Path], name: str) -> str:
+def as_json(fit: Fit, data: str, files: Sequence[Path], name: str, where: Sequence[Condition] = ()) -> str:
     """Everything that was found, with names; numbers that are none are ``null``. The fitted model's id is ``name``."""
     numbers, size = fit.theta.natural(fit.evaluation.vector), fit.theta.size
     errors = {kind: fit.certainty.errors(kind) for kind in ("sandwich", "R", "S")}
@@ -297,7 +298,7 @@ def as_json(fit: Fit, data: str, files: Sequence[Path], name: str) -> str:
         "method": fit.method,
         "model": {"id": fit.theta.model.id, "hash": fit.theta.model.hash},
         "fitted": name,
-        "data": {"files": [str(file) for file in files], "hash": data},
+        "data": {"files": [str(file) for file in files], "where": [str(one) for one in where], "hash": data},
         "patients": len(fit.evaluation.ofv),
         "values": fit.values,
         "objective": fit.evaluation.total,

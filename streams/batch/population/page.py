@@ -95,4 +95,5 @@ def require_same(found: dict[str, Any], data: str, files: Sequence[Path]) -> Non
     """
     if data != found["data"]["hash"]:
         names = ", ".join(str(file) for file in files)
-        raise CaseError(f"{names}: not the data of the fit ({', '.join(found['data']['files'])}); name those")
+        chosen = "".join(f" --where {one}" for one in found["data"]["where"])
+        raise CaseError(f"{names}: not the data of the fit ({', '.join(found['data']['files'])}{chosen}); name those")

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from connectors.feeds.nmtran.lines.chosen import Condition
 from streams.batch.cases import Case, Problem, Report, refusals
 from streams.batch.process_pool import cores
 from twin.events import decode
@@ -50,10 +51,11 @@ def cohort_of(timelines: dict[str, Timeline], theta: Theta) -> Cohort:
     return Cohort(kernel, step_sizes_for(kernel, richest.delivered), timelines, theta, spread)
 
 
-def data_hash(files: Sequence[Path]) -> str:
-    """32 hex digits of what the files hold, in the order in which they are named."""
+def data_hash(files: Sequence[Path], where: Sequence[Condition] = ()) -> str:
+    """32 hex digits of what the files hold, in the order in which they are named, and of what records had to hold."""
     found = hashlib.blake2b(digest_size=16)
     for file in files:
         content = file.read_bytes()
         found.update(len(content).to_bytes(8, "big") + content)
+    found.update("".join(f"\n{one}" for one in where).encode())
     return found.hexdigest()

@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+from connectors.feeds.nmtran.lines.chosen import Condition
 from streams.batch.tables import Table, write_table
 from streams.terminal.version import version
 from twin.population.cohort import Cohort
@@ -15,7 +16,9 @@ from twin.population.nonparametric.support import GAIN, Support
 POINTS, PATIENTS, FOUND = "points.csv", "patients.csv", "points.json"
 
 
-def write_points(out: Path, cohort: Cohort, found: Support, data: str, files: Sequence[Path]) -> None:
+def write_points(
+    out: Path, cohort: Cohort, found: Support, data: str, files: Sequence[Path], where: Sequence[Condition] = ()
+) -> None:
     """Write ``points.csv``, ``patients.csv`` and ``points.json`` into a folder.
 
     Args:
@@ -23,7 +26,7 @@ def write_points(out: Path, cohort: Cohort, found: Support, data: str, files: Se
     """
     write_table(out / POINTS, points_table(cohort, found))
     write_table(out / PATIENTS, patients_table(cohort, found))
-    (out / FOUND).write_text(as_json(cohort, found, data, files))
+    (out / FOUND).write_text(as_json(cohort, found, data, files, where))
 
 
 def points_table(cohort: Cohort, found: Support) -> Table:
@@ -46,7 +49,7 @@ def patients_table(cohort: Cohort, found: Support) -> Table:
     }
 
 
-def as_json(cohort: Cohort, found: Support, data: str, files: Sequence[Path]) -> str:
+def as_json(cohort: Cohort, found: Support, data: str, files: Sequence[Path], where: Sequence[Condition] = ()) -> str:
     """Everything that was found, with names."""
     model = cohort.kernel.model
     spread, correlation = spread_of(values_at(cohort, found.eta), found.weight), None
@@ -57,7 +60,7 @@ def as_json(cohort: Cohort, found: Support, data: str, files: Sequence[Path]) ->
         "program": f"dosetwin {version()}",
         "method": "nonparametric maximum likelihood",
         "model": {"id": model.id, "hash": model.hash},
-        "data": {"files": [str(file) for file in files], "hash": data},
+        "data": {"files": [str(file) for file in files], "where": [str(one) for one in where], "hash": data},
         "patients": len(cohort.subjects),
         "values": cohort.values,
         "points": len(found.weight),

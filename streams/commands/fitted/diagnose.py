@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from streams.terminal.options import Columns, Join, Output, PrefixIds, examples
+from streams.terminal.options import Columns, Join, Output, PrefixIds, Where, examples
 
 app = typer.Typer()
 
@@ -36,6 +36,7 @@ def diagnose(
     output: Output = None,
     join: Join = False,
     prefix_ids: PrefixIds = False,
+    where: Where = None,
 ) -> None:
     """Make the page of a fit again: residuals, prediction errors, predictive checks, fits, effects, influence."""
     import json
@@ -54,8 +55,8 @@ def diagnose(
     with usable_arguments():
         model, theta = fitted_in(fitted)
         path = str(fitted / f"{model.id}.toml")
-        how = reading(path, columns, output, files, join=join, prefix_ids=prefix_ids, mixtures=True)
-        require_same(said_in(fitted), data_hash(files), files)
+        how = reading(path, columns, output, files, join=join, prefix_ids=prefix_ids, where=where, mixtures=True)
+        require_same(said_in(fitted), data_hash(files, how.where), files)
         try:
             cohort = cohort_of(timelines_of(cases_in(files, how, left_out), model, left_out), theta)
             groups_of(covariates_of(cohort), stratify)

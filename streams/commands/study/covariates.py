@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from streams.terminal.options import Cluster, Columns, Fix, Jobs, Join, Output, PrefixIds, examples
+from streams.terminal.options import Cluster, Columns, Fix, Jobs, Join, Output, PrefixIds, Where, examples
 
 if TYPE_CHECKING:
     from streams.batch.arguments import LeftOut
@@ -116,6 +116,7 @@ def stepwise(
     output: Output = None,
     join: Join = False,
     prefix_ids: PrefixIds = False,
+    where: Where = None,
     jobs: Jobs = None,
     cluster: Cluster = None,
 ) -> None:
@@ -139,7 +140,7 @@ def stepwise(
     left_out = LeftOut()
     chosen: Method = method.value
     with usable_arguments():
-        recorded = Recorded(files, model, columns, output, join, prefix_ids)
+        recorded = Recorded(files, model, columns, output, join, prefix_ids, where)
         of = asked(recorded, out, name, "covariates", fix, categorical, left_out)
         try:
             begun = included(include, of.model, of.described)
@@ -213,6 +214,7 @@ def frem(
     output: Output = None,
     join: Join = False,
     prefix_ids: PrefixIds = False,
+    where: Where = None,
 ) -> None:
     """Full random effects model: all covariates at once, in one Omega with the effects, and what follows from it."""
 
@@ -228,7 +230,7 @@ def frem(
 
     left_out = LeftOut()
     with usable_arguments():
-        recorded = Recorded(files, model, columns, output, join, prefix_ids)
+        recorded = Recorded(files, model, columns, output, join, prefix_ids, where)
         of = asked(recorded, out, name, "frem", fix, "", left_out)
         wanted = words(covariates)
         unknown = [each for each in wanted if each not in of.described]
@@ -289,6 +291,7 @@ def trees(
     output: Output = None,
     join: Join = False,
     prefix_ids: PrefixIds = False,
+    where: Where = None,
 ) -> None:
     """Let boosted trees propose pairs, of whatever shape, and the likelihood decide of each."""
 
@@ -309,7 +312,7 @@ def trees(
             kept_shapes = shapes_of(shapes)
         except CovariateError as error:
             raise CaseError(str(error)) from None
-        recorded = Recorded(files, model, columns, output, join, prefix_ids)
+        recorded = Recorded(files, model, columns, output, join, prefix_ids, where)
         of = asked(recorded, out, name, "trees", fix, categorical, left_out)
         out.mkdir(parents=True, exist_ok=True)
     search = out / "search.json"
@@ -367,6 +370,7 @@ def learn(
     output: Output = None,
     join: Join = False,
     prefix_ids: PrefixIds = False,
+    where: Where = None,
 ) -> None:
     """Learn effects of any shape by a small network, kept only where patients left out are predicted better."""
 
@@ -385,7 +389,7 @@ def learn(
 
     left_out = LeftOut()
     with usable_arguments():
-        recorded = Recorded(files, model, columns, output, join, prefix_ids)
+        recorded = Recorded(files, model, columns, output, join, prefix_ids, where)
         of = asked(recorded, out, name, "learnt", fix, "", left_out)
         try:
             wanted = words(parameters), words(covariates)

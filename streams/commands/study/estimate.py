@@ -14,7 +14,7 @@ from typing import Annotated
 
 import typer
 
-from streams.terminal.options import Cluster, Columns, Jobs, Join, Output, PrefixIds, examples
+from streams.terminal.options import Cluster, Columns, Jobs, Join, Output, PrefixIds, Where, examples
 
 app = typer.Typer()
 
@@ -31,6 +31,7 @@ def estimate(
     output: Output = None,
     join: Join = False,
     prefix_ids: PrefixIds = False,
+    where: Where = None,
     jobs: Jobs = None,
     cluster: Cluster = None,
 ) -> None:
@@ -47,7 +48,7 @@ def estimate(
 
     left_out = LeftOut()
     with usable_arguments():
-        how = reading(model, columns, output, files, join=join, prefix_ids=prefix_ids)
+        how = reading(model, columns, output, files, join=join, prefix_ids=prefix_ids, where=where)
         assert how.model is not None, "a model is required"
         _writable("--out", out)
         if predictions is not None:

@@ -19,7 +19,7 @@ from typing import Annotated
 
 import typer
 
-from streams.terminal.options import Cluster, Columns, Fix, Jobs, Join, Output, PrefixIds, examples
+from streams.terminal.options import Cluster, Columns, Fix, Jobs, Join, Output, PrefixIds, Where, examples
 
 app = typer.Typer()
 
@@ -67,6 +67,7 @@ def fit(
     output: Output = None,
     join: Join = False,
     prefix_ids: PrefixIds = False,
+    where: Where = None,
     bootstrap: Annotated[
         int, typer.Option(min=0, max=100_000, help="replicates of patients drawn anew, for errors and intervals")
     ] = 0,
@@ -112,7 +113,7 @@ def fit(
 
     left_out, asked = LeftOut(), Asked(starts, bootstrap, strata, profile, sir, jobs)
     with usable_arguments():
-        how = reading(model, columns, output, files, out, join=join, prefix_ids=prefix_ids, mixtures=True)
+        how = reading(model, columns, output, files, out, join=join, prefix_ids=prefix_ids, where=where, mixtures=True)
         assert how.model is not None, "a model is required"
         called = f"{how.model.id}_fit" if name is None else name
         if not is_name(called):
@@ -127,7 +128,7 @@ def fit(
         except (FitError, PriorError) as error:
             raise CaseError(str(error)) from None
         out.mkdir(parents=True, exist_ok=True)
-    data, search, begun = data_hash(files), out / "search.json", out / "starts.json"
+    data, search, begun = data_hash(files, how.where), out / "search.json", out / "starts.json"
     key = " ".join(
         [how.model.hash, data, method.value, columns, output or "", *theta.names, repr(theta.prior), str(seed)]
     )
@@ -145,7 +146,7 @@ def fit(
             typer.echo(f"dosetwin: {error}", err=True)
             raise typer.Exit(NOT_CONVERGED) from None
         (out / f"{called}.toml").write_text(written(found, data, called).text)
-        (out / "fit.json").write_text(as_json(found, data, files, called))
+        (out / "fit.json").write_text(as_json(found, data, files, called, how.where))
         if found.posterior is not None:
             (out / "posterior.csv").write_text(draws_table(found.posterior))
         search.unlink(missing_ok=True)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from streams.terminal.options import examples
+from streams.terminal.options import Where, examples
 
 if TYPE_CHECKING:
     from streams.batch.nca.rows import Subject
@@ -69,6 +69,7 @@ def nca(
         float | None, typer.Option(help="g/mol, where dose and concentration are a mass and a substance")
     ] = None,
     columns: Annotated[str, typer.Option(help="names in the CSV, as TIME=HOURS,DV=CONC")] = "",
+    where: Where = None,
     sparse: Annotated[bool, typer.Option("--sparse", help="one area under the means of all patients")] = False,
     urine: Annotated[
         bool, typer.Option("--urine", help="DV is of urine collected from TIME to END, of a VOLUME")
@@ -80,10 +81,10 @@ def nca(
     from collections import Counter
 
     from connectors.feeds.bad_lines import BadLine
+    from connectors.feeds.nmtran.lines.records import read_records
+    from connectors.feeds.nmtran.lines.text import lines_of
     from connectors.feeds.nmtran.reader import parse_columns
-    from connectors.feeds.nmtran.records import read_records
-    from connectors.feeds.nmtran.text import lines_of
-    from streams.batch.arguments import LEFT_OUT, usable_arguments
+    from streams.batch.arguments import LEFT_OUT, conditions_of, usable_arguments
     from streams.batch.cases import CaseError, require_files
     from streams.batch.nca.rows import COLLECTIONS, HowGiven, rows_of
     from streams.batch.nca.tables import HowAnalysed, long_table, wide_table
@@ -99,6 +100,7 @@ def nca(
             raise CaseError("--sparse and --urine are two analyses: choose one")
         if not out.parent.is_dir():
             raise CaseError(f"--out {out}: no such folder as {out.parent}; make it first")
+        chosen = conditions_of(where)
         given = HowGiven(None if route is None else route.value, dose, duration, tau, lower_limit)
         try:
             units = Units(dose_unit, concentration_unit, time_unit, molar_mass)
@@ -109,7 +111,7 @@ def nca(
                 tuple(_stretch("--interval", text) for text in interval or ()),
             )
             extra = COLLECTIONS if urine else ()
-            records = read_records(lines_of(file), extra, parse_columns(columns), bad, notes)
+            records = read_records(lines_of(file), extra, parse_columns(columns), bad, notes, chosen)
             subjects = rows_of(records, given, bad, notes, hours=time_unit == "h", urine=urine)
             results = _results(subjects, how, volume_unit, sparse=sparse, urine=urine)
         except NcaError as error:

@@ -17,7 +17,7 @@ from typing import Annotated
 
 import typer
 
-from streams.terminal.options import Columns, Join, Output, PrefixIds, examples
+from streams.terminal.options import Columns, Join, Output, PrefixIds, Where, examples
 
 app = typer.Typer()
 
@@ -41,6 +41,7 @@ def points(
     output: Output = None,
     join: Join = False,
     prefix_ids: PrefixIds = False,
+    where: Where = None,
     seed: Annotated[int, typer.Option(min=0, help="of the points that are tried; another ends near to the same")] = 1,
 ) -> None:
     """Estimate a population without a form: support points, their weights, and what they say of every patient."""
@@ -57,7 +58,7 @@ def points(
 
     left_out = LeftOut()
     with usable_arguments():
-        how = reading(model, columns, output, files, out, join=join, prefix_ids=prefix_ids)
+        how = reading(model, columns, output, files, out, join=join, prefix_ids=prefix_ids, where=where)
         assert how.model is not None, "a model is required"
         cases = cases_in(files, how, left_out)
         try:
@@ -76,7 +77,7 @@ def points(
         except FitError as error:
             typer.echo(f"dosetwin: {error}", err=True)
             raise typer.Exit(NOT_CONVERGED) from None
-        write_points(out, cohort, found, data_hash(files), files)
+        write_points(out, cohort, found, data_hash(files, how.where), files, how.where)
     summary = {
         "patients": len(cohort.patients),
         "points": len(found.weight),

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from streams.terminal.options import Cluster, Columns, Jobs, Join, Output, PrefixIds, Protocols, Rules, examples
+from streams.terminal.options import Cluster, Columns, Jobs, Join, Output, PrefixIds, Protocols, Rules, Where, examples
 
 if TYPE_CHECKING:
     from twin.events import Prediction
@@ -38,6 +38,7 @@ def replay(
     output: Output = None,
     join: Join = False,
     prefix_ids: PrefixIds = False,
+    where: Where = None,
     rules: Rules = None,
     protocols: Protocols = None,
     particles: Annotated[
@@ -62,7 +63,7 @@ def replay(
 
     left_out = LeftOut()
     with usable_arguments():
-        how = reading(model, columns, output, files, out, averages=True, join=join, prefix_ids=prefix_ids)
+        how = reading(model, columns, output, files, out, averages=True, join=join, prefix_ids=prefix_ids, where=where)
         thresholds = DEFAULT if rules is None else thresholds_of(rules.read_text(encoding="utf-8"), str(rules))
         allowed = protocols_of(protocols)
         cases = cases_in(files, how, left_out)

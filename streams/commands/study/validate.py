@@ -57,6 +57,9 @@ def validate(
     prefix_ids: Annotated[
         bool, typer.Option("--prefix-ids", help="with --data: begin every patient's id with the name of its file")
     ] = False,
+    where: Annotated[
+        list[str] | None, typer.Option(help="with --data: read only records of the CSV that hold this, as SET=3")
+    ] = None,
     particles: Annotated[
         int, typer.Option(min=50, max=1_000_000, envvar="DOSETWIN_PARTICLES", help="size of each twin's cloud")
     ] = 1000,
@@ -68,8 +71,8 @@ def validate(
     from streams.batch.cases import CaseError
 
     with usable_arguments():
-        if data is None and (model or columns or output or join or prefix_ids):
-            options = "--model, --columns, --output, --join and --prefix-ids"
+        if data is None and (model or columns or output or join or prefix_ids or where):
+            options = "--model, --columns, --output, --join, --prefix-ids and --where"
             raise CaseError(f"{options} say how to read a file; name it with --data")
         if data is not None and models:
             raise CaseError(f"{models[0]} stands beside --data; name the one model of the data with --model")
@@ -79,7 +82,7 @@ def validate(
         with usable_arguments():
             if model is None:
                 raise CaseError("--data needs the model that is held against it; name one with --model")
-            how = reading(model, columns, output, data, out, join=join, prefix_ids=prefix_ids)
+            how = reading(model, columns, output, data, out, join=join, prefix_ids=prefix_ids, where=where)
         _examined(data, how, out, particles, jobs, cluster)
 
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from connectors.feeds.nmtran.records import NmtranError
+from connectors.feeds.nmtran.lines.records import NmtranError
 from streams.batch.cases import Case, CaseError, EventPlace, Problem, RecordedCases, holds_events, read_cases
 from streams.batch.left_out import in_words
 from twin.events import Clock, Enrolment, InputEvent, LabResult, Quantity, decode, encode

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
-from connectors.feeds.nmtran.records import BadRecord, DataRecord
+from connectors.feeds.nmtran.lines.records import BadRecord, DataRecord
 from twin.events import DoseGiven, InputEvent, encode
 
 FactsOfFiles = dict[bytes, Counter[Path | None]]

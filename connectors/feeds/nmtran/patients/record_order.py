@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from connectors.feeds.nmtran.records import BadRecord, DataRecord
+from connectors.feeds.nmtran.lines.records import BadRecord, DataRecord
 from connectors.feeds.nmtran.times import DATES
 from twin.clock import HOUR_MS
 from twin.events import DoseGiven, InputEvent, Measurement
@@ -25,7 +25,10 @@ BEFORE_RECORDS = 0
 LATER_MS = HOUR_MS
 """After the record above comes a reset at which TIME begins anew; how long it really was is not said."""
 
-_MEND = "sort the patient's records by TIME, or correct it: records count in the order of their lines"
+_MEND = (
+    "sort the patient's records by TIME, or correct it: records count in the order of their lines (of a file of several"
+    " data sets choose one, as with --where SET=1)"
+)
 
 
 def to_record_millis(hours: float) -> int:

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connectors.feeds.nmtran.additional import MOST_WRITTEN_OUT, Allowance
+from connectors.feeds.nmtran.lines.records import DataRecord, NmtranError
 from connectors.feeds.nmtran.reader import NmtranEvents, read_nmtran
-from connectors.feeds.nmtran.records import DataRecord, NmtranError
 from connectors.feeds.nmtran.times import ORIGIN
 from twin.events import DoseGiven
 from twin.modelfile.library import load_model

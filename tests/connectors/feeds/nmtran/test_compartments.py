@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from connectors.feeds.nmtran.compartments import compartment
-from connectors.feeds.nmtran.records import BadRecord, DataRecord
+from connectors.feeds.nmtran.lines.records import BadRecord, DataRecord
 from tests.twin import toys
 
 MODEL = toys.made(

@@ -8,7 +8,7 @@ from collections import Counter
 import pytest
 
 from connectors.feeds.nmtran.doses import Dose, dose_of
-from connectors.feeds.nmtran.records import BadRecord, DataRecord
+from connectors.feeds.nmtran.lines.records import BadRecord, DataRecord
 from tests.twin import toys
 from twin.model.spec import Model
 from twin.modelfile.reader import parse_model

@@ -7,8 +7,8 @@ from collections import Counter
 
 import pytest
 
+from connectors.feeds.nmtran.lines.records import BadRecord, DataRecord, NmtranError
 from connectors.feeds.nmtran.observations import Observed, Observer
-from connectors.feeds.nmtran.records import BadRecord, DataRecord, NmtranError
 from tests.twin import toys
 from twin.modelfile.reader import parse_model
 

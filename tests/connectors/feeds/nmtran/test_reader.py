@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from connectors.feeds.nmtran.lines.records import NmtranError
 from connectors.feeds.nmtran.reader import NmtranEvents, parse_columns, read_nmtran
-from connectors.feeds.nmtran.records import NmtranError
 from connectors.feeds.nmtran.times import ORIGIN
 from tests.places import REFERENCE
 from tests.twin import toys

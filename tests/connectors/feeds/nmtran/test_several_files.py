@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from connectors.feeds.nmtran.lines.records import NmtranError
 from connectors.feeds.nmtran.reader import NmtranEvents
-from connectors.feeds.nmtran.records import NmtranError
 from connectors.feeds.nmtran.several_files import SameIds, read_files, same_ids
 from tests.twin import toys
 from twin.events import DoseGiven, DrugLevel, Enrolment

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connectors.feeds.bad_lines import BadLine
-from connectors.feeds.nmtran.records import BadRecord, DataRecord, NmtranError, read_records
+from connectors.feeds.nmtran.lines.records import BadRecord, DataRecord, NmtranError, read_records
 from connectors.feeds.nmtran.times import ORIGIN, day_of, place_in_time
 
 NOTES: Counter[str] = Counter()

@@ -7,7 +7,7 @@ from collections import Counter
 import pytest
 
 from connectors.feeds.bad_lines import BadLine
-from connectors.feeds.nmtran.records import NmtranError, read_records
+from connectors.feeds.nmtran.lines.records import NmtranError, read_records
 from streams.batch.nca.rows import COLLECTIONS, Dose, HowGiven, Sample, Subject, rows_of, since
 
 ORAL = HowGiven("extravascular")

@@ -37,6 +37,11 @@ def test_a_row_a_dose_with_units_in_the_head(tmp_path: Path) -> None:
     assert summary == {"patients": 2, "analysed": 2, "left_out": 0, "out": str(tmp_path / "out.csv")}
 
 
+def test_only_records_that_are_asked_for_are_analysed(tmp_path: Path) -> None:
+    _, rows = nca(tmp_path, ROWS, "--route", "bolus", "--where", "ID=P-2")
+    assert [row["ID"] for row in rows] == ["P-2"]
+
+
 def test_a_row_a_parameter_with_codes(tmp_path: Path) -> None:
     _, rows = nca(tmp_path, ROWS, "--route", "bolus", "--long", "--concentration-unit", "ng/mL")
     found = {(row["ID"], row["parameter"]): row for row in rows}

@@ -14,11 +14,11 @@ from tests.streams.commands.study.test_fit import MODEL, levels
 from tests.twin import toys
 
 
-def points(folder: Path, text: str | None = None, model: str = MODEL) -> Result:
+def points(folder: Path, text: str | None = None, model: str = MODEL, *more: str) -> Result:
     (folder / "mine.toml").write_text(model)
     (folder / "levels.csv").write_text(levels() if text is None else text)
     given = ["points", str(folder / "levels.csv"), "--model", str(folder / "mine.toml"), "--out", str(folder / "out")]
-    return CliRunner().invoke(app, given)
+    return CliRunner().invoke(app, [*given, *more])
 
 
 def rows(path: Path) -> list[dict[str, str]]:
@@ -51,6 +51,24 @@ def test_points_are_written_with_their_weights_and_what_they_say_of_everybody(tm
     mean = sum(float(one["V"]) for one in patients) / 16
     assert mean == pytest.approx(volume["mean"], rel=1e-3)
     assert "round 1: objective" in result.stderr
+
+
+def test_one_of_several_data_sets_of_a_file_is_as_a_file_of_its_own(tmp_path: Path) -> None:
+    alone, among = tmp_path / "alone", tmp_path / "among"
+    alone.mkdir()
+    among.mkdir()
+    head, *lines = levels().splitlines()
+    both = [f"SET,{head}", *(f"{number},{line}" for number in (1, 2) for line in lines if number == 1 or ",0" in line)]
+    assert points(alone).exit_code == 0
+    result = points(among, "\n".join(both), MODEL, "--where", "SET=1")
+    assert result.exit_code == 0, result.output
+    assert "records were left out by --where SET=1" in result.stderr
+    assert rows(among / "out" / "points.csv") == rows(alone / "out" / "points.csv")
+    said, of_whole = (json.loads((folder / "out" / "points.json").read_text()) for folder in (among, alone))
+    assert (said["data"]["where"], of_whole["data"]["where"]) == (["SET=1"], [])
+    refused = points(among, None, MODEL, "--where", "SET=1")
+    assert refused.exit_code == 2
+    assert "--where SET=1: there is no column SET" in refused.stderr
 
 
 def test_a_model_whose_effects_are_of_occasions_is_refused_before_anything_is_written(tmp_path: Path) -> None:

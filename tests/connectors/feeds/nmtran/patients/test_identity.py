@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from connectors.feeds.nmtran.lines.records import BadRecord, DataRecord
 from connectors.feeds.nmtran.patients.identity import Identity
-from connectors.feeds.nmtran.records import BadRecord, DataRecord
 
 
 def record(cell: str) -> DataRecord:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from connectors.feeds.nmtran.lines.records import BadRecord, DataRecord
 from connectors.feeds.nmtran.patients.joined import Joined
-from connectors.feeds.nmtran.records import BadRecord, DataRecord
 from tests.twin.bedside import dose, level
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from connectors.feeds.nmtran.lines.records import BadRecord, DataRecord
 from connectors.feeds.nmtran.patients.record_order import RecordOrder, levels_above_steady, merged
-from connectors.feeds.nmtran.records import BadRecord, DataRecord
 from tests.twin.bedside import dose, level, quantity
 from twin.clock import HOUR_MS
 

@@ -11,7 +11,7 @@ import io
 import zlib
 from pathlib import Path
 
-from connectors.feeds.nmtran.records import NmtranError
+from connectors.feeds.nmtran.lines.records import NmtranError
 
 LARGEST = 2**30
 """Bytes that a packed file may unpack to, so that a small one cannot fill the memory."""

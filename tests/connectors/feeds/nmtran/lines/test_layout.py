@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors.feeds.nmtran.layout import SEPARATORS, LayoutError, find_header, has_decimal_commas, split
+from connectors.feeds.nmtran.lines.layout import SEPARATORS, LayoutError, find_header, has_decimal_commas, split
+from connectors.feeds.nmtran.lines.records import NmtranError
 from connectors.feeds.nmtran.reader import read_nmtran
-from connectors.feeds.nmtran.records import NmtranError
 from twin.events import DoseGiven, DrugLevel
 from twin.modelfile.library import load_model
 

@@ -1,6 +1,6 @@
 """NM-TRAN files as records: lines, comments, the header and its column map, cells by data item.
 
-- Where the header stands and what separates cells: `connectors.feeds.nmtran.layout`.
+- Where the header stands and what separates cells: `connectors.feeds.nmtran.lines.layout`.
 - ``#`` begins a comment line anywhere (NM-TRAN's default, ``IGNORE=#``). A lone ``C`` in the first cell does where the
   first column is called ``C`` (``IGNORE=C``), and else where the line is no record in any case: ``C`` may be a patient.
   The header may come again, as where files were joined.
@@ -21,7 +21,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from connectors.feeds.bad_lines import BadLine
-from connectors.feeds.nmtran.layout import (
+from connectors.feeds.nmtran.lines.chosen import ChoiceError, Condition, chooser, refuse_nothing
+from connectors.feeds.nmtran.lines.layout import (
     SEPARATORS,
     Header,
     LayoutError,
@@ -129,15 +130,17 @@ def read_records(
     columns: Mapping[str, str],
     bad_lines: list[BadLine],
     notes: Counter[str],
+    where: Sequence[Condition] = (),
 ) -> Iterator[DataRecord]:
     """Each line under the header as a record; lines that are none go to ``bad_lines``, remarks to ``notes``.
 
     Args:
         covariates: names besides `ITEMS` whose columns are read.
         columns: the file's names for items and covariates, where they differ.
+        where: what a record must hold to be read.
 
     Raises:
-        NmtranError: there is no usable header, or the column map does not fit it.
+        NmtranError: there is no usable header, or the column map or a condition does not fit it.
     """
     text = [line.lstrip("\ufeff").strip() for line in lines]
     header = _header(text, covariates, columns)
@@ -146,6 +149,7 @@ def read_records(
     _note_layout(header, notes)
     rows = list(_rows(text, header, bad_lines, notes))
     commas = has_decimal_commas(cells for _, cells in rows)
+    rows = _chosen(rows, header.names, where, notes)
     if commas:
         notes["commas were read as decimal points"] += 1
     for number, cells in rows:
@@ -153,6 +157,21 @@ def read_records(
             # NONMEM writes every number with an exponent, those that name patients too.
             cells[positions["ID"]] = whole_number(cells[positions["ID"]].strip()) or cells[positions["ID"]]
         yield DataRecord(number, with_points(cells) if commas else cells, positions)
+
+
+def _chosen(
+    rows: list[tuple[int, list[str]]], header: Sequence[str], where: Sequence[Condition], notes: Counter[str]
+) -> list[tuple[int, list[str]]]:
+    try:
+        takes = chooser(where, header)
+        found = [(number, cells) for number, cells in rows if takes(cells)]
+        if not found:
+            refuse_nothing(where, header, [cells for _, cells in rows])
+    except ChoiceError as error:
+        raise NmtranError(str(error)) from None
+    if where:
+        notes[f"{len(rows) - len(found)} records were left out by --where {', '.join(map(str, where))}"] += 1
+    return found
 
 
 def _header(lines: Sequence[str], covariates: Sequence[str], columns: Mapping[str, str]) -> Header:

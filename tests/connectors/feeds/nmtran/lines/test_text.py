@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from connectors.feeds.nmtran import text
-from connectors.feeds.nmtran.records import NmtranError
-from connectors.feeds.nmtran.text import lines_of
+from connectors.feeds.nmtran.lines import text
+from connectors.feeds.nmtran.lines.records import NmtranError
+from connectors.feeds.nmtran.lines.text import lines_of
 
 CONTENT = "ID,TIME,AMT\n1,0,96\n"
 
