@@ -113,9 +113,12 @@ def steady_feed(stage: Stage) -> Iterator[None]:
     feeder.join()
 
 
-async def restart(stage: Stage, times: int, datadir: Path, seconds: float = 0.6, **how: Any) -> Offsets:
-    """Run a worker ``times`` times, a little longer each time; what records it saw, in the order it saw them."""
-    seen: Offsets = defaultdict(list)
+async def restart(
+    stage: Stage, times: int, datadir: Path, seconds: float = 0.6, before: Offsets | None = None, **how: Any
+) -> Offsets:
+    """Run a worker ``times`` times, a little longer each time; what records it saw, in the order it saw them, after
+    those that it saw ``before``."""
+    seen: Offsets = defaultdict(list) if before is None else before
     for number in range(times):
         app = build_worker(stage.settings, FakeTwins(), datadir, WorkerOptions(instance="one"), **how)
         log = OffsetLog(app, seen)
@@ -144,7 +147,11 @@ async def test_ten_restarts_drop_nothing_and_repeat_nothing(stage: Stage, tmp_pa
 
 @pytest.mark.usefixtures("steady_feed")
 async def test_faults_of_the_framework_are_visible_without_order_and_watch(stage: Stage, tmp_path: Path) -> None:
-    seen = await restart(stage, 3, tmp_path, seconds=1.5, guarded=False, table_manager=HastyTables)
+    seen: Offsets = defaultdict(list)
+    for _ in range(4):  # Faults of a race, which is not lost every time.
+        await restart(stage, 3, tmp_path, seconds=1.5, before=seen, guarded=False, table_manager=HastyTables)
+        if not is_seamless(seen):
+            break
     assert not is_seamless(seen)
 
 
