@@ -96,7 +96,9 @@ def _confirmation(model: Model) -> Section:
 def _parameters(model: Model) -> Section:
     rows = [(p.name, f"{p.value:g}", p.unit, _variability(p), _grounds(p)) for p in model.parameters]
     formulas = [Formula(f"{p.name}(individual)", p.expression) for p in model.parameters if p.expression is not None]
-    lines = [*_correlations(model.eta_names, model.omega), *_correlations(model.iov_names, model.omega_iov, " (IOV)")]
+    lines = _correlations(model.eta_names, model.omega_iiv)
+    lines += _correlations(model.iov_names, model.omega_iov, " (IOV)")
+    lines += _correlations(model.isv_names, model.omega_isv, " (ISV)")
     assumed = (c for c in model.correlations if c.assumed)
     lines += [f"{' and '.join(c.between)} vary together: {_rests_on(c.source, c.assumed)}" for c in assumed]
     if (v := model.variability) is not None:
@@ -104,6 +106,8 @@ def _parameters(model: Model) -> Section:
     if (o := model.occasions) is not None:
         begins = _begins(o, model.time_unit)
         lines.append(f"a new occasion begins with {begins}; {_rests_on(o.source, o.assumed)}")
+    if (s := model.sites) is not None:
+        lines.append(f"patients with one value of {s.covariate} are of one site; {_rests_on(s.source, s.assumed)}")
     if (d := model.drift) is not None:
         lag = f"revised for {duration(d.lag, model.time_unit)}"
         lines.append(f"drift in steps of {duration(d.grid, model.time_unit)}, {lag}; {_rests_on(d.source, d.assumed)}")
@@ -138,6 +142,8 @@ def _variability(parameter: ParameterSpec) -> str:
         parts.append(f"{parameter.iiv**0.5:.3g}{form}")
     if parameter.iov is not None:
         parts.append(f"{parameter.iov**0.5:.3g} between occasions")
+    if parameter.isv is not None:
+        parts.append(f"{parameter.isv**0.5:.3g} between sites")
     if parameter.drift is not None:
         parts.append(f"{parameter.drift**0.5:.3g} drift in a unit of time")
     return ", ".join(parts)

@@ -193,7 +193,7 @@ def _by_elements(theta: Theta, vector: Floats, omega: Floats, by_omega: Floats) 
     """(K,) derivatives by the elements that Omega is made of, of those (d, d) by its entries."""
     found = np.zeros(theta.size)
     blocks = theta.blocks("omega")
-    if all(theta.pattern[np.ix_(block, block)].all() for block in blocks):
+    if all(theta.patterns["omega"][np.ix_(block, block)].all() for block in blocks):
         lower = np.linalg.cholesky(omega)
         by_lower = 2.0 * by_omega @ lower
         for place, (kind, i, j) in enumerate(theta.elements):

@@ -65,6 +65,7 @@ class StatedSpec:
     stated_as: StatedAs | None = None
     iiv: float | None = None
     iov: float | None = None
+    isv: float | None = None
     se: float | None = None
     patients: int | None = None
     cohort_sd: float | None = None
@@ -76,7 +77,7 @@ NOT_STATED = StatedSpec()
 
 @dataclass(frozen=True, slots=True)
 class CorrelationSpec:
-    """Two random effects of a ``level`` (``iiv``, ``iov``) that vary together.
+    """Two random effects of a ``level`` (``iiv``, ``iov``, ``isv``) that vary together.
 
     ``covariance`` is the file's own, ``None`` where it gives the correlation; ``printed`` says that the source prints
     the covariance itself.

@@ -58,6 +58,7 @@ class ParameterSpec:
     Attributes:
         iiv: variance of eta; ``None`` for a parameter that is the same in everybody.
         iov: variance of kappa, which is added to eta and is another one on each occasion; ``None`` for none.
+        isv: variance of what is added to eta of all patients of a site alike; ``None`` for none.
         drift: variance that a random walk added to eta gains per model time unit; ``None`` for none.
         expression: covariate effects, e.g. ``CL * (BSA / 1.73)``; every parameter name in it means that parameter's
             individual value before its own covariate effects.
@@ -71,6 +72,7 @@ class ParameterSpec:
     unit: str
     iiv: float | None
     iov: float | None
+    isv: float | None
     drift: float | None
     expression: ast.expr | None
     source: str | None
@@ -269,6 +271,15 @@ class OccasionSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class SiteSpec:
+    """Patients for whom ``covariate`` has one value are of one site; who has its reference's is alone."""
+
+    covariate: str
+    source: str | None
+    assumed: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class DriftSpec:
     """Parameters drift at the points of a ``grid`` in event time; what is older than ``lag`` is no longer revised.
 
@@ -327,11 +338,16 @@ class Model:
     Attributes:
         drug: the drug under study; ``drugs`` are all that may enter, this one first.
         occasions, drift: when effects of an occasion are drawn anew, and on what grid effects drift; or ``None``.
+        sites: who is of one site; ``None`` of a model without effects of sites.
         mixture: classes of patients that nobody sees; ``None`` where there are none.
         eta_names: parameters with ``iiv``, in file order.
-        omega: (d, d) covariance of eta in that order, read-only, positive definite.
+        omega: (d, d) covariance of eta in that order, read-only, positive definite, of a patient looked at alone: where
+            sites differ their effect is a part of it, omega = omega_iiv + omega_isv.
+        omega_iiv: (d, d) the same among patients of one site.
         iov_names: parameters with ``iov``, in file order.
         omega_iov: (o, o) covariance of kappa in that order, read-only, positive definite.
+        isv_names: parameters with ``isv``, in file order; they have ``iiv`` too.
+        omega_isv: (q, q) covariance of a site's effects in that order, read-only, positive definite.
         confirmed_by: independent sources; ``unconfirmed`` says where one was looked for in vain.
         variability: in which form the source prints iiv and iov, where the file says so for all parameters.
         correlations: as the file gives them; their numbers are in ``omega`` and ``omega_iov``.
@@ -363,6 +379,7 @@ class Model:
     cadence: CadenceSpec
     numerics: NumericsSpec
     occasions: OccasionSpec | None
+    sites: SiteSpec | None
     drift: DriftSpec | None
     mixture: MixtureSpec | None
     variability: VariabilitySpec | None
@@ -370,8 +387,11 @@ class Model:
     expected: tuple[ExpectedSpec, ...]
     eta_names: tuple[str, ...]
     omega: NDArray[np.float64]
+    omega_iiv: NDArray[np.float64]
     iov_names: tuple[str, ...]
     omega_iov: NDArray[np.float64]
+    isv_names: tuple[str, ...]
+    omega_isv: NDArray[np.float64]
     input_scale: dict[str, float]
     hash: str
     text: str
@@ -386,6 +406,11 @@ class Model:
     def effect_names(self) -> tuple[str, ...]:
         """Parameters with any random effect, columns of the kernel's effects: of eta, then those with iov only."""
         return (*self.eta_names, *(name for name in self.iov_names if name not in self.eta_names))
+
+    @property
+    def site_columns(self) -> tuple[int, ...]:
+        """Of each parameter with isv its place among ``eta_names``."""
+        return tuple(self.eta_names.index(name) for name in self.isv_names)
 
     @property
     def individual_names(self) -> tuple[str, ...]:

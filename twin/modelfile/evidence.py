@@ -84,10 +84,10 @@ def read_stated(table: Table) -> StatedSpec:
     if not table.has("stated"):
         return NOT_STATED if stated_as is None else StatedSpec(stated_as)
     inner = table.table("stated")
-    iiv, iov, se = (inner.optional_number(key, above=0) for key in ("iiv", "iov", "se"))
+    iiv, iov, isv, se = (inner.optional_number(key, above=0) for key in ("iiv", "iov", "isv", "se"))
     patients = inner.optional_number("patients", least=2)
     cohort_sd = inner.optional_number("cohort_sd", above=0)
-    found = StatedSpec(stated_as, iiv, iov, se, None if patients is None else round(patients), cohort_sd)
+    found = StatedSpec(stated_as, iiv, iov, isv, se, None if patients is None else round(patients), cohort_sd)
     inner.close()
     if (se is None) != (patients is None):
         missing, there = ("patients", "se") if patients is None else ("se", "patients")
@@ -114,6 +114,7 @@ def check_stated(top: Table, parameters: Sequence[ParameterSpec], variability: V
         for level, printed, variance in (
             ("iiv", parameter.stated.iiv, parameter.iiv),
             ("iov", parameter.stated.iov, parameter.iov),
+            ("isv", parameter.stated.isv, parameter.isv),
         ):
             if printed is None:
                 continue

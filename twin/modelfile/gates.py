@@ -106,7 +106,7 @@ def _variances(model: Model) -> Doubts:
     for p in model.parameters:
         if p.distribution == "normal":
             continue
-        for level, variance, stated in (("iiv", p.iiv, p.stated.iiv), ("iov", p.iov, p.stated.iov)):
+        for level, variance, stated in _levels(p):
             if variance is not None and variance > LARGEST_VARIANCE and stated is None:
                 cv = variance / 100
                 problem = f"is {variance:g}, a variance of ln {p.name} with an SD of {math.sqrt(variance):.2g}"
@@ -116,11 +116,16 @@ def _variances(model: Model) -> Doubts:
                 yield f"parameters.{p.name}.{level}", f"{problem}; {mend} gives the printed number"
 
 
+def _levels(p: ParameterSpec) -> tuple[tuple[str, float | None, float | None], ...]:
+    """Each level at which a parameter may vary, its variance, and the number that the source prints."""
+    return ("iiv", p.iiv, p.stated.iiv), ("iov", p.iov, p.stated.iov), ("isv", p.isv, p.stated.isv)
+
+
 def _spreads(model: Model) -> Doubts:
     """However well each of n patients is known, their mean is known no better than to SD / sqrt(n); and they differ in
     a parameter no more than in what was measured of it."""
     for p in model.parameters:
-        sd = math.sqrt(p.iiv or 0.0) * _per_eta(p)
+        sd = math.sqrt((p.iiv or 0.0) + (p.isv or 0.0)) * _per_eta(p)
         for most, key, told in sorted(_bounds(p.stated))[:1]:
             if sd > ROOM * most:
                 problem = f"is {p.iiv:g}, an SD of {sd:.2g} {p.unit}, where {told}"
@@ -149,9 +154,9 @@ def _per_eta(parameter: ParameterSpec) -> float:
 
 
 def _covariances(model: Model) -> Doubts:
-    variances = {"iiv": {p.name: p.iiv for p in model.parameters}, "iov": {p.name: p.iov for p in model.parameters}}
+    variances = {(level, p.name): variance for p in model.parameters for level, variance, _ in _levels(p)}
     for i, one in enumerate(model.correlations):
-        first, second = (variances[one.level][name] for name in one.between)
+        first, second = (variances[one.level, name] for name in one.between)
         product = (first or 0.0) * (second or 0.0)
         if not one.covariance or one.printed or not first or not second or not product:
             continue

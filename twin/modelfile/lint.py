@@ -37,7 +37,7 @@ _WHOLE = frozenset(
 
 _HARMLESS: dict[str, Any] = {
     "id": "x", "title": "x", "drug": "x", "time_unit": "h", "source": "x", "unit": "1", "value": 0.5, "iiv": 0.1,
-    "iov": 0.1, "reference": 1, "estimate": 1, "forecast": 1, "horizon": 1, "gap": 1, "grid": 1, "lag": 100,
+    "iov": 0.1, "isv": 0.1, "reference": 1, "estimate": 1, "forecast": 1, "horizon": 1, "gap": 1, "grid": 1, "lag": 100,
     "stated_as": "variance", "categories": ["1", "0"], "error": {"additive": 1, "assumed": "x"},
     "sources": [{"citation": "x"}],
     "parameters": {"placeholder": {"value": 1, "unit": "1", "assumed": "x"}},
@@ -46,7 +46,7 @@ _HARMLESS: dict[str, Any] = {
 } | dict.fromkeys(_FORMULAS, "0")  # fmt: skip
 
 
-_NEEDED = frozenset(_HARMLESS) - {"iiv", "iov", "initial"}
+_NEEDED = frozenset(_HARMLESS) - {"iiv", "iov", "isv", "initial"}
 """Entries that a table cannot do without: a misspelt one is taken for what was meant."""
 
 

@@ -47,7 +47,7 @@ from twin.modelfile.evidence import (
 )
 from twin.modelfile.outputs import read_outputs, read_targets
 from twin.modelfile.trial import check_typical
-from twin.modelfile.variability import covariances, drift, occasions
+from twin.modelfile.variability import covariances, drift, occasions, of_patient_alone, sites
 
 Record = Mapping[str, Collection[str]]
 """Functions of the record that a formula may use, with the drugs or outputs that each may be asked for."""
@@ -122,8 +122,8 @@ def read_model(content: dict[str, Any], text: str, file: str) -> Model:
     states += own_states
     targets, own_states = read_targets(top, drugs, states, outputs, top.text("time_unit"))
     states += own_states
-    eta_names, omega, iov_names, omega_iov, correlations = covariances(top, parameters)
-    check_widening(top, covariates, eta_names)
+    effects, correlations = covariances(top, parameters)
+    check_widening(top, covariates, effects["iiv"].names)
     variability = read_variability(top)
     check_stated(top, parameters, variability)
     confirmed_by, unconfirmed = read_confirmation(top)
@@ -150,15 +150,19 @@ def read_model(content: dict[str, Any], text: str, file: str) -> Model:
         cadence=_cadence(top),
         numerics=_numerics(top),
         occasions=occasions(top, parameters, drugs, [c.name for c in covariates]),
+        sites=sites(top, parameters, [c.name for c in covariates]),
         drift=drift(top, parameters),
         mixture=read_mixture(top, covariates),
         variability=variability,
         correlations=correlations,
         expected=read_expected(top, outputs, states),
-        eta_names=eta_names,
-        omega=omega,
-        iov_names=iov_names,
-        omega_iov=omega_iov,
+        eta_names=effects["iiv"].names,
+        omega=of_patient_alone(effects["iiv"], effects["isv"]),
+        omega_iiv=effects["iiv"].omega,
+        iov_names=effects["iov"].names,
+        omega_iov=effects["iov"].omega,
+        isv_names=effects["isv"].names,
+        omega_isv=effects["isv"].omega,
         input_scale={entry.drug: entry.scale for entry in inputs if entry.scale != 1.0},
         hash=meaning_hash(content),
         text=text,
@@ -234,6 +238,7 @@ def _parameters(top: Table, covariates: list[str], record: Record) -> tuple[Para
                 table.unit(),
                 iiv,
                 iov,
+                table.optional_number("isv", above=0),
                 table.optional_number("drift", above=0),
                 table.optional_formula("expression", [*names, *covariates], record),
                 *table.evidence(),

@@ -2,25 +2,28 @@
 
 A random effect of parameter j at time t is
 
-    eta_j  +  kappa_j[occasion of t]  +  drift_j(t),      eta ~ N(0, omega), kappa ~ N(0, omega_iov) anew each occasion,
+    site_j  +  eta_j  +  kappa_j[occasion of t]  +  drift_j(t),
 
-and drift a random walk that gains ``drift`` variance per model time unit. This module reads the covariances, and the
-sections that say when an occasion begins and on what grid a parameter drifts.
+with site ~ N(0, omega_isv) the same for all patients of a site, eta ~ N(0, omega_iiv), kappa ~ N(0, omega_iov) anew
+each occasion, and drift a random walk that gains ``drift`` variance per model time unit. Of a patient alone nothing
+tells site from eta: together they are N(0, omega_iiv + omega_isv). This module reads the covariances, and the sections
+that say who is of one site, when an occasion begins and on what grid a parameter drifts.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from twin.model.evidence import CorrelationSpec
-from twin.model.spec import DriftSpec, OccasionSpec, ParameterSpec
+from twin.model.spec import DriftSpec, OccasionSpec, ParameterSpec, SiteSpec
 from twin.model.table import Table
 
-LEVELS = ("iiv", "iov")
-"""What a correlation may be between: effects of the patient, or effects of an occasion."""
+LEVELS = ("iiv", "iov", "isv")
+"""What a correlation may be between: effects of the patient, of an occasion, or of a site."""
 
 Variances = dict[str, float]
 """Variance of each parameter that has one, by name, in file order."""
@@ -29,17 +32,25 @@ Covariance = NDArray[np.float64]
 """A covariance matrix, variances on its diagonal."""
 
 
+class Effects(NamedTuple):
+    """Parameters that have effects of one level, in file order, and the covariance of these."""
+
+    names: tuple[str, ...]
+    omega: Covariance
+
+
 def covariances(
     top: Table, parameters: Sequence[ParameterSpec]
-) -> tuple[tuple[str, ...], Covariance, tuple[str, ...], Covariance, tuple[CorrelationSpec, ...]]:
-    """Names and covariance of eta, names and covariance of kappa, and the correlations that stand in them as listed.
+) -> tuple[dict[str, Effects], tuple[CorrelationSpec, ...]]:
+    """The effects of each of `LEVELS`, and the correlations that stand in them as listed.
 
     Raises:
         ModelError: correlations that name something else, are doubled, or make a matrix that is no covariance.
     """
-    of_level = {
+    of_level: dict[str, Variances] = {
         "iiv": {p.name: p.iiv for p in parameters if p.iiv is not None},
         "iov": {p.name: p.iov for p in parameters if p.iov is not None},
+        "isv": {p.name: p.isv for p in parameters if p.isv is not None},
     }
     omega = {
         level: np.diag(np.array(list(variances.values()), dtype=np.float64)) for level, variances in of_level.items()
@@ -50,7 +61,17 @@ def covariances(
         correlations.append(_correlate(table, level, of_level[level], omega[level]))
     for level in LEVELS:
         _positive_definite(top, level, omega[level])
-    return tuple(of_level["iiv"]), omega["iiv"], tuple(of_level["iov"]), omega["iov"], tuple(correlations)
+    return {level: Effects(tuple(of_level[level]), omega[level]) for level in LEVELS}, tuple(correlations)
+
+
+def of_patient_alone(iiv: Effects, isv: Effects) -> Covariance:
+    """Covariance (d, d) of what the effects of patient and site add up to, columns as of ``iiv``."""
+    if not isv.names:
+        return iiv.omega
+    found, columns = iiv.omega.copy(), [iiv.names.index(name) for name in isv.names]
+    found[np.ix_(columns, columns)] += isv.omega
+    found.setflags(write=False)
+    return found
 
 
 def _correlate(table: Table, level: str, variances: Variances, omega: Covariance) -> CorrelationSpec:
@@ -81,7 +102,7 @@ def _positive_definite(top: Table, level: str, omega: Covariance) -> None:
     sizes = np.sqrt(np.maximum(np.diag(omega), 1e-300))
     smallest = float(np.linalg.eigvalsh(omega / np.outer(sizes, sizes)).min()) if len(omega) else 1.0
     if smallest <= 1e-10:
-        name = "Omega" if level == "iiv" else "Omega of the occasions"
+        name = {"iiv": "Omega", "iov": "Omega of the occasions", "isv": "Omega of the sites"}[level]
         raise top.wrong(
             "correlations",
             f"{name} is not positive definite (smallest eigenvalue of the correlations {smallest:.3g}); lower the"
@@ -116,6 +137,31 @@ def occasions(
     if sum(ways) != 1 or (covariate is None) == (drug is None):
         raise table.wrong("", "must say one of: drug and gap, drug and every, or covariate alone")
     found = OccasionSpec(drug, gap, every, covariate, *table.evidence())
+    table.close()
+    return found
+
+
+def sites(top: Table, parameters: Sequence[ParameterSpec], covariates: Sequence[str]) -> SiteSpec | None:
+    """Which patients are of one site; ``None`` for a model whose parameters have no isv.
+
+    Raises:
+        ModelError: sites without isv or isv without sites, or isv of a parameter without iiv.
+    """
+    varying = [p for p in parameters if p.isv is not None]
+    if not top.has("sites"):
+        if varying:
+            raise top.wrong(
+                f"parameters.{varying[0].name}.isv",
+                'needs to know who is of one site; add [sites] with covariate = "SITE"',
+            )
+        return None
+    table = top.table("sites")
+    if not varying:
+        raise table.wrong("", "no parameter has isv: sites would not differ; give one or delete this")
+    for p in varying:
+        if p.iiv is None:
+            raise top.wrong(f"parameters.{p.name}.iiv", "is missing; patients of one site with isv differ by iiv")
+    found = SiteSpec(table.choice("covariate", covariates), *table.evidence())
     table.close()
     return found
 

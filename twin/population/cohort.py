@@ -34,6 +34,7 @@ from twin.kernel.free import free_functions, with_own_individuals
 from twin.kernel.kernel import Kernel
 from twin.population.mixture.mixing import in_class
 from twin.population.paces.walked import paced
+from twin.population.sites.membership import drawn_sites, sites_of
 from twin.population.subjects import WITHOUT, Subject, prepared
 from twin.population.theta import FitError, Theta
 from twin.randomness import generator
@@ -80,6 +81,7 @@ class Cohort:
         size: M, columns of z.
         directions: (K, M) what each element of theta does to z: 0 but for typical values.
         first: (N + 1,) range of each patient's observations in arrays of all of them.
+        site: (N,) number of each patient's site, where the model has sites that differ (`twin.population.sites`).
 
     ``spread`` is how patients whose equations are stepped are spread over cores.
     """
@@ -99,6 +101,7 @@ class Cohort:
         self.subjects, self.classes = _members(kernel, step_sizes, timelines)
         if not any(subject.observations for subject in self.subjects):
             raise FitError("no patient has a value of an output of the model: there is nothing to fit")
+        self.site = sites_of(model, self.subjects)
         names = [p.name for p in model.parameters]
         self.occasions = max(len(s.occasions) for s in self.subjects)
         self._eta = np.array([names.index(name) for name in model.eta_names], dtype=np.int64)
@@ -133,7 +136,8 @@ class Cohort:
         return int(self.first[-1]) // self.classes
 
     def drawn(self, which: Integers) -> Cohort:
-        """Of the `patients` ``which`` (K,), some of them perhaps repeatedly, as if they were others."""
+        """Of the `patients` ``which`` (K,), sorted, some of them perhaps repeatedly, as if they were others; a site
+        that is there repeatedly is as many sites."""
         return self._of((which[:, None] * self.classes + np.arange(self.classes)).reshape(-1), self.classes)
 
     def in_classes(self, classes: Integers) -> tuple[Cohort, Integers]:
@@ -144,6 +148,7 @@ class Cohort:
     def _of(self, which: Integers, classes: int) -> Cohort:
         found = copy.copy(self)
         found.classes, found.subjects = classes, tuple(self.subjects[i] for i in which)
+        found.site = None if self.site is None else drawn_sites(self.site, which)
         found.first = np.concatenate([[0], np.cumsum([len(s.observations) for s in found.subjects])]).astype(np.int64)
         return found
 

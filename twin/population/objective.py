@@ -17,14 +17,21 @@ from numpy.typing import NDArray
 
 from twin.arrays import Floats, Integers
 from twin.model.measured.error import ErrorSpec
-from twin.observation.kinds import kind_of
 from twin.observation.residual import transformed
 from twin.population import stencil
 from twin.population.cohort import Cohort
 from twin.population.mixture.mixing import HARDLY, mixed, together
 from twin.population.modes import SETTLED, Look, descend, scattered
-from twin.population.residuals import SIZE_STEP, Terms, density_on_own_scale, iwres, on_error_scale, terms
-from twin.population.theta import FitError, error_sizes, moved_error
+from twin.population.residuals import (
+    SIZE_STEP,
+    Terms,
+    density_on_own_scale,
+    iwres,
+    on_error_scale,
+    refuse_unusual,
+    terms,
+)
+from twin.population.theta import error_sizes, moved_error
 from twin.population.values import Penalty, Population, scales
 
 Method = Literal["focei", "foce", "fo", "laplace"]
@@ -55,6 +62,8 @@ class Evaluation:
         remaining: (N,) squared length of the step that was left to the mode, in posterior standard deviations.
         prior: what a prior adds to the objective.
         posterior: (N, classes) how probable each class is given the values; ``None`` without classes.
+        site: (N,) number of each patient's site, where sites differ: then patients of one are not independent, ``ofv``
+            and ``score`` are each patient's part in what is of the site, and eta has the site's effect in it.
     """
 
     vector: Floats
@@ -67,6 +76,7 @@ class Evaluation:
     remaining: Floats
     prior: Penalty | None = None
     posterior: Floats | None = None
+    site: Integers | None = None
 
     @property
     def total(self) -> float:
@@ -82,8 +92,25 @@ class Evaluation:
     @property
     def told(self) -> Floats:
         """(K, K) curvature of the objective that the scores tell of (`twin.population.search`), and the prior's."""
-        of_patients = np.asarray(0.5 * self.score.T @ self.score)
-        return of_patients if self.prior is None else of_patients + self.prior.curvature
+        return self._told(self.score)
+
+    @property
+    def independent(self) -> Floats:
+        """Scores (n, K) of what is independent: of patients, or of sites where these differ."""
+        if self.site is None:
+            return self.score
+        found = np.zeros((int(self.site.max(initial=-1)) + 1, self.score.shape[1]))
+        np.add.at(found, self.site, self.score)
+        return found
+
+    @property
+    def told_independently(self) -> Floats:
+        """(K, K) as ``told``, by what is independent alone: of full rank only where there is enough of it."""
+        return self._told(self.independent)
+
+    def _told(self, score: Floats) -> Floats:
+        of_data = np.asarray(0.5 * score.T @ score)
+        return of_data if self.prior is None else of_data + self.prior.curvature
 
 
 FLAT = 0.3
@@ -103,7 +130,7 @@ def flatter_than_the_prior(here: Evaluation, population: Population) -> Integers
         if (
             own
             and np.isfinite(part).all()
-            and np.linalg.eigvals(population.precision @ part).real.max() * FLAT > 1.0 + 1e-9
+            and np.linalg.eigvals(np.linalg.inv(population.alone) @ part).real.max() * FLAT > 1.0 + 1e-9
         ):
             found.append(n)
     return np.array(found, dtype=np.int64)
@@ -147,7 +174,7 @@ class Objective:
         covariance, precision, log_det = population.prior(cohort.occasions)
         point = self.point(population, precision)
         settled = np.ones(len(cohort), dtype=np.bool_)
-        eta = np.zeros((len(cohort), cohort.effects)) if last is None else _moved_along(last, vector, covariance)
+        eta = np.zeros((len(cohort), cohort.effects)) if last is None else moved_along(last, vector, covariance)
         if cohort.effects and (thorough or last is None):
             starts = np.concatenate([eta[:, None], np.repeat(scattered(covariance)[None], len(eta), axis=0)], axis=1)
             starts = starts[:, 1:] if last is None else starts
@@ -181,7 +208,7 @@ class Objective:
 
     def _check(self) -> None:
         """Refuse values that the method cannot weigh."""
-        _refuse(self.cohort, self.method)
+        refuse_unusual(self.cohort, self.method)
 
     def z(self, eta: Floats) -> Floats:
         """Rows (K, M) of eta (K, D) without any shift."""
@@ -286,7 +313,7 @@ class Point:
         remaining = (look.gradient * newton).sum(axis=1)
         along = seen.t_z[:, :d]
         # The objective at the mode itself, which is a small step away: exact to second order.
-        ofv = 2.0 * look.value - remaining + log_det + _log_det(seen.h) - (along * newton).sum(axis=1)
+        ofv = 2.0 * look.value - remaining + log_det + log_det_of(seen.h) - (along * newton).sum(axis=1)
         score = 2.0 * by.u + by.t + np.einsum("nd,ndk->nk", along, moves)
         found = Evaluation(
             vector.copy(), ofv, eta - newton, seen.inverse, score, moves, settled.copy(), np.abs(remaining),
@@ -384,31 +411,7 @@ class By:
         self.t[:, at] += change[2]
 
 
-def _refuse(cohort: Cohort, method: Method) -> None:
-    """Refuse values that are not normal around their prediction."""
-    outputs = cohort.kernel.model.outputs
-    for subject in cohort.subjects:
-        for o in subject.observations:
-            output = outputs[o.output]
-            what = None
-            if kind_of(output).discrete or kind_of(output).awaited:
-                what = f"is {output.kind}"
-            elif o.below is not None or o.above is not None:
-                what = "has values known only by a limit"
-            elif output.error.df is not None or output.error.outliers is not None:
-                what = "has an error that is not normal"
-            elif o.earlier or o.moments or o.error is not None:
-                what = "has replicates, draw times or readings that are weighed together"
-            if what is not None:
-                raise FitError(f"method {method}: {output.name} {what} (patient {subject.id}); use method laplace")
-            if output.error.transformed and o.value <= 0:
-                raise FitError(
-                    f"{output.name}: patient {subject.id} has a value {o.value:g}, and its error is on a logarithmic or"
-                    " Box-Cox scale; leave it out, report it as below a limit, or write an additive error"
-                )
-
-
-def _moved_along(last: Evaluation, vector: Floats, covariance: Floats) -> Floats:
+def moved_along(last: Evaluation, vector: Floats, covariance: Floats) -> Floats:
     """Modes (N, D) of another vector, from those of the last."""
     step = last.moves @ (vector - last.vector)
     length = np.sqrt((step * step / np.diag(covariance)).sum(axis=1)) if step.shape[1] else np.zeros(len(step))
@@ -438,6 +441,6 @@ def _regular(matrices: Floats) -> Floats:
     return found
 
 
-def _log_det(matrices: Floats) -> Floats:
+def log_det_of(matrices: Floats) -> Floats:
     with np.errstate(invalid="ignore"):  # of what is no number neither is this
         return np.asarray(np.linalg.slogdet(np.nan_to_num(matrices, nan=np.nan))[1])

@@ -15,13 +15,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
 from twin.arrays import Floats
-from twin.population.theta import Level, Theta
-from twin.population.values import Penalty
+from twin.population.theta import Theta, effect_names
+from twin.population.values import LEVELS, Level, Penalty
 
 FEWEST = 3.0
 """Degrees of freedom that a variance must have at least: below, its standard error is that of no estimate."""
@@ -57,7 +57,7 @@ class Known:
 class Block(NamedTuple):
     """A block of Omega, or the variance of one error (``level`` "error"), with places in the vector."""
 
-    level: str
+    level: Level | Literal["error"]
     rows: tuple[int, ...]
     matrix: Floats
     degrees: float
@@ -138,9 +138,8 @@ class Prior:
         for at, (kind, _, _) in enumerate(theta.elements):
             if kind == "error" and (one := by_name.get(theta.names[at])) is not None:
                 found.append(Block("error", (at,), np.array([[one.value**2]]), one.freedom))
-        levels: tuple[tuple[Level, tuple[str, ...]], ...]
-        levels = (("omega", theta.model.eta_names), ("iov", theta.model.iov_names))
-        for level, names in levels:
+        for level in LEVELS:
+            names = effect_names(theta.model, level)
             for rows in theta.blocks(level):
                 variances = [f"{level}.{names[i]}" for i in rows]
                 pairs = [(f"{level}.{names[j]}.{names[i]}", a, b) for a, i in enumerate(rows) for b, j in
@@ -172,10 +171,8 @@ def _matrix(theta: Theta, vector: Floats, block: Block) -> tuple[Floats, dict[in
         square = np.array([[math.exp(2.0 * vector[at])]])
         return square, {at: 2.0 * square}
     population, rows = theta.unpack(vector), np.ix_(block.rows, block.rows)
-    omega = population.omega if block.level == "omega" else population.omega_iov
-    level = "omega" if block.level == "omega" else "iov"
-    slopes = {at: change[rows] for at, change in theta.omega_slopes(vector, level).items()}  # type: ignore[arg-type]
-    return omega[rows], {at: change for at, change in slopes.items() if change.any()}
+    slopes = {at: change[rows] for at, change in theta.omega_slopes(vector, block.level).items()}
+    return population.covariance(block.level)[rows], {at: change for at, change in slopes.items() if change.any()}
 
 
 def _read(name: str, table: object) -> Known:
@@ -191,7 +188,7 @@ def _read(name: str, table: object) -> Known:
     if value is None:
         raise PriorError(f"prior: {name}: value is missing")
     kind, *rest = name.split(".")
-    variance, covariance = kind in ("omega", "iov") and len(rest) == 1, kind in ("omega", "iov") and len(rest) == 2
+    variance, covariance = (kind in LEVELS and len(rest) == count for count in (1, 2))
     if degrees is not None and not (variance or kind == "error"):
         raise PriorError(f"prior: {name}: degrees are of a variance or an error; write se")
     if (se is None) == (degrees is None) and not covariance:

@@ -18,7 +18,10 @@ import numpy as np
 from twin.arrays import Floats
 from twin.model.measured.error import ErrorSpec
 from twin.observation.deviation import slopes
+from twin.observation.kinds import kind_of
 from twin.observation.residual import SMALLEST, transformed
+from twin.population.cohort import Cohort
+from twin.population.theta import FitError
 
 SIZE_STEP = 1e-4
 """Displacement of the logarithm of a size of an error, for derivatives by it: a central difference errs by 1e-9."""
@@ -129,3 +132,31 @@ def _variance(error: ErrorSpec, f: Floats) -> tuple[Floats, Floats, Floats]:
         s = a + g
         return s * s, 2.0 * s * g1, 2.0 * (g1 * g1 + s * g2)
     return a * a + g * g, 2.0 * g * g1, 2.0 * (g1 * g1 + g * g2)
+
+
+def refuse_unusual(cohort: Cohort, method: str) -> None:
+    """Refuse values that are not normal around their prediction.
+
+    Raises:
+        FitError: naming output, patient and method.
+    """
+    outputs = cohort.kernel.model.outputs
+    for subject in cohort.subjects:
+        for o in subject.observations:
+            output = outputs[o.output]
+            what = None
+            if kind_of(output).discrete or kind_of(output).awaited:
+                what = f"is {output.kind}"
+            elif o.below is not None or o.above is not None:
+                what = "has values known only by a limit"
+            elif output.error.df is not None or output.error.outliers is not None:
+                what = "has an error that is not normal"
+            elif o.earlier or o.moments or o.error is not None:
+                what = "has replicates, draw times or readings that are weighed together"
+            if what is not None:
+                raise FitError(f"method {method}: {output.name} {what} (patient {subject.id}); use method laplace")
+            if output.error.transformed and o.value <= 0:
+                raise FitError(
+                    f"{output.name}: patient {subject.id} has a value {o.value:g}, and its error is on a logarithmic or"
+                    " Box-Cox scale; leave it out, report it as below a limit, or write an additive error"
+                )

@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from twin.arrays import Floats
 from twin.population.objective import Evaluation
 from twin.population.theta import Theta
+from twin.population.values import LEVELS
 
 PROMISE = 1e-5
 """Decrease of the objective that is not worth another step."""
@@ -181,7 +182,7 @@ def run_away(theta: Theta, vector: Floats) -> list[str]:
 def _kinds(theta: Theta) -> tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[np.bool_]]:
     """Which elements (K,) are logarithms of factors of Omega, of sizes of errors, and of typical values."""
     elements = theta.elements
-    factors = [element.kind in ("omega", "iov") and element.i == element.j for element in elements]
+    factors = [element.kind in LEVELS and element.i == element.j for element in elements]
     values = [element.kind == "place" and theta.scale(element.i) == "log" for element in elements]
     return np.array(factors), np.array([element.kind == "error" for element in elements]), np.array(values)
 

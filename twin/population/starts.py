@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twin.arrays import Floats
-from twin.population.theta import Theta
-from twin.population.values import scales
+from twin.population.theta import Theta, effect_names
+from twin.population.values import LEVELS, scales
 from twin.randomness import generator
 
 JITTER = 0.3
@@ -109,17 +109,19 @@ def start(theta: Theta, number: int, seed: int = 1) -> Floats:
         size = 1.0
         if kind == "place" and kinds[i] == "identity":
             size = max(abs(float(vector[at])), _spread(theta, i)) or 1.0
-        elif kind in ("omega", "iov") and i != j:
-            size = float(np.linalg.cholesky(theta.start.omega if kind == "omega" else theta.start.omega_iov)[j, j])
+        elif kind in LEVELS and i != j:
+            size = float(np.linalg.cholesky(theta.start.covariance(kind))[j, j])
         vector[at] += size * jitter[at]
     return vector
 
 
 def _spread(theta: Theta, parameter: int) -> float:
     name, found = theta.model.parameters[parameter].name, 0.0
-    for names, omega in ((theta.model.eta_names, theta.start.omega), (theta.model.iov_names, theta.start.omega_iov)):
+    for level in LEVELS:
+        names = effect_names(theta.model, level)
         if name in names:
-            found += float(omega[names.index(name), names.index(name)])
+            at = names.index(name)
+            found += float(theta.start.covariance(level)[at, at])
     return float(np.sqrt(found))
 
 

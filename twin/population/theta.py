@@ -5,6 +5,7 @@
 | typical values, coefficients of covariates | ``CL`` | on the scale of the parameter (`twin.kernel.free.scale_of`) |
 | variances and covariances of eta | ``omega.CL``, ``omega.CL.V`` | log-Cholesky of each block |
 | of an occasion's kappa | ``iov.CL``, ``iov.CL.V`` | the same |
+| of a site's effects | ``isv.CL``, ``isv.CL.V`` | the same |
 | residual error of an output | ``error.plasma.proportional`` | logarithm of the standard deviation |
 | share of patients who are of a class, but the last | ``share.slow`` | logarithm of its ratio to the last one's share |
 
@@ -20,7 +21,7 @@ whatever the other entries are. Everything that is not named in ``fixed`` is fre
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple, Protocol
 
@@ -34,12 +35,10 @@ from twin.model.measured.error import ErrorSpec
 from twin.model.spec import Model
 from twin.model.structure import analyse
 from twin.population.mixture.mixing import logits_of, share_slopes, shares_of
-from twin.population.values import SIZES, Penalty, Population, resized
+from twin.population.values import LEVELS, SIZES, Level, Penalty, Population, resized
 
 COMPLEX_STEP = 1e-30
 """Imaginary displacement that derivatives of Omega are taken with: exact."""
-
-Level = Literal["omega", "iov"]
 
 Entry = tuple[int, int]
 """Row and column, column <= row."""
@@ -52,11 +51,11 @@ class FitError(ValueError):
 class Element(NamedTuple):
     """One number of the vector: a ``kind`` and where it is.
 
-    ``place``: parameter i. ``omega``, ``iov``: entry (i, j) of L. ``error``: output i, size of `SIZES` number j.
-    ``share``: class i.
+    ``place``: parameter i. ``omega``, ``iov``, ``isv``: entry (i, j) of L. ``error``: output i, size of `SIZES` number
+    j. ``share``: class i.
     """
 
-    kind: Literal["place", "omega", "iov", "error", "share"]
+    kind: Literal["place", "error", "share"] | Level
     i: int
     j: int = 0
 
@@ -94,15 +93,14 @@ class Theta:
         model: whose.
         start: what is not free stands here.
         elements: of the vector, in order.
-        pattern, pattern_iov: (d, d), (o, o) which entries of Omega are not 0.
+        patterns: of each level which entries of its covariance are not 0.
         prior: what is known of the numbers before the data.
     """
 
     model: Model
     start: Population
     elements: tuple[Element, ...]
-    pattern: NDArray[np.bool_]
-    pattern_iov: NDArray[np.bool_]
+    patterns: Mapping[Level, NDArray[np.bool_]]
     prior: Known | None = None
 
     @classmethod
@@ -115,9 +113,9 @@ class Theta:
         """
         start = Population.of(model) if start is None else start
         _refuse_weighing_class(model)
-        patterns = {level: _pattern(model, level) for level in ("omega", "iov")}
+        patterns = {level: _pattern(model, level) for level in LEVELS}
         elements = [Element("place", i) for i in range(len(model.parameters))]
-        for level in ("omega", "iov"):
+        for level in LEVELS:
             rows, columns = np.nonzero(np.tril(patterns[level]))
             elements += [Element(level, i, j) for i, j in zip(rows.tolist(), columns.tolist(), strict=True)]
         elements += [
@@ -127,7 +125,7 @@ class Theta:
             if (getattr(error, size) or 0.0) > 0.0
         ]
         elements += [Element("share", i) for i in range(len(start.shares) - 1)]
-        all_free = cls(model, start, tuple(elements), patterns["omega"], patterns["iov"])
+        all_free = cls(model, start, tuple(elements), patterns)
         return all_free._without(frozenset(fixed))
 
     def _without(self, fixed: frozenset[str]) -> Theta:
@@ -137,7 +135,7 @@ class Theta:
         given = _weighing(self.model)
         gone = {element for element, name in names.items() if name in fixed}
         gone |= {e for e in self.elements if e.kind == "place" and self.model.parameters[e.i].name in given}
-        for level, pattern in (("omega", self.pattern), ("iov", self.pattern_iov)):
+        for level, pattern in self.patterns.items():
             for block in _blocks(pattern):
                 inside = {e for e in self.elements if e.kind == level and e.i in block}
                 if inside & gone:
@@ -165,9 +163,8 @@ class Theta:
 
     def blocks(self, level: Level) -> list[tuple[int, ...]]:
         """Rows of each free block of a covariance, in order."""
-        pattern = self.pattern if level == "omega" else self.pattern_iov
         free = {element.i for element in self.elements if element.kind == level}
-        return sorted(tuple(sorted(block)) for block in _blocks(pattern) if block <= free)
+        return sorted(tuple(sorted(block)) for block in _blocks(self.patterns[level]) if block <= free)
 
     @property
     def size(self) -> int:
@@ -188,12 +185,12 @@ class Theta:
         if kind == "share":
             assert model.mixture is not None, "only a mixture has shares"
             return f"share.{model.mixture.classes[i]}"
-        of = model.eta_names if kind == "omega" else model.iov_names
+        of = effect_names(model, kind)
         return f"{kind}.{of[i]}" if i == j else f"{kind}.{of[j]}.{of[i]}"
 
     def pack(self, population: Population) -> Floats:
         """The vector (K,) of a population."""
-        lower = {"omega": _factor(population.omega), "iov": _factor(population.omega_iov)}
+        lower = {level: _factor(population.covariance(level)) for level in LEVELS}
         found = np.empty(self.size)
         for at, (kind, i, j) in enumerate(self.elements):
             if kind == "place":
@@ -219,7 +216,8 @@ class Theta:
         errors = tuple(resized(e, sizes.get(i, {})) for i, e in enumerate(self.start.errors))
         logits = vector[self.shares]
         shares = shares_of(logits) if len(logits) else self.start.shares
-        return Population(place, self._omega("omega", vector), self._omega("iov", vector), errors, shares)
+        omega, iov, isv = (self._omega(level, vector) for level in LEVELS)
+        return Population(place, omega, iov, errors, shares, isv, self.start.site_columns)
 
     @functools.cached_property
     def shares(self) -> list[int]:
@@ -238,10 +236,8 @@ class Theta:
 
     def _omega(self, level: Level, vector: NDArray[np.float64] | NDArray[np.complex128]) -> Floats:
         """The covariance of a level, symmetric to the last bit."""
-        pattern, known = (
-            (self.pattern, self.start.omega) if level == "omega" else (self.pattern_iov, self.start.omega_iov)
-        )
-        lower = _factor(known).astype(vector.dtype)
+        pattern = self.patterns[level]
+        lower = _factor(self.start.covariance(level)).astype(vector.dtype)
         free = {(i, j): vector[at] for at, (kind, i, j) in enumerate(self.elements) if kind == level}
         for i in range(len(lower)):
             for j in range(i + 1):
@@ -260,7 +256,7 @@ class Theta:
             FitError: a name that is none of `names`.
         """
         known = dict(zip(self.names, self.elements, strict=True))
-        place, omega, omega_iov = self.start.place.copy(), self.start.omega.copy(), self.start.omega_iov.copy()
+        place, covariances = self.start.place.copy(), {level: self.start.covariance(level).copy() for level in LEVELS}
         errors, shares = list(self.start.errors), self.start.shares.copy()
         for name, value in numbers.items():
             if name not in known:
@@ -273,12 +269,12 @@ class Theta:
             elif kind == "share":
                 shares[i] = value
             else:
-                matrix = omega if kind == "omega" else omega_iov
-                matrix[i, j] = matrix[j, i] = value
+                covariances[kind][i, j] = covariances[kind][j, i] = value
         shares[-1] = 1.0 - shares[:-1].sum()
         if shares.min() <= 0.0:
             raise FitError(f"shares of the classes are {shares.tolist()}; each is more than 0, and all make 1")
-        return Population(place, omega, omega_iov, tuple(errors), shares)
+        found = replace(self.start, place=place, errors=tuple(errors), shares=shares)
+        return found.with_covariances(covariances)
 
     def natural(self, vector: Floats) -> Floats:
         """The numbers (K,) that `names` speak of: typical values, variances, covariances, standard deviations."""
@@ -295,7 +291,7 @@ class Theta:
             elif kind == "share":
                 found[at] = population.shares[i]
             else:
-                found[at] = (population.omega if kind == "omega" else population.omega_iov)[i, j]
+                found[at] = population.covariance(kind)[i, j]
         return found
 
     def scale(self, parameter: int) -> Scale:
@@ -311,7 +307,7 @@ class Theta:
         """(K, K) d natural / d vector: what a covariance of the vector is carried over by."""
         value, slopes = self.natural(vector), np.zeros((self.size, self.size))
         of_shares = share_slopes(self.unpack(vector).shares)
-        by_level = {level: self.omega_slopes(vector, level) for level in ("omega", "iov")}
+        by_level = {level: self.omega_slopes(vector, level) for level in LEVELS}
         for at, (kind, i, j) in enumerate(self.elements):
             if kind == "place":
                 slopes[at, at] = slope(scale_of(self.model.parameters[i]), value[at])
@@ -357,9 +353,14 @@ def _refuse_weighing_class(model: Model) -> None:
         )
 
 
-def _pattern(model: Model, level: str) -> NDArray[np.bool_]:
-    names: Sequence[str] = model.eta_names if level == "omega" else model.iov_names
-    wanted = "iiv" if level == "omega" else "iov"
+def effect_names(model: Model, level: Level) -> tuple[str, ...]:
+    """Parameters with effects of a level, in the order of its covariance."""
+    return {"omega": model.eta_names, "iov": model.iov_names, "isv": model.isv_names}[level]
+
+
+def _pattern(model: Model, level: Level) -> NDArray[np.bool_]:
+    names = effect_names(model, level)
+    wanted = "iiv" if level == "omega" else level
     found = np.eye(len(names), dtype=np.bool_)
     for correlation in model.correlations:
         if correlation.level == wanted:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 import numpy as np
 
@@ -17,6 +17,11 @@ from twin.arrays import Floats
 from twin.kernel.free import Scale, natural, placed, scale_of
 from twin.model.measured.error import ErrorSpec
 from twin.model.spec import Model
+
+Level = Literal["omega", "iov", "isv"]
+"""What effects are of: a patient, one of its occasions, or a site that patients share."""
+
+LEVELS: tuple[Level, ...] = get_args(Level)
 
 SIZES = ("additive", "proportional", "dispersion")
 """Sizes of an error that are greater than 0 and may be estimated."""
@@ -41,10 +46,11 @@ class Population:
 
     Attributes:
         place: (P,) typical value of each of `Model.parameters`, on its scale (`twin.kernel.free.scale_of`).
-        omega: (d, d) covariance of eta, `Model.eta_names`.
+        omega: (d, d) covariance of eta, `Model.eta_names`, among the patients of one site.
         omega_iov: (o, o) covariance of an occasion's kappa, `Model.iov_names`.
         errors: of each of `Model.outputs`.
         shares: (K,) of the classes of a mixture (`Model.mixture`); of a model without one the whole.
+        omega_isv: (q, q) covariance of a site's effects, `Model.isv_names`, and their columns among those of eta.
     """
 
     place: Floats
@@ -52,6 +58,8 @@ class Population:
     omega_iov: Floats
     errors: tuple[ErrorSpec, ...]
     shares: Floats = field(default_factory=lambda: np.ones(1))
+    omega_isv: Floats = field(default_factory=lambda: np.zeros((0, 0)))
+    site_columns: tuple[int, ...] = ()
 
     @classmethod
     def of(cls, model: Model) -> Population:
@@ -59,7 +67,8 @@ class Population:
         place = np.array([placed(scale_of(p), p.value) for p in model.parameters], dtype=np.float64)
         errors = tuple(o.error for o in model.outputs)
         shares = np.ones(1) if model.mixture is None else np.array(model.mixture.shares)
-        return cls(place, model.omega.copy(), model.omega_iov.copy(), errors, shares)
+        covariances = model.omega_iiv.copy(), model.omega_iov.copy()
+        return cls(place, *covariances, errors, shares, model.omega_isv.copy(), model.site_columns)
 
     @functools.cached_property
     def precision(self) -> Floats:
@@ -70,6 +79,32 @@ class Population:
     def precision_iov(self) -> Floats:
         """(o, o) inverse of ``omega_iov``."""
         return np.asarray(np.linalg.inv(self.omega_iov))
+
+    @functools.cached_property
+    def alone(self) -> Floats:
+        """(d, d) covariance of eta and its site's effects together, of a patient looked at alone."""
+        found, columns = self.omega.copy(), list(self.site_columns)
+        found[np.ix_(columns, columns)] += self.omega_isv
+        return found
+
+    @functools.cached_property
+    def precision_isv(self) -> Floats:
+        """(q, q) inverse of ``omega_isv``."""
+        return np.asarray(np.linalg.inv(self.omega_isv))
+
+    @functools.cached_property
+    def log_det_isv(self) -> float:
+        """Of ``omega_isv``."""
+        return float(np.linalg.slogdet(self.omega_isv)[1]) if len(self.omega_isv) else 0.0
+
+    def covariance(self, level: Level) -> Floats:
+        """The covariance of a level."""
+        return {"omega": self.omega, "iov": self.omega_iov, "isv": self.omega_isv}[level]
+
+    def with_covariances(self, of: Mapping[Level, Floats]) -> Population:
+        """The same with other covariances of some levels."""
+        omega, iov, isv = (of.get(level, self.covariance(level)) for level in LEVELS)
+        return replace(self, omega=omega, omega_iov=iov, omega_isv=isv)
 
     def prior(self, occasions: int) -> tuple[Floats, Floats, float]:
         """Covariance and precision (D, D) of eta and so many kappas in a row, and log det of the covariance."""
@@ -105,8 +140,11 @@ class Population:
         value = self.values(model)
         variance = dict(zip(model.eta_names, np.diag(self.omega).tolist(), strict=True))
         of_occasion = dict(zip(model.iov_names, np.diag(self.omega_iov).tolist(), strict=True))
+        of_site = dict(zip(model.isv_names, np.diag(self.omega_isv).tolist(), strict=True))
         parameters = tuple(
-            replace(p, value=value[p.name], iiv=variance.get(p.name), iov=of_occasion.get(p.name))
+            replace(
+                p, value=value[p.name], iiv=variance.get(p.name), iov=of_occasion.get(p.name), isv=of_site.get(p.name)
+            )
             for p in model.parameters
         )
         outputs = tuple(replace(o, error=e) for o, e in zip(model.outputs, self.errors, strict=True))
@@ -114,8 +152,10 @@ class Population:
         return replace(
             model,
             parameters=parameters,
-            omega=self.omega,
+            omega=self.alone,
+            omega_iiv=self.omega,
             omega_iov=self.omega_iov,
+            omega_isv=self.omega_isv,
             outputs=outputs,
             correlations=(),
             mixture=mixture,

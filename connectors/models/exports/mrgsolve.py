@@ -37,6 +37,8 @@ class _Specification:
         self.bases = unique([f"{p.name}_base" for p in model.parameters], str, taken)
         if model.iov_names:
             self.lost.append(f"effects of occasions: {', '.join(model.iov_names)}")
+        if model.isv_names:
+            self.lost.append(f"who is of one site: effects of {', '.join(model.isv_names)} are those of patients alone")
         if model.mixture is not None:
             name = model.mixture.covariate
             self.lost.append(f"shares of classes: {name} has to be given with each patient, which says the class")

@@ -59,6 +59,9 @@ class _Stream:
         occasion = "" if not model.iov_names else " OCC"
         if model.iov_names:
             self.lost.append(f"occasions: the data item OCC, 1 to {OCCASIONS}, has to say which one a record is of")
+        if model.sites is not None:
+            word = self.names[model.sites.covariate]
+            self.lost.append(f"sites: patients of one {word} have to follow one another in the data ($LEVEL)")
         head = [
             f"$PROBLEM {_plain(model.title)}",
             f"; {model.id}, hash {model.hash}; time in {model.time_unit}, doses in mg",
@@ -79,6 +82,7 @@ class _Stream:
         tail = [
             *(f"$THETA {each}" for each in self.thetas),
             *omega,
+            *self._level(),
             "$SIGMA 1 FIX",
             "$ESTIMATION METHOD=1 INTER MAXEVAL=9999",
         ]
@@ -105,11 +109,16 @@ class _Stream:
         model = self.model
         lines: list[str] = []
         count = 0
-        for group in blocks(model.eta_names, model.omega):
+        for group in blocks(model.eta_names, model.omega_iiv):
             for at in group:
                 count += 1
                 self.effects[model.eta_names[at], "iiv"] = f"ETA({count})"
-            lines += _block(model.omega, group, [model.eta_names[at] for at in group])
+            lines += _block(model.omega_iiv, group, [model.eta_names[at] for at in group])
+        for group in blocks(model.isv_names, model.omega_isv):
+            for at in group:
+                count += 1
+                self.effects[model.isv_names[at], "isv"] = f"ETA({count})"
+            lines += _block(model.omega_isv, group, [f"{model.isv_names[at]}, sites" for at in group])
         for group in blocks(model.iov_names, model.omega_iov):
             for at in group:
                 self.effects[model.iov_names[at], "iov"] = f"KAPPA{at + 1}"
@@ -124,6 +133,16 @@ class _Stream:
                 ]
             count += OCCASIONS * len(group)
         return lines or ["$OMEGA 0 FIX"]
+
+    def _level(self) -> list[str]:
+        """Which effects of a site stand above which of its patients."""
+        sites = self.model.sites
+        if sites is None:
+            return []
+        pairs = [
+            f"{self.effects[name, 'isv'][4:-1]}[{self.effects[name, 'iiv'][4:-1]}]" for name in self.model.isv_names
+        ]
+        return [f"$LEVEL {self.names[sites.covariate]}=({','.join(pairs)})"]
 
     def _mix(self) -> list[str]:
         """Shares of the classes of a mixture, all but the last of them estimated."""
@@ -175,7 +194,9 @@ class _Stream:
 
     def _individual(self, parameter: ParameterSpec) -> str:
         varies = [
-            self.effects[parameter.name, level] for level in ("iiv", "iov") if (parameter.name, level) in self.effects
+            self.effects[parameter.name, level]
+            for level in ("iiv", "isv", "iov")
+            if (parameter.name, level) in self.effects
         ]
         eta = " + ".join(varies)
         positive = bool(varies) and parameter.distribution in ("log-normal", "box-cox")

@@ -10,6 +10,7 @@ from typing import Any
 from markupsafe import Markup, escape
 
 from twin.population.results.uncertainty import NORMAL_95
+from twin.population.values import LEVELS
 
 STRONG = 0.9
 """A correlation of estimates that is worth a word."""
@@ -64,7 +65,7 @@ def asked_for(found: Mapping[str, Any]) -> list[tuple[str, list[dict[str, Any]]]
 
 def _interval(name: str, value: float, error: float) -> tuple[float, float | None]:
     level, *rest = name.split(".")
-    if value > 0.0 and (level == "error" or (level in ("omega", "iov") and len(rest) == 1)):
+    if value > 0.0 and (level == "error" or (level in LEVELS and len(rest) == 1)):
         try:
             factor = math.exp(NORMAL_95 * error / value)
         except OverflowError:  # A variance that ran to 0: its logarithm may be anything.

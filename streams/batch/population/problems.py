@@ -11,7 +11,8 @@ from twin.population.laplace.first_order import BENT
 from twin.population.objective import Evaluation, flatter_than_the_prior
 from twin.population.results.classified import classes_of
 from twin.population.search import State
-from twin.population.values import Population
+from twin.population.theta import effect_names
+from twin.population.values import LEVELS, Population
 
 PARALLEL = 0.999
 """A correlation of random effects beyond this runs to 1."""
@@ -54,10 +55,12 @@ def problems_of(
             f"of {len(wide)} patients the objective is next to flat at the mode, as between two modes that merge: there"
             " it is no approximation of the likelihood, and its curvature is bounded; use method imp"
         )
-    for names, omega in ((theta.model.eta_names, population.omega), (theta.model.iov_names, population.omega_iov)):
+    for level in LEVELS:
+        names, omega = effect_names(theta.model, level), population.covariance(level)
+        who = "sites" if level == "isv" else "patients"
         sd = np.sqrt(np.diag(omega))
         found += [
-            f"the variance of {name} runs to 0: patients do not differ in it as far as the data tell; leave it out"
+            f"the variance of {name} runs to 0: {who} do not differ in it as far as the data tell; leave it out"
             for name, one in zip(names, sd, strict=True)
             if one * one < NO_VARIANCE
         ]

@@ -155,6 +155,7 @@ def test_the_template_is_sound_and_explained(name: str) -> None:
 
 SHOWN = (
     "[[correlations]]", "[occasions]", "[derived.ke]", "[terms.C]", "[covariates.WT.missing]", "[targets.mydrug_auc]",
+    "[sites]",
 )  # fmt: skip
 
 
@@ -166,9 +167,13 @@ def test_what_the_template_only_shows_is_sound_too() -> None:
                 before, _, after = block.partition(f"# {head}")
                 blocks[i] = before + head + after.replace("\n# ", "\n")
     text = "\n\n".join(blocks).replace("# iov = 0.04", "iov = 0.04").replace("# carry", "carry")
+    text = text.replace("# isv = 0.02", "isv = 0.02")
+    text += '\n[covariates.SITE]\nunit = "1"\nreference = 0\nassumed = "nobody\'s"\n'
     assert faults(text, "shown.toml") == ()
     model = parse_model(text, "shown.toml")
     assert model.omega[0, 1] == pytest.approx(0.3 * (0.09 * 0.04) ** 0.5)
+    assert model.omega[0, 0] == pytest.approx(0.09 + 0.02)
     assert model.occasions is not None
+    assert model.sites is not None
     assert (len(model.derived), len(model.terms), len(model.targets)) == (1, 1, 1)
     assert (model.covariates[0].carry, model.covariates[0].widens) == ("backward", (("CL", 0.05),))

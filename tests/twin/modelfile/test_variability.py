@@ -10,6 +10,15 @@ from twin.model.spec import Model, ModelError
 from twin.modelfile.reader import parse_model
 
 BY_GAP = '[occasions]\ndrug = "toxin"\ngap = 48\nassumed = "a test"\n'
+BY_SITE = """
+[covariates.SITE]
+unit = "1"
+reference = 0
+assumed = "a test"
+[sites]
+covariate = "SITE"
+assumed = "a test"
+"""
 WALKING = '[drift]\ngrid = 24\nlag = 96\nassumed = "a test"\n'
 CLEARANCE, VOLUME = "iiv = 0.16\n", "iiv = 0.09\n"
 
@@ -41,8 +50,26 @@ def test_effects_of_an_occasion_may_be_correlated() -> None:
         varied(**varying, more=correlated.format("covariance = 0.03") + BY_GAP)
     with pytest.raises(ModelError, match=r"correlations\[0\].between: must name two different parameters with iov: CL"):
         varied(clearance=varying["clearance"], more=correlated.format("covariance = 0.01") + BY_GAP)
-    with pytest.raises(ModelError, match=r"correlations\[0\].level: 'ioov' is not known; write one of iiv, iov"):
+    with pytest.raises(ModelError, match=r"correlations\[0\].level: 'ioov' is not known; write one of iiv, iov, isv"):
         varied(**varying, more=correlated.replace('"iov"', '"ioov"').format("covariance = 0.01") + BY_GAP)
+
+
+def test_a_model_may_vary_between_sites() -> None:
+    correlated = '[[correlations]]\nbetween = ["CL", "V"]\ncorrelation = 0.5\nlevel = "isv"\nassumed = "a test"\n'
+    model = varied(CLEARANCE + "isv = 0.04\n", VOLUME + "isv = 0.01\n", correlated + BY_SITE)
+    assert model.sites is not None
+    assert (model.sites.covariate, model.isv_names, model.site_columns) == ("SITE", ("CL", "V"), (0, 1))
+    np.testing.assert_allclose(model.omega_isv, [[0.04, 0.01], [0.01, 0.01]])
+    assert np.array_equal(model.omega_iiv, np.diag([0.16, 0.09]))
+    np.testing.assert_allclose(model.omega, [[0.2, 0.01], [0.01, 0.1]])
+    assert not model.omega.flags.writeable
+
+
+def test_only_what_varies_between_sites_varies_more_in_a_patient_alone() -> None:
+    model = varied(volume=VOLUME + "isv = 0.04\n", more=BY_SITE)
+    np.testing.assert_allclose(model.omega, np.diag([0.16, 0.13]))
+    assert varied().omega is not None
+    assert (varied().sites, varied().isv_names, varied().omega_isv.shape) == (None, (), (0, 0))
 
 
 def test_a_model_may_drift() -> None:
@@ -62,6 +89,14 @@ def test_a_model_that_says_nothing_of_occasions_and_drift_has_none() -> None:
     [
         ({"clearance": "iov = 0.1\n"}, r"parameters\.CL\.iov: needs to know when an occasion begins; add"),
         ({"clearance": "iov = 0\n"}, r"parameters\.CL\.iov: is 0; it must be greater than 0"),
+        ({"more": BY_SITE}, r"sites: no parameter has isv: sites would not differ"),
+        ({"clearance": CLEARANCE + "isv = 0.1\n"}, r"parameters\.CL\.isv: needs to know who is of one site; add \[sit"),
+        ({"clearance": "isv = 0.1\n", "more": BY_SITE}, r"parameters\.CL\.iiv: is missing; patients of one site"),
+        (
+            {"clearance": CLEARANCE + "isv = 0.1\n", "more": BY_SITE.replace('"SITE"', '"WARD"')},
+            r"sites\.covariate: 'WARD' is not known; write one of SITE",
+        ),
+        ({"clearance": CLEARANCE + "isv = -1\n", "more": BY_SITE}, r"parameters\.CL\.isv"),
         ({"more": BY_GAP}, r"occasions: no parameter has iov: occasions would not differ"),
         (
             {"clearance": "iov = 0.1\n", "more": BY_GAP.replace("gap = 48", "")},

@@ -6,11 +6,14 @@ from twin.population.cohort import Cohort
 from twin.population.laplace.first_order import FirstOrderObjective
 from twin.population.laplace.laplace import LaplaceObjective
 from twin.population.objective import Evaluation, Method, Objective
+from twin.population.sites.objective import SiteObjective
 from twin.population.theta import FitError
 
 
 def usual_objective(cohort: Cohort) -> Objective:
     """FOCE-I, or Laplace's where that cannot weigh a value."""
+    if cohort.site is not None:
+        return objective_of(cohort, "focei")
     try:
         return objective_of(cohort, "focei")
     except FitError:
@@ -23,6 +26,8 @@ def objective_of(cohort: Cohort, method: Method) -> Objective:
     Raises:
         FitError: a value that the method cannot weigh.
     """
+    if cohort.site is not None:
+        return SiteObjective(cohort, method)
     if method == "laplace":
         return LaplaceObjective(cohort)
     return FirstOrderObjective(cohort) if method == "fo" else Objective(cohort, method)

@@ -19,6 +19,7 @@ from twin.arrays import Floats
 from twin.population.objective import Evaluation
 from twin.population.search import Bounds, Objective, State, bounds, search
 from twin.population.theta import Theta
+from twin.population.values import LEVELS
 
 RISE = 3.841458820694124
 """Of the objective, at the ends of a 95 % interval."""
@@ -105,13 +106,13 @@ class Held:
         vector[self._others] = others
         kind, i, j = self._theta.elements[at]
         natural = float(self._theta.natural(vector)[at])
-        if kind in ("omega", "iov") and i == j:
+        if kind in LEVELS and i == j:
             # A variance is what the rest of its row makes, and the square of its own factor, which is 1 here.
             left = self._value - (natural - 1.0)
             if left <= 0.0:
                 return None
             vector[at] = 0.5 * math.log(left)
-        elif kind in ("omega", "iov"):
+        elif kind in LEVELS:
             vector[at] = (self._value - natural) / self._theta.natural_slopes(vector)[at, at]
         elif kind == "share":
             if not 0.0 < self._value < 1.0:

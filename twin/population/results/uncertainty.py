@@ -4,7 +4,7 @@ With the objective O (-2 log likelihood), in the vector of `twin.population.thet
 
     R = d2O / 2,      S = sum_i s_i s_i' / 4,      covariance = R^-1, S^-1, or R^-1 S R^-1 (the sandwich),
 
-with what a prior adds to either, R being differences of the gradient. Where R is not positive definite there is no
+i being patients, or where these share effects of sites the sites; with what a prior adds to either, R being differences of the gradient. Where R is not positive definite there is no
 minimum, and no standard error: that is said instead. The condition number is that of the correlation matrix of the
 estimates.
 """
@@ -71,9 +71,9 @@ class Uncertainty:
 
 def uncertainty(objective: Objective, theta: Theta, here: Evaluation) -> Uncertainty:
     """Of the numbers at which the objective is least."""
-    s = 0.5 * here.told
+    s, count = 0.5 * here.told_independently, len(here.independent)
     r = 0.5 * hessian(objective, here)
-    inverse: dict[Kind, Floats | None] = {"R": _inverse(r), "S": _inverse(s) if len(here.score) > theta.size else None}
+    inverse: dict[Kind, Floats | None] = {"R": _inverse(r), "S": _inverse(s) if count > theta.size else None}
     problems = []
     if inverse["R"] is None:
         lowest = float(_standardised(r)[0])
@@ -83,8 +83,9 @@ def uncertainty(objective: Objective, theta: Theta, here: Evaluation) -> Uncerta
             " the data do not tell that number; fix it or simplify the model"
         )
     if inverse["S"] is None:
+        who = "patients" if here.site is None else "sites"
         problems.append(
-            f"S is singular ({len(here.score)} patients for {theta.size} numbers): there are too few patients for it"
+            f"S is singular ({count} {who} for {theta.size} numbers): there are too few {who} for it"
         )
     found: dict[Kind, Floats] = {}
     if (of_r := inverse["R"]) is not None and inverse["S"] is not None:

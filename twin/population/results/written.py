@@ -20,8 +20,8 @@ from twin.arrays import Floats
 from twin.model.measured.error import ErrorSpec
 from twin.model.spec import Model
 from twin.modelfile.reader import parse_model
-from twin.population.theta import Theta
-from twin.population.values import Population
+from twin.population.theta import Theta, effect_names
+from twin.population.values import LEVELS, Level, Population
 
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 
@@ -81,9 +81,10 @@ def _write_parameters(
     model, values = theta.model, population.values(theta.model)
     variance = dict(zip(model.eta_names, np.diag(population.omega).tolist(), strict=True))
     of_occasion = dict(zip(model.iov_names, np.diag(population.omega_iov).tolist(), strict=True))
+    of_site = dict(zip(model.isv_names, np.diag(population.omega_isv).tolist(), strict=True))
     for name, table in content["parameters"].items():
         table.pop("stated", None)
-        own = {key for key in (name, f"omega.{name}", f"iov.{name}") if key in said}
+        own = {key for key in (name, *(f"{level}.{name}" for level in LEVELS)) if key in said}
         if name in said:
             table["value"] = values[name]
             if (error := said[name]) is not None:
@@ -92,6 +93,8 @@ def _write_parameters(
             table["iiv"] = variance[name]
         if name in of_occasion:
             table["iov"] = of_occasion[name]
+        if name in of_site:
+            table["isv"] = of_site[name]
         if own:
             table.pop("assumed", None)
             table["source"] = provenance.fit + ("" if name in said else "; its value was fixed")
@@ -100,8 +103,8 @@ def _write_parameters(
 def _write_correlations(content: dict[str, Any], theta: Theta, population: Population, provenance: Provenance) -> None:
     model, found = theta.model, []
     for old in model.correlations:
-        names = model.eta_names if old.level == "iiv" else model.iov_names
-        omega = population.omega if old.level == "iiv" else population.omega_iov
+        level: Level = "omega" if old.level == "iiv" else "iov" if old.level == "iov" else "isv"
+        names, omega = effect_names(model, level), population.covariance(level)
         i, j = (names.index(name) for name in old.between)
         table: dict[str, Any] = {"between": list(old.between), "covariance": float(omega[i, j])}
         if old.level != "iiv":

@@ -20,6 +20,7 @@ from twin.population.sampling.maximised import Moments, normal_equations, regres
 from twin.population.sampling.means import Means
 from twin.population.search import ANYWHERE, Bounds, State, Told, scores_curvature, search
 from twin.population.theta import Theta
+from twin.population.values import LEVELS
 
 MANY = 6
 """Free covariances from which on two stages come first: those of a block of four effects."""
@@ -47,8 +48,8 @@ def sought(objective: Objective, begin: State, told: Told, within: Bounds = ANYW
 
 def _helps(objective: Objective) -> bool:
     cohort, theta = objective.cohort, objective.cohort.theta
-    covariances = sum(one.kind in ("omega", "iov") and one.i != one.j for one in theta.elements)
-    return covariances >= MANY and cohort.classes == 1 and theta.prior is None
+    covariances = sum(one.kind in LEVELS and one.i != one.j for one in theta.elements)
+    return covariances >= MANY and cohort.classes == 1 and theta.prior is None and theta.model.sites is None
 
 
 def _approached(
@@ -109,4 +110,4 @@ def _after(objective: Objective, means: Means, here: Evaluation) -> Floats:
 
 def _beside(theta: Theta, means: Means) -> list[int]:
     """Places of the numbers that two stages say nothing of."""
-    return [n for n, one in enumerate(theta.elements) if one.kind not in ("omega", "iov") and n not in means.moved]
+    return [n for n, one in enumerate(theta.elements) if one.kind not in LEVELS and n not in means.moved]

@@ -36,7 +36,8 @@ from twin.population.sampling.means import Means
 from twin.population.sampling.posterior import Posterior
 from twin.population.sampling.target import Target
 from twin.population.search import scores_curvature
-from twin.population.theta import FitError, Level, Theta
+from twin.population.theta import FitError, Theta
+from twin.population.values import LEVELS, Level
 from twin.randomness import generator
 
 CHAINS, TRIES = 4, 5
@@ -117,9 +118,8 @@ def inverses(theta: Theta) -> list[Inverse]:
     given = _given(theta)
     known = {} if given is None else {(block.level, block.rows): block for block in given.blocks(theta)}
     found = []
-    levels: tuple[tuple[Level, Floats], ...] = (("omega", theta.start.omega), ("iov", theta.start.omega_iov))
-    for level, start in levels:
-        pattern = theta.pattern if level == "omega" else theta.pattern_iov
+    for level in LEVELS:
+        start, pattern = theta.start.covariance(level), theta.patterns[level]
         for rows in theta.blocks(level):
             if not pattern[np.ix_(rows, rows)].all():
                 raise FitError(

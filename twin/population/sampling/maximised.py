@@ -31,8 +31,8 @@ from twin.population.sampling.means import Means
 from twin.population.sampling.target import Target
 from twin.population.search import bounds
 from twin.population.stencil import H
-from twin.population.theta import Element, Level, Theta
-from twin.population.values import SIZES, Population, resized
+from twin.population.theta import Element, Theta
+from twin.population.values import SIZES, Level, Population, resized
 
 STEP = 1e-3
 """Displacement of a number for the two derivatives of log p(values | draws)."""
@@ -131,11 +131,7 @@ def _of_occasions(away: Floats, means: Means, d: int, width: int) -> tuple[Float
 def covariance(theta: Theta, vector: Floats, level: Level, moment: Floats) -> Floats:
     """Omega of a level by the second moment of its effects; blocks that are not free stay as they are."""
     population = theta.unpack(vector)
-    pattern, found = (
-        (theta.pattern, population.omega.copy())
-        if level == "omega"
-        else (theta.pattern_iov, population.omega_iov.copy())
-    )
+    pattern, found = theta.patterns[level], population.covariance(level).copy()
     holed = False
     for block in theta.blocks(level):
         within = np.ix_(block, block)
@@ -145,9 +141,8 @@ def covariance(theta: Theta, vector: Floats, level: Level, moment: Floats) -> Fl
             holed = True
     if not holed:
         return found
-    begin = replace(population, omega=found) if level == "omega" else replace(population, omega_iov=found)
-    fitted = _fitted(theta, theta.pack(begin), level, moment)
-    return fitted.omega if level == "omega" else fitted.omega_iov
+    begin = population.with_covariances({level: found})
+    return _fitted(theta, theta.pack(begin), level, moment).covariance(level)
 
 
 def _fitted(theta: Theta, vector: Floats, level: Level, moment: Floats) -> Population:
@@ -157,8 +152,7 @@ def _fitted(theta: Theta, vector: Floats, level: Level, moment: Floats) -> Popul
     def misfit(x: Floats) -> tuple[float, Floats]:
         there = vector.copy()
         there[at] = x
-        population = theta.unpack(there)
-        omega = population.omega if level == "omega" else population.omega_iov
+        omega = theta.unpack(there).covariance(level)
         inverse = np.linalg.inv(omega)
         value = float(np.linalg.slogdet(omega)[1] + (inverse * moment).sum())
         slope = inverse - inverse @ moment @ inverse

@@ -38,7 +38,7 @@ from twin.population.sampling.means import Means
 from twin.population.sampling.target import Target
 from twin.population.search import bounds
 from twin.population.theta import FitError, Theta
-from twin.population.values import SIZES, Population, resized
+from twin.population.values import LEVELS, SIZES, Population, resized
 
 WIDE = 4.0
 """Variances of effects begin so many times what the model says."""
@@ -243,7 +243,7 @@ def widened(theta: Theta, vector: Floats) -> Floats:
     """A vector with variances of effects `WIDE` times what they are, where they are free."""
     moved = vector.copy()
     for at, element in enumerate(theta.elements):
-        if element.kind in ("omega", "iov"):
+        if element.kind in LEVELS:
             root = np.sqrt(WIDE)
             moved[at] = moved[at] + np.log(root) if element.i == element.j else moved[at] * root
     return moved

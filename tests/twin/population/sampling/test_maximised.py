@@ -69,7 +69,7 @@ def test_a_block_with_a_zero_within_is_the_one_that_suits_best() -> None:
     assert found[1, 2] == found[2, 1] == 0.0
     # Where it suits best the inverse agrees with the moment wherever it is free.
     slope = np.linalg.inv(found) - np.linalg.inv(found) @ moment @ np.linalg.inv(found)
-    np.testing.assert_allclose(slope[theta.pattern], 0.0, atol=1e-3)
+    np.testing.assert_allclose(slope[theta.patterns["omega"]], 0.0, atol=1e-3)
     held = Theta.of(three_effects(), fixed=("omega.a.b",))
     np.testing.assert_allclose(covariance(held, held.pack(held.start), "omega", moment), held.start.omega, rtol=1e-12)
 
