@@ -121,6 +121,14 @@ class Cohort:
         return len(self.subjects)
 
     @property
+    def above(self) -> Floats:
+        """(D, q) E: which effects of a patient those of its site add to."""
+        columns = self.kernel.model.site_columns
+        found = np.zeros((self.effects, len(columns)))
+        found[list(columns), np.arange(len(columns))] = 1.0
+        return found
+
+    @property
     def unreported(self) -> tuple[str, ...]:
         """Ids of patients who lack characteristics that would widen a twin's prior; here they are the reference's."""
         return tuple(subject.id for subject in self.patients if subject.timeline.widening.any())

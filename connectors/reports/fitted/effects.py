@@ -45,7 +45,7 @@ def histograms(d: Diagnosed) -> list[Markup]:
     """Of every effect, with the density that the population gives it."""
     who = measured_patients(d)
     return [
-        _histogram(d.here.eta[who, k], float(np.sqrt(d.population.omega[k, k])), name)
+        _histogram(d.here.eta[who, k], float(np.sqrt(d.population.alone[k, k])), name)
         for k, name in enumerate(d.cohort.kernel.model.eta_names)
     ] + _of_occasions(d)
 

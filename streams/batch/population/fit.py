@@ -32,7 +32,7 @@ from twin.population.importance.density import Density
 from twin.population.importance.draws import Proposals
 from twin.population.importance.sampled import Sample
 from twin.population.laplace.first_order import FirstOrderObjective
-from twin.population.laplace.methods import objective_of, post_hoc
+from twin.population.laplace.methods import objective_of, post_hoc, usual_objective
 from twin.population.objective import Evaluation, Method
 from twin.population.results import bootstrap as bootstraps
 from twin.population.results import profile as profiling
@@ -237,7 +237,8 @@ def _of_likelihood(
     """What a fit found whose end is told by draws that cover what is known of everybody."""
     cohort, objective = density.cohort, SampledObjective(sample)
     here = objective(state.vector)
-    iwres = objective_of(cohort, "laplace").iwres(here)
+    weighing = objective_of(cohort, "laplace") if cohort.site is None else usual_objective(cohort)
+    iwres = weighing.iwres(here)
     exact = exact_likelihood(density, state.vector, proposals)
     certainty = uncertainty(objective, cohort.theta, here)
     return _found(cohort, method, state, here, certainty, iwres, trace, exact)
@@ -262,7 +263,7 @@ def _found(
         state = replace(state, why=f"as {', '.join(away)} ran away")
     known, members = likeliest(cohort, here)
     eta = (here if patients_at is None else patients_at).eta
-    shrunk = shrinkage(known, population.omega, eta[members], iwres[cohort.of_observations(members)])
+    shrunk = shrinkage(known, population.alone, eta[members], iwres[cohort.of_observations(members)])
     problems = (
         *problems_of(cohort, state, here, population, away),
         *((certainty.problem,) if certainty.problem else ()),

@@ -57,7 +57,7 @@ def _fitted(
     found: dict[int, Floats | None] = {}
     of_other_names = 0
     for replicate in replicates:
-        drawn = drawn_anew(strata, replicate)
+        drawn = drawn_anew(strata, replicate, site=cohort.site)
         objective = objective_of(cohort.drawn(drawn), question.method)
         try:
             state, here = search(objective, State(vector), lambda *_: None, bounds(cohort.theta))

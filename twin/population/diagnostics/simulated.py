@@ -6,7 +6,7 @@ id and a seed alone: nobody's values change with who else is there.
 
 Replicates of one instant are drawn with errors that are independent of one another, also where the model lets them
 correlate; a look for an event is taken to have been made whether or not the event had happened. Of a mixture the class
-of each is drawn too.
+of each is drawn too, and where sites differ the effects that patients of one share.
 """
 
 from __future__ import annotations
@@ -65,12 +65,15 @@ def _of_members(cohort: Cohort, population: Population, seed: int, replicates: i
     outputs = [replace(o, error=e) for o, e in zip(cohort.kernel.model.outputs, population.errors, strict=True)]
     covariance = population.prior(cohort.occasions)[0]
     factor = np.linalg.cholesky(covariance) if cohort.effects else covariance
+    of_sites = _of_sites(cohort, population, seed, replicates)
     found = np.empty((replicates, int(cohort.first[-1])))
     for which in _parts(cohort, replicates):
         rngs = [generator(cohort.subjects[i].key, seed, "simulated values") for i in which]
         z = np.zeros((len(which), replicates, cohort.size))
         for n, rng in enumerate(rngs):
             z[n, :, : cohort.effects] = rng.standard_normal((replicates, cohort.effects)) @ factor.T
+            if cohort.site is not None:
+                z[n, :, : cohort.effects] += of_sites[cohort.site[which[n]]]
         rows, offsets = values.rows(which, z, population.place), cohort.offsets(which)
         for n, (i, rng) in enumerate(zip(which.tolist(), rngs, strict=True)):
             observations = cohort.subjects[i].observations
@@ -84,6 +87,16 @@ def _of_members(cohort: Cohort, population: Population, seed: int, replicates: i
                 drawn = kind_of(output).at_levels(output, read, levels[places].reshape(-1, 1))
                 found[:, cohort.first[i] + places] = drawn.reshape(len(places), replicates).T
     return found
+
+
+def _of_sites(cohort: Cohort, population: Population, seed: int, replicates: int) -> Floats:
+    """What each site adds to the effects of its patients, (n, K, D); a site's stream is called by its first patient."""
+    if cohort.site is None:
+        return np.zeros((0, replicates, cohort.effects))
+    factor, first = np.linalg.cholesky(population.omega_isv), np.unique(cohort.site, return_index=True)[1]
+    rngs = [generator(cohort.subjects[i].key, seed, "simulated site") for i in first]
+    drawn = np.array([rng.standard_normal((replicates, len(factor))) for rng in rngs])
+    return np.asarray(drawn @ factor.T @ cohort.above.T)
 
 
 def _parts(cohort: Cohort, replicates: int) -> Iterator[Integers]:

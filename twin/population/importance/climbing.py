@@ -169,6 +169,7 @@ class SampledObjective:
             np.zeros(count),
             found.prior,
             found.posterior,
+            found.site,
         )
 
 

@@ -16,11 +16,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import special
 
-from twin.arrays import Floats
+from twin.arrays import Floats, Integers
 from twin.model.measured.error import ErrorSpec
 from twin.population.importance.density import LOG_2PI, Density, Read
 from twin.population.importance.draws import Proposals, moments
 from twin.population.mixture.mixing import HARDLY, mixed, together
+from twin.population.sites.integrated import integrated
 from twin.population.stencil import H
 from twin.population.theta import Theta, moved_error
 from twin.population.values import SIZES, Penalty, Population
@@ -42,6 +43,8 @@ class Likelihood:
         mean, square: (N, D) and (N, D, D) of eta: posterior means, and second moments about 0.
         prior: what a prior adds to -2 log L of everybody.
         posterior: (N, classes) how probable each class is given the values; ``None`` without classes.
+        site: (N,) number of each patient's site, where sites differ: ``log`` and ``score`` are then each patient's part
+            in what is of the site, and eta has the site's effect in it.
     """
 
     log: Floats
@@ -52,6 +55,7 @@ class Likelihood:
     square: Floats
     prior: Penalty | None = None
     posterior: Floats | None = None
+    site: Integers | None = None
 
     @property
     def total(self) -> float:
@@ -119,6 +123,8 @@ class Sample:
         d = eta.shape[2]
         log_prior = -0.5 * (np.einsum("nsd,nsd->ns", along, eta) + log_det + d * LOG_2PI)
         terms = log_y + log_prior - self._log_q
+        if (site := self.density.cohort.site) is not None:
+            return self._of_sites(vector, read, terms, eta, site, score=score, paired=paired)
         total = special.logsumexp(terms, axis=1)
         share = np.exp(terms - np.where(np.isfinite(total), total, 0.0)[:, None])
         size = 1.0 / (share.shape[1] * np.maximum((share * share).sum(axis=1), 1e-300))
@@ -132,8 +138,37 @@ class Sample:
             square,
             self.theta.penalty(vector),
         )
-        found = replace(found, score=self._score(vector, population, read, share, found)) if score else found
+        if score:
+            found = replace(found, score=self._score(vector, population, read, share, mean, square))
         return found if self.density.cohort.classes == 1 else self._whatever_class(found, population.shares)
+
+    def _of_sites(
+        self, vector: Floats, read: Read, terms: Floats, eta: Floats, site: Integers, *, score: bool, paired: bool
+    ) -> Likelihood:
+        """The same where sites differ; what is of a site is parted evenly among its patients."""
+        population, cohort = self.theta.unpack(vector), self.density.cohort
+        precision = population.prior(cohort.occasions)[1]
+        joint = integrated(terms, eta, precision, cohort.above, population, site)
+        mean, square = moments(eta, joint.share)
+        found = Likelihood(
+            joint.log,
+            _pair_error(joint.share) if paired else np.full(len(joint.log), np.nan),
+            1.0 / (joint.share.shape[1] * np.maximum((joint.share * joint.share).sum(axis=1), 1e-300)),
+            np.empty((len(joint.log), 0)),
+            mean,
+            square,
+            self.theta.penalty(vector),
+            site=site,
+        )
+        if not score:
+            return found
+        scores = self._score(vector, population, read, joint.share, joint.away, joint.square)
+        precision, count = population.precision_isv, np.bincount(site)
+        for at, change in self.theta.omega_slopes(vector, "isv").items():
+            moved = precision @ change @ precision
+            of_site = 0.5 * (np.einsum("sij,ij->s", joint.of_sites, moved) - float((precision * change).sum()))
+            scores[:, at] += (of_site / count)[site]
+        return replace(found, score=scores)
 
     def _whatever_class(self, members: Likelihood, shares: Floats) -> Likelihood:
         """The likelihood of members as that of patients; draws of other classes err on their own."""
@@ -164,13 +199,16 @@ class Sample:
                 read = read.moved(slopes, by)
         return read
 
-    def _score(self, vector: Floats, population: Population, read: Read, share: Floats, found: Likelihood) -> Floats:
+    def _score(
+        self, vector: Floats, population: Population, read: Read, share: Floats, mean: Floats, square: Floats
+    ) -> Floats:
+        """Of draws with shares (N, S); ``mean`` (N, D) and ``square`` (N, D, D) are those of what the prior is of."""
         score = np.zeros((len(share), self.theta.size))
         occasions = self.density.cohort.occasions
         _, precision, _ = population.prior(occasions)
         effects = self.density.cohort.effects
         for at in self._pieces.placed:
-            score[:, at] = found.mean @ precision @ self.density.cohort.directions[at, :effects]
+            score[:, at] = mean @ precision @ self.density.cohort.directions[at, :effects]
         for at, slopes in self.slopes.items():
             up, down = (self.density.of(read.moved(slopes, side * STEP), population.errors) for side in (1.0, -1.0))
             score[:, at] = _weighed(share, up, down)
@@ -179,7 +217,7 @@ class Sample:
                 self.density.of(read, _resized(population.errors, output, size, side * STEP)) for side in (1.0, -1.0)
             )
             score[:, at] = _weighed(share, up, down)
-        self._omega_score(score, vector, population, found.square)
+        self._omega_score(score, vector, population, square)
         return score
 
     def _omega_score(self, score: Floats, vector: Floats, population: Population, square: Floats) -> None:

@@ -91,13 +91,17 @@ def refuse(cohort: Cohort) -> None:
     """Refuse a model whose effects are not all of patients.
 
     Raises:
-        FitError: effects of occasions, classes, or no effects.
+        FitError: effects of occasions or sites, classes, or no effects.
     """
     model = cohort.kernel.model
-    if model.iov_names or cohort.classes > 1 or not model.eta_names:
-        what = (
-            "effects of occasions" if model.iov_names else "classes that nobody sees" if model.eta_names else "no iiv"
-        )
+    reasons = {
+        "effects of occasions": bool(model.iov_names),
+        "effects of sites": bool(model.isv_names),
+        "classes that nobody sees": cohort.classes > 1,
+        "no iiv": not model.eta_names,
+    }
+    what = next((reason for reason, holds in reasons.items() if holds), None)
+    if what is not None:
         raise FitError(f"{model.id} has {what}; support points are of parameters with iiv, and of nothing else")
 
 

@@ -1,9 +1,9 @@
 """Standard errors and intervals by drawing patients anew (Efron 1979, Ann Stat 7:1), within strata where wanted.
 
 Patients are drawn with replacement, as many of each stratum as there are, so that every replicate has the design of the
-data; each is fitted from the estimates, and what they scatter by is how certain the numbers are. Replicates that do not
-converge are counted, and left out; so are those in which the classes of a mixture changed names, whose numbers are of
-other classes than they are called.
+data; where patients share effects of sites, whole sites are drawn. Each is fitted from the estimates, and what they
+scatter by is how certain the numbers are. Replicates that do not converge are counted, and left out; so are those in
+which the classes of a mixture changed names, whose numbers are of other classes than they are called.
 """
 
 from __future__ import annotations
@@ -51,10 +51,18 @@ class Bootstrap:
         )
 
 
-def drawn_anew(strata: Integers, replicate: int, seed: int = 1) -> Integers:
-    """Patients (N,) of a replicate, sorted, of those in ``strata`` (N,); the same whoever draws them."""
+def drawn_anew(strata: Integers, replicate: int, seed: int = 1, site: Integers | None = None) -> Integers:
+    """Patients (N,) of a replicate, sorted, of those in ``strata`` (N,); the same whoever draws them.
+
+    Of patients in sites (N,) whole sites are drawn, as many as there are; there may be more patients then, or fewer.
+    """
     rng = generator("bootstrap of a population", seed, replicate)
-    found = [rng.choice(members, len(members)) for members in _members(strata)]
+    if site is None:
+        found = [rng.choice(members, len(members)) for members in _members(strata)]
+    else:
+        of_site = strata[np.unique(site, return_index=True)[1]]
+        sites = [rng.choice(members, len(members)) for members in _members(of_site)]
+        found = [np.flatnonzero(site == one) for one in np.concatenate(sites)]
     return np.sort(np.concatenate(found)).astype(np.int64)
 
 
@@ -82,6 +90,12 @@ def strata_of(cohort: Cohort, covariate: str | None) -> Integers:
     if found.max(initial=0) + 1 > count / 2:
         values = found.max() + 1
         raise FitError(f"strata: {covariate!r} has {values} values in {count} patients; name one of few values")
+    if cohort.site is not None:
+        pairs = np.unique(np.stack([cohort.site, found]), axis=1)
+        if pairs.shape[1] > len(np.unique(cohort.site)):
+            raise FitError(
+                f"strata: {covariate!r} differs within a site, and whole sites are drawn; name one that is of sites"
+            )
     return np.asarray(found, dtype=np.int64)
 
 

@@ -4,9 +4,9 @@ With the objective O (-2 log likelihood), in the vector of `twin.population.thet
 
     R = d2O / 2,      S = sum_i s_i s_i' / 4,      covariance = R^-1, S^-1, or R^-1 S R^-1 (the sandwich),
 
-i being patients, or where these share effects of sites the sites; with what a prior adds to either, R being differences of the gradient. Where R is not positive definite there is no
-minimum, and no standard error: that is said instead. The condition number is that of the correlation matrix of the
-estimates.
+i being patients, or where these share effects of sites the sites; with what a prior adds to either, R being differences
+of the gradient. Where R is not positive definite there is no minimum, and no standard error: that is said instead. The
+condition number is that of the correlation matrix of the estimates.
 """
 
 from __future__ import annotations
@@ -84,9 +84,7 @@ def uncertainty(objective: Objective, theta: Theta, here: Evaluation) -> Uncerta
         )
     if inverse["S"] is None:
         who = "patients" if here.site is None else "sites"
-        problems.append(
-            f"S is singular ({count} {who} for {theta.size} numbers): there are too few {who} for it"
-        )
+        problems.append(f"S is singular ({count} {who} for {theta.size} numbers): there are too few {who} for it")
     found: dict[Kind, Floats] = {}
     if (of_r := inverse["R"]) is not None and inverse["S"] is not None:
         found["sandwich"] = np.asarray(of_r @ s @ of_r)

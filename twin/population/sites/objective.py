@@ -61,9 +61,7 @@ class SiteObjective(Objective):
         super().__init__(cohort, method)
         assert cohort.site is not None, "the model has sites"
         self.site = cohort.site
-        columns = cohort.kernel.model.site_columns
-        self.above = np.zeros((cohort.effects, len(columns)))
-        self.above[list(columns), np.arange(len(columns))] = 1.0
+        self.above = cohort.above
 
     def _check(self) -> None:
         try:

@@ -47,7 +47,8 @@ def line() -> Model:
 @functools.cache
 def bolus() -> Model:
     """One compartment and a proportional error; clearance and volume differ, and correlate, between sites."""
-    text = toys.BOLUS.replace("iiv = 0.16\n", "iiv = 0.16\nisv = 0.09\n").replace("iiv = 0.09\n", "iiv = 0.09\nisv = 0.04\n")
+    text = toys.BOLUS.replace("iiv = 0.09\n", "iiv = 0.09\nisv = 0.04\n")
+    text = text.replace("iiv = 0.16\n", "iiv = 0.16\nisv = 0.09\n")
     text += f'[[correlations]]\nbetween = ["CL", "V"]\nlevel = "isv"\ncovariance = 0.02\n{toys.SOURCE}\n'
     return parse_model(text + SITES, "bolus.toml")
 

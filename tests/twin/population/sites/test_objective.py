@@ -1,4 +1,4 @@
-"""The objective with sites is that of a site as one subject, found here densely; its gradient is that of differences."""
+"""The objective with sites is that of a site as one subject, found densely; its gradient is that of differences."""
 
 from __future__ import annotations
 
