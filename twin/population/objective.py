@@ -63,7 +63,8 @@ class Evaluation:
         prior: what a prior adds to the objective.
         posterior: (N, classes) how probable each class is given the values; ``None`` without classes.
         site: (N,) number of each patient's site, where sites differ: then patients of one are not independent, ``ofv``
-            and ``score`` are each patient's part in what is of the site, and eta has the site's effect in it.
+            and ``score`` are each patient's part in what is of the site (of a score the first patient has what is of
+            the site alone), and eta has the site's effect in it.
     """
 
     vector: Floats

@@ -261,10 +261,12 @@ def _near(sample: Sample, vector: Floats) -> Likelihood | None:
 
 
 def _scale(found: Likelihood) -> Floats:
-    """Lower factor (K, K) of the information by squared scores; what says nothing is given the scale 1e-3."""
+    """Lower factor (K, K) of the information by squared scores; of a number that they say next to nothing of a standard
+    error is `LONGEST`."""
     information = found.information
     least = max(1e-6 * float(np.diag(information).max(initial=0.0)), 1e-6)
-    return np.asarray(np.linalg.cholesky(information + least * np.eye(len(information))))
+    known = np.maximum(least, LONGEST**-2 - np.diag(information))
+    return np.asarray(np.linalg.cholesky(information + np.diag(known)))
 
 
 def _possible(found: Likelihood, names: list[str]) -> None:

@@ -21,6 +21,7 @@ from twin.model.measured.error import ErrorSpec
 from twin.population.importance.density import LOG_2PI, Density, Read
 from twin.population.importance.draws import Proposals, moments
 from twin.population.mixture.mixing import HARDLY, mixed, together
+from twin.population.sites.arrow import first_of
 from twin.population.sites.integrated import integrated
 from twin.population.stencil import H
 from twin.population.theta import Theta, moved_error
@@ -43,8 +44,7 @@ class Likelihood:
         mean, square: (N, D) and (N, D, D) of eta: posterior means, and second moments about 0.
         prior: what a prior adds to -2 log L of everybody.
         posterior: (N, classes) how probable each class is given the values; ``None`` without classes.
-        site: (N,) number of each patient's site, where sites differ: ``log`` and ``score`` are then each patient's part
-            in what is of the site, and eta has the site's effect in it.
+        site: (N,) number of each patient's site, where sites differ (`twin.population.objective.Evaluation`).
     """
 
     log: Floats
@@ -145,7 +145,7 @@ class Sample:
     def _of_sites(
         self, vector: Floats, read: Read, terms: Floats, eta: Floats, site: Integers, *, score: bool, paired: bool
     ) -> Likelihood:
-        """The same where sites differ; what is of a site is parted evenly among its patients."""
+        """The same where sites differ."""
         population, cohort = self.theta.unpack(vector), self.density.cohort
         precision = population.prior(cohort.occasions)[1]
         joint = integrated(terms, eta, precision, cohort.above, population, site)
@@ -163,11 +163,11 @@ class Sample:
         if not score:
             return found
         scores = self._score(vector, population, read, joint.share, joint.away, joint.square)
-        precision, count = population.precision_isv, np.bincount(site)
+        precision, first = population.precision_isv, first_of(site)
         for at, change in self.theta.omega_slopes(vector, "isv").items():
             moved = precision @ change @ precision
             of_site = 0.5 * (np.einsum("sij,ij->s", joint.of_sites, moved) - float((precision * change).sum()))
-            scores[:, at] += (of_site / count)[site]
+            scores[first, at] += of_site
         return replace(found, score=scores)
 
     def _whatever_class(self, members: Likelihood, shares: Floats) -> Likelihood:

@@ -66,6 +66,11 @@ class Arrow:
         return self.inverse + away @ self.covariance[self.site] @ away.swapaxes(1, 2)
 
 
+def first_of(site: Integers) -> Integers:
+    """(S,) the first patient of each site."""
+    return np.asarray(np.unique(site, return_index=True)[1], dtype=np.int64)
+
+
 def by_site(of_patients: Floats, site: Integers) -> Floats:
     """Sums (S, ...) over the patients of each site, of (N, ...)."""
     found = np.zeros((int(site.max()) + 1, *of_patients.shape[1:]))

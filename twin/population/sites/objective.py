@@ -33,7 +33,7 @@ from twin.population.objective import (
     log_det_of,
     moved_along,
 )
-from twin.population.sites.arrow import Arrow, by_site
+from twin.population.sites.arrow import Arrow, by_site, first_of
 from twin.population.theta import FitError
 from twin.population.values import Population
 
@@ -177,12 +177,14 @@ class SitePoint(Point):
         of_site = np.einsum("sq,qr,sr->s", b, self.population.precision_isv, b) - remaining
         of_site += self.population.log_det_isv + log_det_of(arrow.schur)
         score = 2.0 * by.u + by.t + np.einsum("nd,ndk->nk", along, moves)
+        # As a row of its own, so that squares of scores tell how sharply a site's numbers are known.
+        score[first_of(self.site)] += 2.0 * above.u + above.t
         return Evaluation(
             vector.copy(),
             own + (of_site / self.size)[self.site],
             psi - newton,
             whole,
-            score + ((2.0 * above.u + above.t) / self.size[:, None])[self.site],
+            score,
             moves,
             settled.copy(),
             np.abs(remaining)[self.site],
