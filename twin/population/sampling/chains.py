@@ -28,6 +28,7 @@ from twin.population.modes import descend, scattered
 from twin.population.objective import Objective, inverse_of
 from twin.population.sampling.means import Means
 from twin.population.sampling.target import Target
+from twin.population.sites.objective import SiteObjective
 from twin.randomness import generator
 
 SELDOM = 8
@@ -62,6 +63,7 @@ class Sweep(NamedTuple):
 
     Attributes:
         eta: (N, P, D) points, in groups of equally many of each chain.
+        away: the same without the effects of sites.
         share: (N, P) of a patient's visits that a point has; of each chain they sum to 1 / C.
         read: what the likelihood reads there.
         log_values, log_prior: (N, P) of values and effects.
@@ -69,6 +71,7 @@ class Sweep(NamedTuple):
     """
 
     eta: Floats
+    away: Floats
     share: Floats
     read: Read
     log_values: Floats
@@ -85,6 +88,9 @@ def believed(objective: Objective, means: Means, vector: Floats, eta: Floats | N
     cohort = objective.cohort
     population = cohort.theta.unpack(vector)
     covariance, precision, _ = population.prior(cohort.occasions)
+    if isinstance(objective, SiteObjective):
+        here = objective(vector) if eta is None else objective.near(vector, eta)
+        return _around(cohort, means, vector, Proposals.around(here.eta, here.covariance, covariance))
     point, everybody = objective.point(population, precision), np.arange(len(cohort), dtype=np.int64)
     if cohort.effects and eta is None:
         starts = scattered(covariance)
@@ -95,7 +101,10 @@ def believed(objective: Objective, means: Means, vector: Floats, eta: Floats | N
     else:
         eta = np.zeros((len(cohort), 0))
     spread = inverse_of(point.looks(everybody, eta).information)
-    around = Proposals.around(eta, spread, covariance)
+    return _around(cohort, means, vector, Proposals.around(eta, spread, covariance))
+
+
+def _around(cohort: Cohort, means: Means, vector: Floats, around: Proposals) -> Believed:
     covariances = around.factor @ around.factor.swapaxes(1, 2)
     steps = tuple((block, _given_the_rest(covariances, block)) for block in _blocks(cohort))
     return Believed(around.mean + means.at(vector), around, steps, around.mean)
@@ -176,7 +185,8 @@ class Chains:
         limits = np.log(chance[:, 1]).reshape(count, chains, self.tries)
         share, last, taken = _visited(weight, limits)
         self.eta = np.take_along_axis(eta.reshape(count, chains, -1, d), last[:, :, None, None], axis=2)[:, :, 0]
-        return Sweep(eta, share.reshape(count, -1), read, log_values, log_prior, (0.0, 0.0)), float(taken)
+        found = Sweep(eta, target.away(eta), share.reshape(count, -1), read, log_values, log_prior, (0.0, 0.0))
+        return found, float(taken)
 
     def _around(self, target: Target, believed: Believed) -> Floats:
         """Means of proposals (N, C tries or 1, D), as effects under the population of each chain."""

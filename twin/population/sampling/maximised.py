@@ -18,7 +18,7 @@ step on log p(values | draws), with what is known before, in which predictions g
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from scipy import optimize
@@ -48,22 +48,28 @@ SINGULAR = 1e-10
 
 @dataclass(frozen=True)
 class Moments:
-    """Of individuals psi: means (N, D), and second moments about 0 (N, D, D)."""
+    """Of individuals psi: means (N, D), and second moments about 0 (N, D, D); without the effects of sites, whose mean
+    second moment (q, q) stands in ``of_sites``."""
 
     mean: Floats
     square: Floats
+    of_sites: Floats | None = None
 
     @classmethod
-    def of(cls, sweep: Sweep, means: Floats) -> Moments:
+    def of(cls, sweep: Sweep, means: Floats, of_sites: Floats | None = None) -> Moments:
         """Of what was visited, with means mu (N, D)."""
-        first, second = moments(sweep.eta, sweep.share)
+        first, second = moments(sweep.away, sweep.share)
         across = first[:, :, None] * means[:, None, :]
         beside = means[:, :, None] * means[:, None, :]
-        return cls(first + means, second + across + across.swapaxes(1, 2) + beside)
+        return cls(first + means, second + across + across.swapaxes(1, 2) + beside, of_sites)
 
     def towards(self, new: Moments, gain: float) -> Moments:
         """A share ``gain`` of the way to others."""
-        return Moments(self.mean + gain * (new.mean - self.mean), self.square + gain * (new.square - self.square))
+        of_sites = None
+        if self.of_sites is not None and new.of_sites is not None:
+            of_sites = self.of_sites + gain * (new.of_sites - self.of_sites)
+        mean, square = self.mean + gain * (new.mean - self.mean), self.square + gain * (new.square - self.square)
+        return Moments(mean, square, of_sites)
 
     def about(self, means: Floats) -> Floats:
         """Second moments (N, D, D) about mu (N, D)."""
@@ -94,7 +100,10 @@ def regressed(means: Means, theta: Theta, vector: Floats, known: Moments, occasi
     if len(iov) and occasions:
         moment, count = _of_occasions(away, means, d, len(iov))
         iov = covariance(theta, found, "iov", _with_prior(theta, "iov", moment, count))
-    return bounds(theta).clip(theta.pack(replace(population, omega=omega, omega_iov=iov)))
+    found_of: dict[Level, Floats] = {"omega": omega, "iov": iov}
+    if known.of_sites is not None:
+        found_of["isv"] = covariance(theta, found, "isv", _with_prior(theta, "isv", known.of_sites, means.sites))
+    return bounds(theta).clip(theta.pack(population.with_covariances(found_of)))
 
 
 def normal_equations(design: Floats, precision: Floats, away: Floats, means: Means) -> tuple[Floats, Floats]:

@@ -51,6 +51,7 @@ class Means:
         self._direct = cohort.directions[:, :d].copy()
         places = [at for at, element in enumerate(theta.elements) if element.kind == "place"]
         self.active = _met(cohort)
+        self.sites = 0 if cohort.site is None else int(cohort.site.max()) + 1
         self._covariates = np.array([subject.timeline.covariates[-1] for subject in cohort.subjects])
         owners: dict[int, list[ParameterSpec]] = {}
         for at in places:

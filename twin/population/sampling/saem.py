@@ -4,8 +4,9 @@
     average   s_k = s_{k-1} + g_k (moments of the draws - s_{k-1})
     maximise  the population that suits s_k                                   (`twin.population.sampling.maximised`)
 
-(Delyon, Lavielle & Moulines 1999, Ann Stat 27:94; Kuhn & Lavielle 2005, Comput Stat Data Anal 49:1020). In the first
-phase g = 1, and the population walks to the maximum and about it; variances begin `WIDE` times what the model says and
+where sites differ their effects are drawn too, given those of their patients, which are about them (Delyon, Lavielle &
+Moulines 1999, Ann Stat 27:94; Kuhn & Lavielle 2005, Comput Stat Data Anal 49:1020). In the first phase
+g = 1, and the population walks to the maximum and about it; variances begin `WIDE` times what the model says and
 may not shrink faster than `COOLING` a step while it cools, so that a poor start is left. It ends where neither the
 complete likelihood nor any number has a trend. Numbers of which single draws say little (typical values that nobody
 differs in) would creep; while there is a trend, a Newton step by the score of the likelihood itself is made now and
@@ -21,7 +22,7 @@ if that is not enough, the second phase is gone through again from there.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -35,10 +36,11 @@ from twin.population.objective import Objective
 from twin.population.sampling.chains import Believed, Chains, Sweep, believed
 from twin.population.sampling.maximised import Moments, regressed, stepped
 from twin.population.sampling.means import Means
+from twin.population.sampling.site_effects import SiteEffects
 from twin.population.sampling.target import Target
 from twin.population.search import bounds
 from twin.population.theta import FitError, Theta
-from twin.population.values import LEVELS, SIZES, Population, resized
+from twin.population.values import LEVELS, SIZES, resized
 
 WIDE = 4.0
 """Variances of effects begin so many times what the model says."""
@@ -182,6 +184,7 @@ class _Run:
         chains = int(np.clip(np.ceil(VISITED / len(cohort)), FEW_CHAINS, MANY_CHAINS))
         eta = np.repeat(self.believed.eta[:, None], chains, axis=1)
         self.chains = Chains(cohort, self.means, eta, max(2, TRIES // chains), seed)
+        self.sites = None if cohort.site is None else SiteEffects(cohort, cohort.site, seed)
         self.moments: Moments | None = None
         self.accepted = (0.0, 0.0)
         self._steps = 0
@@ -194,10 +197,11 @@ class _Run:
         self._steps += 1
         if self._steps <= EARLY or self._steps % SOMETIMES == 0:
             self.believed = believed(self.objective, self.means, before, self.believed.eta)
-        target = Target(self.density, before)
+        about = None if self.sites is None else self.sites.drawn(self.chains.eta, theta.unpack(before))
+        target = Target(self.density, before, None if about is None else about.centres)
         sweep = self.chains.sweep(target, self.believed)
         self.accepted = sweep.accepted
-        new = Moments.of(sweep, self.means.at(before))
+        new = Moments.of(sweep, self.means.at(before), None if about is None else about.square)
         self.moments = new if self.moments is None else self.moments.towards(new, gain)
         after = before + gain * (stepped(target, sweep, self.means, before) - before)
         after = regressed(self.means, theta, after, self.moments, self.density.cohort.occasions)
@@ -256,8 +260,8 @@ def cooled(theta: Theta, before: Floats, after: Floats) -> Floats:
         resized(now, {size: max(getattr(now, size), np.sqrt(COOLING) * getattr(was, size)) for size in SIZES[:2]})
         for was, now in zip(old.errors, new.errors, strict=True)
     )
-    omega, iov = _no_narrower(old.omega, new.omega), _no_narrower(old.omega_iov, new.omega_iov)
-    return theta.pack(Population(new.place, omega, iov, errors))
+    covariances = {level: _no_narrower(old.covariance(level), new.covariance(level)) for level in LEVELS}
+    return theta.pack(replace(new, errors=errors).with_covariances(covariances))
 
 
 def _no_narrower(old: Floats, new: Floats) -> Floats:

@@ -17,9 +17,14 @@ from twin.population.importance.density import LOG_2PI, Density, Read
 
 
 class Target:
-    """The likelihood of effects under the populations of vectors (G, K)."""
+    """The likelihood of effects under the populations of vectors (G, K).
 
-    def __init__(self, density: Density, vectors: Floats) -> None:
+    ``centres`` (N, C, D) are what the effects of each patient are about in each of C chains: those of its site, which
+    are held here; 0 where there are none.
+    """
+
+    def __init__(self, density: Density, vectors: Floats, centres: Floats | None = None) -> None:
+        self.centres = centres
         cohort = density.cohort
         self.density, self.vectors = density, np.atleast_2d(vectors)
         self.populations = tuple(cohort.theta.unpack(vector) for vector in self.vectors)
@@ -51,7 +56,15 @@ class Target:
 
     def log_prior(self, eta: Floats) -> Floats:
         """log p(effects) (N, P) of effects (N, P, D)."""
-        return self._by_group(eta, self._normal)
+        return self._by_group(self.away(eta), self._normal)
+
+    def away(self, eta: Floats) -> Floats:
+        """Effects (N, P, D) of patients alone, without those of sites."""
+        return eta if self.centres is None else eta - self._of_points(eta.shape[1])
+
+    def _of_points(self, points: int) -> Floats:
+        assert self.centres is not None, "sites differ"
+        return np.repeat(self.centres, points // self.centres.shape[1], axis=1)
 
     def _normal(self, g: int, eta: Floats) -> Floats:
         _, precision, log_det = self.populations[g].prior(self.density.cohort.occasions)
@@ -60,7 +73,8 @@ class Target:
 
     def from_prior(self, standard: Floats) -> Floats:
         """Effects (N, P, D) of standard normal draws (N, P, D)."""
-        return self._by_group(standard, lambda g, one: one @ self.factors[g].T)
+        found = self._by_group(standard, lambda g, one: one @ self.factors[g].T)
+        return found if self.centres is None else found + self._of_points(found.shape[1])
 
     def _by_group(self, points: Floats, make: Callable[[int, Floats], Floats]) -> Floats:
         groups = len(self.populations)

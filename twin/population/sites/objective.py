@@ -75,7 +75,7 @@ class SiteObjective(Objective):
     def __call__(self, vector: Floats, last: Evaluation | None = None, *, thorough: bool = False) -> Evaluation:
         cohort = self.cohort
         population = cohort.theta.unpack(vector)
-        covariance, precision, log_det = population.prior(cohort.occasions)
+        covariance, precision, _ = population.prior(cohort.occasions)
         point, count = SitePoint(self, population, precision), len(cohort)
         psi = np.zeros((count, cohort.effects)) if last is None else moved_along(last, vector, covariance)
         b, settled = point.conditional(psi), np.ones(count, dtype=np.bool_)
@@ -85,8 +85,22 @@ class SiteObjective(Objective):
             found = descend(point.given(b), precision, which, starts.reshape(len(which), -1))
             psi, settled = found.eta, found.settled
             b = point.conditional(psi)
-        seen = point.seen(vector, psi, b, log_det, settled)
         limit = EXACT if thorough or last is None else SETTLED
+        return self._settled(point, vector, psi, b, settled, limit)
+
+    def near(self, vector: Floats, psi: Floats) -> Evaluation:
+        """Evaluate at a vector (K,) whose modes are searched from psi (N, D)."""
+        population = self.cohort.theta.unpack(vector)
+        point = SitePoint(self, population, population.prior(self.cohort.occasions)[1])
+        settled = np.ones(len(psi), dtype=np.bool_)
+        return self._settled(point, vector, psi, point.conditional(psi), settled, SETTLED)
+
+    def _settled(
+        self, point: SitePoint, vector: Floats, psi: Floats, b: Floats, settled: NDArray[np.bool_], limit: float
+    ) -> Evaluation:
+        """The evaluation where no more than ``limit`` remains to the modes, going on from psi (N, D) and b (S, q)."""
+        precision, log_det = point.precision, point.population.prior(self.cohort.occasions)[2]
+        seen = point.seen(vector, psi, b, log_det, settled)
         for _ in range(MOST_ROUNDS):
             if (seen.remaining <= limit).all():
                 break

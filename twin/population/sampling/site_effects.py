@@ -1,0 +1,52 @@
+"""Effects of sites, drawn given those of their patients: conjugate, so that nothing is proposed.
+
+    b | psi ~ N(V E'P sum_i psi_i, V),      V = (P_b + n E'PE)^-1,
+
+with psi = eta + E b, eta ~ N(0, P^-1) of the n patients of a site and b ~ N(0, P_b^-1) (`twin.population.sites.arrow`).
+Each site has a stream of random numbers of its own, which is called by its first patient.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from twin.arrays import Floats, Integers
+from twin.population.cohort import Cohort
+from twin.population.sites.arrow import by_site, first_of
+from twin.population.values import Population
+from twin.randomness import generator
+
+
+class Drawn(NamedTuple):
+    """What was drawn of C chains.
+
+    Attributes:
+        centres: (N, C, D) E b of each patient's site.
+        square: (q, q) what is expected of b b', mean over sites and chains.
+    """
+
+    centres: Floats
+    square: Floats
+
+
+class SiteEffects:
+    """Effects of the sites (N,) of a cohort's patients."""
+
+    def __init__(self, cohort: Cohort, site: Integers, seed: int) -> None:
+        self._site, self._above, self._occasions = site, cohort.above, cohort.occasions
+        self._size = np.bincount(site)
+        self._streams = [generator(cohort.subjects[i].key, seed, "site") for i in first_of(site)]
+
+    def drawn(self, psi: Floats, population: Population) -> Drawn:
+        """Given effects psi (N, C, D) of patients and sites together."""
+        reach = population.prior(self._occasions)[1] @ self._above
+        inside = population.precision_isv + self._size[:, None, None] * (self._above.T @ reach)
+        covariance = np.linalg.inv(inside)
+        mean = np.einsum("sqr,scr->scq", covariance, by_site(psi @ reach, self._site))
+        factor = np.linalg.cholesky(covariance)
+        standard = np.stack([rng.standard_normal(mean.shape[1:]) for rng in self._streams])
+        b = mean + np.einsum("sqr,scr->scq", factor, standard)
+        square = covariance.mean(axis=0) + np.einsum("scq,scr->qr", mean, mean) / (mean.shape[0] * mean.shape[1])
+        return Drawn(b[self._site] @ self._above.T, np.asarray(square))
