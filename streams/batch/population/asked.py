@@ -63,8 +63,6 @@ class Asked:
                 f"--method {method} does not go with [mixture]; fit by imp, which ends at the exact likelihood, or by"
                 " focei, foce, fo or laplace"
             )
-        if cohort.site is not None and method == "bayes":
-            raise FitError("--method bayes does not go with [sites]; fit by saem, imp, focei or foce")
         if method == "bayes":
             refuse(cohort)
         if method not in DRAWING:

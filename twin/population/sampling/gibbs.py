@@ -2,6 +2,7 @@
 
 A step of each chain draws, one given the others,
 
+    effects of sites           b ~ N(mean of patients, shrunk), where sites differ,
     effects                    as `twin.population.sampling.chains` does,
     typical values and
     coefficients in means      theta ~ N(regression of individuals, (sum A' P A)^-1), individuals held,
@@ -19,7 +20,7 @@ and so do all typical values and coefficients together once a step: if effects s
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -34,6 +35,7 @@ from twin.population.sampling.chains import Chains, believed, target_log
 from twin.population.sampling.maximised import normal_equations
 from twin.population.sampling.means import Means
 from twin.population.sampling.posterior import Posterior
+from twin.population.sampling.site_effects import Drawn, SiteEffects
 from twin.population.sampling.target import Target
 from twin.population.search import scores_curvature
 from twin.population.theta import FitError, Theta
@@ -157,6 +159,8 @@ class _Run:
         self._walking = [*self.means.apart, *walking]
         self._length = {at: 0.5 * float(spread[at] @ spread[at]) ** 0.5 for at in self._walking}
         self._steps = 0
+        self.sites = None if cohort.site is None else SiteEffects(cohort, cohort.site, seed)
+        self._about: Drawn | None = None
         self._with_prior = _with_prior(cohort.theta)
 
     def look_again(self) -> None:
@@ -168,7 +172,10 @@ class _Run:
     def step(self, *, tune: bool) -> float:
         """One step of all chains; their mean log p(values, effects)."""
         self._steps += 1
-        sweep = self.chains.sweep(Target(self.density, self.vectors), self.believed, tune=tune)
+        if self.sites is not None:
+            populations = [self.theta.unpack(vector) for vector in self.vectors]
+            self._about = self.sites.of_each(self.chains.eta, populations)
+        sweep = self.chains.sweep(self._target(self.vectors), self.believed, tune=tune)
         log = sweep.log_values + sweep.log_prior
         self._draw_means()
         self._move_together(tune)
@@ -182,7 +189,7 @@ class _Run:
         moved, after = list(self.means.moved), self.vectors.copy()
         occasions = self.density.cohort.occasions
         for c, vector in enumerate(self.vectors):
-            after[c] = mean_drawn(self.means, self.theta, vector, self.chains.eta[:, c], occasions, self.rng[c])
+            after[c] = mean_drawn(self.means, self.theta, vector, self._away(c), occasions, self.rng[c])
             if self._with_prior & set(moved):
                 change = self._log_prior(after[c], moved) - self._log_prior(vector, moved)
                 if not np.log(self.rng[c].random()) < change:
@@ -199,7 +206,7 @@ class _Run:
         there = self.vectors.copy()
         there[:, moved] += steps
         eta = self.chains.eta + np.einsum("ndj,cj->ncd", np.nan_to_num(self._along[:, :, moved]), steps)
-        change = (target_log(Target(self.density, there), eta) - self._log_here()).sum(axis=0)
+        change = (target_log(self._target(there), eta) - self._log_here()).sum(axis=0)
         if self._with_prior & set(moved):
             pairs = zip(there, self.vectors, strict=True)
             change += [self._log_prior(new, moved) - self._log_prior(old, moved) for new, old in pairs]
@@ -212,8 +219,9 @@ class _Run:
 
     def _draw_omega(self) -> None:
         for c, vector in enumerate(self.vectors):
+            of_sites = None if self._about is None else self._about.b[:, c]
             self.vectors[c] = omega_drawn(
-                self.inverses, self.means, self.theta, vector, self.chains.eta[:, c], self.rng[c]
+                self.inverses, self.means, self.theta, vector, self._away(c), self.rng[c], of_sites
             )
 
     def _walk(self, tune: bool) -> None:
@@ -226,7 +234,7 @@ class _Run:
             moved[:, at] += steps
             if at in self.means.apart:
                 eta = self.chains.eta + steps[:, None] * np.nan_to_num(self._along[:, None, :, at])
-                change = (target_log(Target(self.density, moved), eta) - self._log_here()).sum(axis=0)
+                change = (target_log(self._target(moved), eta) - self._log_here()).sum(axis=0)
             else:
                 eta, read = self.chains.eta, self._read_here()
                 now, then = (Target(self.density, one).log_values(read) for one in (self.vectors, moved))
@@ -242,7 +250,16 @@ class _Run:
                 self._length[at] *= float(np.exp(self._steps**-0.5 * (taken.mean() - WANTED)))
 
     def _log_here(self) -> Floats:
-        return target_log(Target(self.density, self.vectors), self.chains.eta)
+        return target_log(self._target(self.vectors), self.chains.eta)
+
+    def _target(self, vectors: Floats) -> Target:
+        """Of the chains' populations, with the effects of sites as they were drawn last."""
+        return Target(self.density, vectors, None if self._about is None else self._about.centres)
+
+    def _away(self, chain: int) -> Floats:
+        """Effects (N, D) of a chain without those of sites."""
+        eta = self.chains.eta[:, chain]
+        return eta if self._about is None else eta - self._about.centres[:, chain]
 
     def _read_here(self) -> Read:
         return Target(self.density, self.vectors).read(self.chains.eta)
@@ -281,22 +298,29 @@ def _misfit(away: Floats, precision: Floats, means: Means) -> float:
 
 
 def omega_drawn(
-    inverses: list[Inverse], means: Means, theta: Theta, vector: Floats, eta: Floats, rng: np.random.Generator
+    inverses: list[Inverse],
+    means: Means,
+    theta: Theta,
+    vector: Floats,
+    eta: Floats,
+    rng: np.random.Generator,
+    of_sites: Floats | None = None,
 ) -> Floats:
-    """A vector (K,) with blocks of Omega drawn anew, of effects (N, D)."""
+    """A vector (K,) with blocks of Omega drawn anew, of effects (N, D), and of those (n, q) of sites."""
     population = theta.unpack(vector)
-    own = len(population.omega)
-    omega, iov = population.omega.copy(), population.omega_iov.copy()
-    for one in inverses:
-        if one.level == "omega":
-            of = eta[:, list(one.rows)]
-            omega[np.ix_(one.rows, one.rows)] = inverse_wishart(one.scale + of.T @ of, one.degrees + len(of), rng)
-            continue
-        width = len(iov)
+    own, width = len(population.omega), len(population.omega_iov)
+    effects = {"omega": eta[:, :own]}
+    if width:
         parts = [eta[means.active[:, b], b : b + width] for b in range(own, eta.shape[1], width)]
-        of = np.concatenate(parts)[:, list(one.rows)]
-        iov[np.ix_(one.rows, one.rows)] = inverse_wishart(one.scale + of.T @ of, one.degrees + len(of), rng)
-    return theta.pack(replace(population, omega=omega, omega_iov=iov))
+        effects["iov"] = np.concatenate(parts)
+    if of_sites is not None:
+        effects["isv"] = of_sites
+    found = {level: population.covariance(level).copy() for level in LEVELS}
+    for one in inverses:
+        of = effects[one.level][:, list(one.rows)]
+        drawn = inverse_wishart(one.scale + of.T @ of, one.degrees + len(of), rng)
+        found[one.level][np.ix_(one.rows, one.rows)] = drawn
+    return theta.pack(population.with_covariances(found))
 
 
 def inverse_wishart(scale: Floats, degrees: float, rng: np.random.Generator) -> Floats:

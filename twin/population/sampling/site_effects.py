@@ -8,6 +8,7 @@ Each site has a stream of random numbers of its own, which is called by its firs
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -23,10 +24,12 @@ class Drawn(NamedTuple):
     """What was drawn of C chains.
 
     Attributes:
+        b: (n, C, q) effects of each site.
         centres: (N, C, D) E b of each patient's site.
         square: (q, q) what is expected of b b', mean over sites and chains.
     """
 
+    b: Floats
     centres: Floats
     square: Floats
 
@@ -39,6 +42,14 @@ class SiteEffects:
         self._size = np.bincount(site)
         self._streams = [generator(cohort.subjects[i].key, seed, "site") for i in first_of(site)]
 
+    def of_each(self, psi: Floats, populations: Sequence[Population]) -> Drawn:
+        """Given effects psi (N, C, D), of chains that have a population each; ``square`` is the mean of all."""
+        parts = [self.drawn(psi[:, c : c + 1], one) for c, one in enumerate(populations)]
+        b, centres = (
+            np.concatenate(each, axis=1) for each in zip(*((one.b, one.centres) for one in parts), strict=True)
+        )
+        return Drawn(b, centres, np.asarray(np.mean([one.square for one in parts], axis=0)))
+
     def drawn(self, psi: Floats, population: Population) -> Drawn:
         """Given effects psi (N, C, D) of patients and sites together."""
         reach = population.prior(self._occasions)[1] @ self._above
@@ -49,4 +60,4 @@ class SiteEffects:
         standard = np.stack([rng.standard_normal(mean.shape[1:]) for rng in self._streams])
         b = mean + np.einsum("sqr,scr->scq", factor, standard)
         square = covariance.mean(axis=0) + np.einsum("scq,scr->qr", mean, mean) / (mean.shape[0] * mean.shape[1])
-        return Drawn(b[self._site] @ self._above.T, np.asarray(square))
+        return Drawn(b, b[self._site] @ self._above.T, np.asarray(square))
