@@ -140,12 +140,14 @@ def _simulate_some(
 
 
 def _simulated(model: Model, planned: Planned, number: int, seed: int) -> SimulatedPatient:
+    from twin.arrays import storable
     from twin.filter.belief import prior
     from twin.kernel.kernel import compile_model
     from twin.solver.step_control import step_sizes_for
     from twin.study.prediction import Predictor
     from twin.study.simulation import planned_timeline
     from twin.study.simulation import simulate as simulate_one
+    from twin.study.site_effects import shared_effects
     from twin.timeline.covariates import widened
 
     kernel = compile_model(model)
@@ -153,7 +155,11 @@ def _simulated(model: Model, planned: Planned, number: int, seed: int) -> Simula
     of_class, known = _classified(model, plan, key)
     treated = planned_timeline(Predictor(kernel, key), known)
     predictor = Predictor(kernel, key, step_sizes_for(kernel, treated.delivered))
-    eta = prior(widened(model, treated.widening), 1, key).eta[0]
+    covariates = dict(zip((c.name for c in model.covariates), treated.covariates[0].tolist(), strict=True))
+    shared = shared_effects(model, covariates, seed)
+    within = model if shared is None else replace(model, omega=model.omega_iiv)
+    eta = prior(widened(within, treated.widening), 1, key).eta[0]
+    eta = eta if shared is None else storable(eta + shared)
     timeline = simulate_one(predictor, eta, known)
     unit = UNIT_MS[model.time_unit]
     rows: list[tuple[int, int, Row]] = [

@@ -73,6 +73,11 @@ def _version(
     coefficients: Mapping[str, float] = MappingProxyType({}),
     factors: Mapping[str, float] = MappingProxyType({}),
 ) -> Model:
+    if published.sites is not None:
+        raise ValueError(
+            f"{published.id}: has effects of sites ([sites]), and what is learnt does not tell sites from patients; fit"
+            " with 'dosetwin fit', or add isv to iiv and leave isv and [sites] out"
+        )
     content = content_of(published.text, published.id)
     content["id"] = name
     content["note"] = "\n\n".join(

@@ -23,6 +23,7 @@ from twin.events import Covariate, DoseGiven, InputEvent, PumpDelivery, Quantity
 from twin.model.spec import CovariateSpec, MixtureSpec, Model, OutputSpec, RegimenSpec, Route
 from twin.model.typical import typical_values
 from twin.observation.kinds import kind_of
+from twin.study.site_effects import effects_of
 
 if TYPE_CHECKING:
     from connectors.feeds.ward.solved import Solved
@@ -266,9 +267,9 @@ def draw_patient(
     if not model.regimens and not {each.drug for each in model.inputs if each.enters_nothing} >= set(model.drugs):
         raise ValueError(f"model {model.id} has no [[regimens]], so nobody knows how to treat a patient of it")
     rng = np.random.default_rng([seed, index, PERSON])
-    draws = np.linalg.cholesky(model.omega) @ rng.standard_normal(len(model.eta_names))
-    eta = {name: float(value) for name, value in zip(model.eta_names, draws, strict=True)}
+    standard = rng.standard_normal(len(model.eta_names))
     covariates = {c.name: _covariate(c, model.mixture, rng) for c in model.covariates}
+    eta = effects_of(model, standard, covariates, seed)
     discharged = admitted + round(days * DAY_MS)
     orders = orders_of(model, covariates, admitted, discharged)
     turn = ROTA[(index + index // len(ROTA)) % len(ROTA)]  # shifts each round, so that every model meets every scenario

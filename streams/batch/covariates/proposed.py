@@ -28,7 +28,7 @@ from twin.population.importance.density import Density
 from twin.population.importance.draws import even_draws
 from twin.population.importance.sampled import Sample
 from twin.population.results.comparison import SE_APART, chi_squared_tail
-from twin.population.theta import Theta
+from twin.population.theta import FitError, Theta
 
 DRAWS = 1000
 """Of each patient, that trees learn from."""
@@ -87,8 +87,13 @@ def stood(
     """Fit a model that has these relations, from where the one before it ended.
 
     Raises:
-        FitError: it cannot be fitted.
+        FitError: it cannot be fitted, or its effects are not of patients alone.
     """
+    if model.sites is not None:
+        raise FitError(
+            f"{model.id} has effects of sites ([sites]), which trees and networks would take for those of patients;"
+            " search stepwise, or by frem"
+        )
     theta = Theta.of(model, asked.fixed)
     if before is not None:
         numbers = {name: value for name, value in before.numbers.items() if name in theta.names}

@@ -18,6 +18,7 @@ from streams.batch.virtual.treatment import Treatment, planned_courses, treated_
 from twin.arrays import Floats
 from twin.clock import DAY_MS, HOUR_MS, UNIT_MS
 from twin.model.spec import Model
+from twin.study.site_effects import moved_to_site
 from twin.trial.course import TrueCourse
 from twin.virtual.people import characteristics
 from twin.virtual.plan import FIXED, Arm, Dropout
@@ -81,6 +82,8 @@ def _patient(study: Study, arm: Arm, trial: int, number: int) -> WardPatient:
     rng = np.random.default_rng([plan.seed, index, PEOPLE])
     person = characteristics(model, drawn.covariates, plan.draws, study.people, rng)
     eta, shifts = dict(drawn.eta), study.shifts(trial).of(model)
+    if model.sites is not None:
+        eta = moved_to_site(model, eta, drawn.covariates, person, (drawn.seed, f"{plan.seed} {trial}"))
     has_own = {spec.name: spec.iiv for spec in believed_model(study, arm).parameters}
     for name, shift in shifts.items():
         eta[name] = shift + (eta[name] if has_own[name] is not None else 0.0)

@@ -88,11 +88,15 @@ def message_of(patient_id: str, model: Model, believed: InitialEffects | None) -
     """What a twin by ``model`` says, which believes this of its patient.
 
     Raises:
-        NoMessage: nothing was measured yet, nothing varies in the model, or effects drifted and the particles have left
-            the past behind.
+        NoMessage: nothing was measured yet, nothing varies in the model, sites differ in it, or effects drifted and the
+            particles have left the past behind.
     """
     if not model.eta_names:
         raise NoMessage(f"{model.id}: no parameter has iiv, so there is no population to learn")
+    if model.sites is not None:
+        raise NoMessage(
+            f"{model.id}: has effects of sites ([sites]), which a message does not tell from those of patients"
+        )
     if believed is None or not believed.observations:
         drifts = f", or effects have drifted beyond the lag of {model.id}" if model.drift is not None else ""
         raise NoMessage(f"patient {patient_id}: no value was measured yet{drifts}")

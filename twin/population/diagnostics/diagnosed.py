@@ -43,7 +43,8 @@ class Diagnosed:
         method: by which modes and their objective were found.
         here: modes, objective and score of every patient.
         npde: (T,), NaN for what is awaited.
-        influence: ``None`` where the curvature is not that of a minimum.
+        influence: ``None`` where the curvature is not that of a minimum; where sites differ, of each patient's whole
+            site.
         checks: predictive checks; ``stratified`` names the covariate that makes groups, empty where none does.
         replicates: simulations of every patient that NPDE and checks rest on, from ``seed``.
     """
@@ -147,4 +148,5 @@ def _influence(objective: Objective, here: Evaluation) -> Influence | None:
     curvature = 0.5 * hessian(objective, here)
     if not np.isfinite(curvature).all() or np.linalg.eigvalsh(curvature)[0] <= 0.0:
         return None
-    return influence(here.score, np.asarray(np.linalg.inv(curvature)))
+    found = influence(here.independent, np.asarray(np.linalg.inv(curvature)))
+    return found if here.site is None else Influence(found.distance[here.site], found.shift[here.site])

@@ -5,8 +5,8 @@ from __future__ import annotations
 from twin.population.cohort import Cohort
 from twin.population.laplace.first_order import FirstOrderObjective
 from twin.population.laplace.laplace import LaplaceObjective
+from twin.population.laplace.site_objective import SiteObjective
 from twin.population.objective import Evaluation, Method, Objective
-from twin.population.sites.objective import SiteObjective
 from twin.population.theta import FitError
 
 

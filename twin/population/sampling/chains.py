@@ -24,11 +24,11 @@ from twin.arrays import Floats
 from twin.population.cohort import Cohort
 from twin.population.importance.density import Read
 from twin.population.importance.draws import DF, Proposals
+from twin.population.laplace.site_objective import SiteObjective
 from twin.population.modes import descend, scattered
 from twin.population.objective import Objective, inverse_of
 from twin.population.sampling.means import Means
 from twin.population.sampling.target import Target
-from twin.population.sites.objective import SiteObjective
 from twin.randomness import generator
 
 SELDOM = 8

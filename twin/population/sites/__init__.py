@@ -1,6 +1,6 @@
-"""Sites whose patients are alike, a level above the patient.
+"""Sites whose patients are alike, a level above the patient: who is of which, and the algebra of one with its patients.
 
-In come patients of whom a characteristic tells the site, and the covariance of the effects that patients of a site
-share. Out go the objective of first-order conditional estimation over the joint effects of each site and its patients,
-and the likelihood itself with the sites' effects integrated over.
+In come patients of whom a characteristic tells the site. Out go numbers of sites, and the matrix that the effects of a
+site and of its patients make together (`arrow.Arrow`), which the objective (`twin.population.laplace.site_objective`),
+the likelihood by draws (`twin.population.importance.site_integral`) and samplers share.
 """

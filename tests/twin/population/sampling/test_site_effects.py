@@ -7,12 +7,12 @@ import pytest
 
 from tests.twin.population.sites import clinics
 from twin.population.importance.density import Density
+from twin.population.laplace.site_objective import SiteObjective
 from twin.population.sampling import saem
 from twin.population.sampling.gibbs import sampled
 from twin.population.sampling.saem import settle
 from twin.population.sampling.site_effects import SiteEffects
 from twin.population.search import State, scores_curvature, search
-from twin.population.sites.objective import SiteObjective
 from twin.population.values import Population
 
 MANY = tuple(1 + i // 3 for i in range(24))

@@ -59,6 +59,9 @@ def test_whole_sites_are_drawn_and_one_that_is_drawn_again_is_another() -> None:
         assert len(np.unique(drawn.site)) == 4
 
 
-def test_strata_of_whole_sites_may_not_part_one() -> None:
+def test_strata_may_be_sites_and_may_not_part_one() -> None:
     cohort = clinics.of_line(clinics.line_values())
     assert strata_of(cohort, "SITE").max() == 2
+    cohort.site = np.zeros(len(cohort), dtype=np.int64)
+    with pytest.raises(FitError, match="strata: 'SITE' differs within a site, and whole sites are drawn"):
+        strata_of(cohort, "SITE")

@@ -8,8 +8,8 @@ from scipy import optimize, stats
 
 from tests.twin.population.sites import clinics
 from twin.arrays import Floats
+from twin.population.laplace.site_objective import SiteObjective
 from twin.population.objective import Method
-from twin.population.sites.objective import SiteObjective
 from twin.population.theta import FitError
 
 LOG_2PI = np.log(2.0 * np.pi)

@@ -11,7 +11,7 @@ from twin.population.importance.climbing import exact_likelihood, proposals_at
 from twin.population.importance.density import Density
 from twin.population.importance.draws import even_draws
 from twin.population.importance.sampled import Sample
-from twin.population.sites.objective import SiteObjective
+from twin.population.laplace.site_objective import SiteObjective
 
 
 def sample(cohort: Cohort, count: int = 400) -> Sample:
