@@ -148,6 +148,11 @@ class _Stream:
             )
         for prior in of(self.records, "PRIOR"):
             source.lose(prior.line, "what $PRIOR knows of the parameters is not carried; give it to a fit with --prior")
+        for level in of(self.records, "LEVEL"):
+            source.lose(
+                level.line,
+                "effects of sites ($LEVEL) are taken for those of each patient; write isv and [sites] instead",
+            )
         for (i, j), covariance in omega.covariances.items():
             if i not in omega.same_as:
                 source.covariances[f"ETA_{i}", f"ETA_{j}"] = covariance

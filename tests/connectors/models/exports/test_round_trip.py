@@ -14,6 +14,7 @@ from connectors.models.exports import mrgsolve, nonmem
 from connectors.models.exports.parts import ExportError, plain_states
 from tests.twin import toys
 from tests.twin.population.mixture.mixtures import eliminated
+from tests.twin.population.sites.clinics import bolus
 from twin.model.formula import evaluate, is_input
 from twin.model.spec import Model
 from twin.model.typical import typical_values
@@ -97,6 +98,18 @@ def test_classes_of_patients_come_back_with_their_shares() -> None:
         assert clearances[0] == pytest.approx(clearances[1])
     _, lost = mrgsolve.write(model)
     assert lost == ["shares of classes: SORT has to be given with each patient, which says the class"]
+
+
+def test_effects_of_sites_stand_above_those_of_patients() -> None:
+    model = bolus()
+    stream, lost = nonmem.write(model)
+    assert "  CL = THETA(1)*EXP(ETA(1) + ETA(3))\n" in stream
+    assert "$OMEGA 0.16 ; CL\n$OMEGA 0.09 ; V\n$OMEGA BLOCK(2)\n  0.09 ; CL, sites\n  0.02 0.04 ; V, sites\n" in stream
+    assert "\n$LEVEL SITE=(3[1],4[2])\n" in stream
+    assert lost == ["sites: patients of one SITE have to follow one another in the data ($LEVEL)"]
+    specification, lost = mrgsolve.write(model)
+    assert "@labels ETA_CL ETA_V\n0.25\n0.02 0.13\n" in specification
+    assert lost == ["who is of one site: effects of CL, V are those of patients alone"]
 
 
 def test_what_another_program_cannot_say_is_refused_by_name() -> None:

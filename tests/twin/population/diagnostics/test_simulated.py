@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from tests.twin.population.diagnostics import cohorts
+from tests.twin.population.sites import clinics
 from twin.population.diagnostics.simulated import simulated
 
 
@@ -35,3 +37,18 @@ def test_categories_come_as_often_as_the_model_says() -> None:
     graded = np.array([o.output == 1 for subject in cohort.subjects for o in subject.observations])
     assert set(np.unique(found[:, graded])) == {0.0, 1.0}
     assert (found[:, ~graded] > 0).mean() > 0.99
+
+
+def test_patients_of_one_site_are_alike_in_what_is_drawn() -> None:
+    cohort = clinics.of_line(clinics.line_values())
+    population = cohort.theta.unpack(cohort.theta.pack(cohort.theta.start))
+    drawn = simulated(cohort, population, 1, 4000)
+    # The slope of each patient, about: over the last hour but its share of error.
+    slope = (drawn[:, 3::4] - drawn[:, 0::4]) / clinics.TIMES[-1]
+    found = np.cov(slope.T)
+    one, other, alone = 0, 2, 3
+    assert clinics.CLINICS[one] == clinics.CLINICS[other] != clinics.CLINICS[alone]
+    assert found[one, other] == pytest.approx(clinics.ABOVE, abs=0.03)
+    assert abs(found[one, alone]) < 0.03
+    own = clinics.OMEGA[1, 1] + clinics.ABOVE + 2.0 * (clinics.SD / clinics.TIMES[-1]) ** 2
+    assert found[alone, alone] == pytest.approx(own, rel=0.1)

@@ -53,6 +53,12 @@ def bolus() -> Model:
     return parse_model(text + SITES, "bolus.toml")
 
 
+@functools.cache
+def apart() -> Model:
+    """The same as if patients of one clinic were no more alike than others."""
+    return parse_model(toys.BOLUS + SITES.split("[sites]")[0], "apart.toml")
+
+
 def line_values(clinics: tuple[int, ...] = CLINICS, seed: int = 3) -> Floats:
     """Values (N, 4) of `line` at `TIMES`."""
     rng = np.random.default_rng(seed)
