@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from streams.batch.arguments import LeftOut, cases_in, reading
 from streams.batch.simulation import SimulatedPatient, _dose_rows, simulate, simulation_table
 from tests.twin import toys
 from tests.twin.population.mixture.mixtures import treated
+from tests.twin.population.sites import clinics
 from twin.events import DoseGiven, Quantity
 from twin.model.spec import Model
 from twin.modelfile.library import load_model
+from twin.study.site_effects import shared_effects
 
 MODEL = toys.absorption()
 
@@ -89,3 +93,19 @@ def test_columns_that_nobody_needs_are_left_out_and_those_of_covariates_come_las
     assert list(table)[:4] == ["ID", "TIME", "EVID", "AMT"]
     assert "SS" not in table
     assert list(table)[-5:] == ["WT", *(f"ETA_{name}" for name in MODEL.eta_names)]
+
+
+def test_patients_of_one_site_share_its_effects(tmp_path: Path) -> None:
+    sites, model = (1, 1, 2, 0), clinics.bolus()
+    rows = [f"{i},0,1,100,.,{site}\n{i},2,0,.,1,{site}" for i, site in enumerate(sites, start=1)]
+    (tmp_path / "sites.toml").write_text(model.text)
+    files = [tmp_path / "design.csv"]
+    files[0].write_text("ID,TIME,EVID,AMT,DV,SITE\n" + "\n".join(rows) + "\n")
+    how = reading(str(tmp_path / "sites.toml"), "", None, files)
+    found = simulate(model, cases_in(files, how, LeftOut()), 320, 1, 0, pytest.fail)
+    eta = np.array([one.eta for one in found]).reshape(80, len(sites), 2)
+    for n, site in enumerate(sites):
+        shared = shared_effects(model, {"SITE": float(site)}, 1)
+        omega = model.omega if shared is None else model.omega_iiv
+        np.testing.assert_allclose(eta[:, n].mean(axis=0), np.zeros(2) if shared is None else shared, atol=0.15)
+        np.testing.assert_allclose(np.diag(np.cov(eta[:, n].T)), np.diag(omega), rtol=0.5)

@@ -57,7 +57,7 @@ class SiteObjective(Objective):
 
     def __init__(self, cohort: Cohort, method: Method) -> None:
         if method not in ("focei", "foce"):
-            raise FitError(f"method {method} does not go with [sites]; fit by focei or foce")
+            raise FitError(f"method {method} does not go with [sites]; fit by focei, foce, imp, saem or bayes")
         super().__init__(cohort, method)
         assert cohort.site is not None, "the model has sites"
         self.site = cohort.site

@@ -16,6 +16,7 @@ from streams.batch.population.search_file import keep
 from streams.cli import app
 from tests.twin import toys
 from tests.twin.population.mixture.mixtures import concentrations, eliminated
+from tests.twin.population.sites import clinics
 from tests.twin.population.test_subjects import beginning_by_x
 from twin.modelfile.library import load_model
 from twin.modelfile.reader import parse_model
@@ -140,6 +141,40 @@ def test_a_mixture_is_refused_by_methods_that_cannot_follow_it(
     result = fit(tmp_path, "--model", str(classified[0] / "two.toml"), "--method", method)
     assert result.exit_code == 2
     assert f"--method {method} does not go with [mixture]; fit by imp" in result.stderr
+    assert not (tmp_path / "out").exists()
+
+
+WARDS = tuple(1 + i // 4 for i in range(48))
+
+
+def of_wards(folder: Path, *options: str) -> Result:
+    """A fit of 48 patients of twelve sites."""
+    (folder / "sites.toml").write_text(clinics.bolus().text)
+    table = "\n".join(clinics.bolus_table(clinics.bolus_values(WARDS), WARDS)) + "\n"
+    return fit(folder, "--model", str(folder / "sites.toml"), *options, text=table)
+
+
+def test_effects_of_sites_are_fitted_with_standard_errors_and_replicates_of_whole_sites(tmp_path: Path) -> None:
+    result = of_wards(tmp_path, "--bootstrap", "4", "--jobs", "1", "--fix", "omega.V", "--page")
+    assert result.exit_code == 0, result.output
+    found = json.loads((tmp_path / "out" / "fit.json").read_text())
+    assert found["converged"]
+    estimates = {one["name"]: one for one in found["estimates"]}
+    assert [name for name in estimates if name.startswith("isv")] == ["isv.CL", "isv.CL.V", "isv.V"]
+    assert all(one["se_R"] > 0 and one["se_S"] > 0 for one in estimates.values())
+    assert found["bootstrap"]["converged"] >= 2
+    assert abs(found["likelihood"]["without_n_log_2pi"] - found["objective"]) < 10
+    text = (tmp_path / "out" / "toy_bolus_fit.toml").read_text()
+    made = parse_model(text, "toy_bolus_fit.toml")
+    assert made.omega_isv[0, 1] == estimates["isv.CL.V"]["value"]
+    assert made.parameters[1].isv == estimates["isv.V"]["value"]
+    assert (tmp_path / "out" / "fit.html").stat().st_size > 100_000
+
+
+def test_methods_that_cannot_follow_sites_name_those_that_can(tmp_path: Path) -> None:
+    result = of_wards(tmp_path, "--method", "laplace")
+    assert result.exit_code == 2
+    assert "method laplace does not go with [sites]; fit by focei, foce, imp, saem or bayes" in result.stderr
     assert not (tmp_path / "out").exists()
 
 

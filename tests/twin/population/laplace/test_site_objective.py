@@ -95,5 +95,7 @@ def test_scores_of_what_is_independent_are_those_of_sites() -> None:
 
 
 def test_other_methods_are_refused() -> None:
-    with pytest.raises(FitError, match=r"method laplace does not go with \[sites\]; fit by focei or foce"):
+    with pytest.raises(
+        FitError, match=r"method laplace does not go with \[sites\]; fit by focei, foce, imp, saem or bayes"
+    ):
         SiteObjective(clinics.of_line(clinics.line_values()), "laplace")

@@ -92,13 +92,18 @@ def bolus_values(clinics: tuple[int, ...] = CLINICS, seed: int = 5) -> Floats:
     return np.asarray(levels * (1.0 + 0.2 * rng.standard_normal(levels.shape)))
 
 
-def of_bolus(values: Floats, clinics: tuple[int, ...] = CLINICS) -> Cohort:
-    """Patients of `bolus`, 100 mg each."""
+def bolus_table(values: Floats, clinics: tuple[int, ...] = CLINICS) -> list[str]:
+    """Lines of a table: patients of `bolus`, 100 mg each."""
     lines = ["ID,TIME,EVID,AMT,DV,SITE"]
     for i, (own, site) in enumerate(zip(values.tolist(), clinics, strict=True), start=1):
         lines += [f"{i},0,1,{DOSE},.,{site}"]
         lines += [f"{i},{t},0,.,{y},{site}" for t, y in zip(TIMES[1:], own, strict=True)]
-    return cohort_of(bolus(), lines, "toxin_plasma")
+    return lines
+
+
+def of_bolus(values: Floats, clinics: tuple[int, ...] = CLINICS) -> Cohort:
+    """Patients of `bolus`."""
+    return cohort_of(bolus(), bolus_table(values, clinics), "toxin_plasma")
 
 
 def grouped(clinics: tuple[int, ...] = CLINICS) -> list[Integers]:
