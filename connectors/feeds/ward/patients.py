@@ -43,8 +43,7 @@ ROTA: tuple[Scenario, ...] = (
 SPREAD = {"BSA": 0.11, "ANC0": 0.3, "AAG": 0.3, "DPYD": 0.0}
 """SD of the logarithm about the model's reference, by covariate (assumed: BSA 1.8 +- 0.2 m2 in adults; counts and
 acute-phase protein vary more in the ill; carriers of a DPYD variant are rare); `OTHER_SPREAD` elsewhere.
-`SHARE_OF_ONES` is for covariates of 0 or 1.
-"""
+`SHARE_OF_ONES` is for covariates of 0 or 1."""
 OTHER_SPREAD = 0.1
 SHARE_OF_ONES = 0.2
 
@@ -267,9 +266,9 @@ def draw_patient(
     if not model.regimens and not {each.drug for each in model.inputs if each.enters_nothing} >= set(model.drugs):
         raise ValueError(f"model {model.id} has no [[regimens]], so nobody knows how to treat a patient of it")
     rng = np.random.default_rng([seed, index, PERSON])
-    standard = rng.standard_normal(len(model.eta_names))
+    draws = rng.standard_normal(len(model.eta_names))
     covariates = {c.name: _covariate(c, model.mixture, rng) for c in model.covariates}
-    eta = effects_of(model, standard, covariates, seed)
+    eta = effects_of(model, draws, covariates, seed)
     discharged = admitted + round(days * DAY_MS)
     orders = orders_of(model, covariates, admitted, discharged)
     turn = ROTA[(index + index // len(ROTA)) % len(ROTA)]  # shifts each round, so that every model meets every scenario
