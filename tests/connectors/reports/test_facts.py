@@ -8,6 +8,7 @@ from connectors.reports.card import card_page
 from connectors.reports.facts import UNCONFIRMED, facts
 from tests.twin import toys
 from tests.twin.population.mixture.mixtures import eliminated
+from tests.twin.population.sites.clinics import bolus
 from twin.modelfile.library import load_model
 from twin.modelfile.reader import parse_model
 from twin.study.population import Outlook
@@ -53,3 +54,10 @@ def test_the_card_says_in_which_form_variability_was_printed_and_which_covarianc
     )
     (together,) = [line for line in section.lines if line.startswith("Circ0 and Emax vary together: ")]
     assert "ASSUMED: of Circ0 and Emax: the source calls the row MTT" in together
+
+
+def test_a_card_says_who_differs_between_sites_and_what_tells_them() -> None:
+    section = next(one for one in facts(bolus()) if one.title.startswith("Parameters"))
+    assert [row[3] for row in section.rows] == ["0.4, 0.3 between sites", "0.3, 0.2 between sites"]
+    assert "correlation of CL and V (ISV): 0.333" in section.lines
+    assert "patients with one value of SITE are of one site; made up for a test" in section.lines

@@ -8,6 +8,7 @@ from scipy import optimize, stats
 
 from tests.twin.population.sites import clinics
 from twin.arrays import Floats
+from twin.filter.posthoc import post_hoc
 from twin.population.laplace.site_objective import SiteObjective
 from twin.population.objective import Method
 from twin.population.theta import FitError
@@ -69,6 +70,17 @@ def _dense(values: Floats) -> tuple[float, Floats]:
     h = precision + (slope * weight) @ slope.T
     ofv = 2.0 * ends.fun + np.linalg.slogdet(prior)[1] + np.linalg.slogdet(h)[1]
     return float(ofv), ends.x[:2] + ends.x[2:].reshape(count, 2)
+
+
+def test_a_patient_who_is_alone_counts_as_a_twin_does_that_looks_at_nobody_else() -> None:
+    objective = SiteObjective(clinics.of_bolus(clinics.bolus_values()), "focei")
+    cohort, theta = objective.cohort, objective.cohort.theta
+    found = objective(theta.pack(theta.start))
+    for alone in (i for i, site in enumerate(clinics.CLINICS) if site == 0):
+        known = post_hoc(cohort.kernel, cohort.step_sizes, cohort.subjects[alone].timeline)
+        assert found.ofv[alone] == pytest.approx(known.ofv, abs=2e-5)
+        np.testing.assert_allclose(found.eta[alone], known.eta, atol=1e-4)
+        np.testing.assert_allclose(found.covariance[alone], known.covariance, rtol=1e-4)
 
 
 @pytest.mark.parametrize("method", ["focei", "foce"])
