@@ -155,7 +155,7 @@ def _simulated(model: Model, planned: Planned, number: int, seed: int) -> Simula
     of_class, known = _classified(model, plan, key)
     treated = planned_timeline(Predictor(kernel, key), known)
     predictor = Predictor(kernel, key, step_sizes_for(kernel, treated.delivered))
-    covariates = dict(zip((c.name for c in model.covariates), treated.covariates[0].tolist(), strict=True))
+    covariates = {one.name: float(treated.covariates[0][at]) for at, one in enumerate(model.covariates)}
     shared = shared_effects(model, covariates, seed)
     within = model if shared is None else replace(model, omega=model.omega_iiv)
     eta = prior(widened(within, treated.widening), 1, key).eta[0]
