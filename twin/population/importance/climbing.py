@@ -261,11 +261,13 @@ def _near(sample: Sample, vector: Floats) -> Likelihood | None:
 
 
 def _scale(found: Likelihood) -> Floats:
-    """Lower factor (K, K) of the information by squared scores; of a number that they say next to nothing of a standard
-    error is `LONGEST`."""
+    """Lower factor (K, K) of the information by squared scores; what says nothing is given the scale 1e-3. Where sites
+    differ, of which there are few, a number that they say next to nothing of has a standard error of `LONGEST`."""
     information = found.information
     least = max(1e-6 * float(np.diag(information).max(initial=0.0)), 1e-6)
-    known = np.maximum(least, LONGEST**-2 - np.diag(information))
+    known = np.full(len(information), least)
+    if found.site is not None:
+        known = np.maximum(known, LONGEST**-2 - np.diag(information))
     return np.asarray(np.linalg.cholesky(information + np.diag(known)))
 
 
