@@ -40,6 +40,19 @@ def words(node: ast.AST) -> frozenset[str]:
     return frozenset(_words(node))
 
 
+def reads(formula: ast.AST, wanted: Collection[str], definitions: Mapping[str, ast.expr]) -> bool:
+    """Whether a formula names any of ``wanted``, itself or by what it names."""
+    ahead, seen = list(words(formula)), set[str]()
+    while ahead:
+        word = ahead.pop()
+        if word in wanted:
+            return True
+        if word not in seen:
+            seen.add(word)
+            ahead += words(definitions[word]) if word in definitions else ()
+    return False
+
+
 def _words(node: ast.AST) -> Iterator[str]:
     if isinstance(node, ast.Name):
         yield node.id

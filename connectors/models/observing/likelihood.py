@@ -14,7 +14,7 @@ from itertools import islice
 
 import numpy as np
 
-from connectors.models.formulas import call, number, same, value, words
+from connectors.models.formulas import call, number, reads, same, value
 from connectors.models.observing.forms import Answers, form, forms
 from connectors.models.observing.values import Sampling
 from connectors.models.source import Observed, Source
@@ -76,30 +76,17 @@ def _events(
     found: list[tuple[str, ast.expr]] = []
     for state in source.states:
         survival = call("exp", ast.UnaryOp(ast.USub(), ast.Name(state.name, ast.Load())))
-        of_it = [(answers, leaf) for answers, leaf in leaves if _reads(source, leaf, {state.name})]
+        of_it = [(answers, leaf) for answers, leaf in leaves if reads(leaf, {state.name}, source.definitions)]
         if any(sampling.equal(likelihood.probability(source, leaf, answers), survival) for answers, leaf in of_it):
             found.append((state.name, state.derivative))
     alone, states = len(found) == 1, {word for word, _ in found}
     of_events = {
         answers.label(likelihood.observed)
         for answers, leaf in leaves
-        if _reads(source, leaf, states) or value(leaf) is not None
+        if reads(leaf, states, source.definitions) or value(leaf) is not None
     }
     events = [Observed("event" if alone else f"event_{word}", None, None, line, hazard=each) for word, each in found]
     return events, of_events
-
-
-def _reads(source: Source, formula: ast.expr, states: Collection[str]) -> bool:
-    seen: set[str] = set()
-    ahead = list(words(formula))
-    while ahead:
-        word = ahead.pop()
-        if word in states:
-            return True
-        if word not in seen:
-            seen.add(word)
-            ahead += words(source.definitions[word]) if word in source.definitions else []
-    return False
 
 
 def _grades(

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from connectors.models.characteristics import usual
 from connectors.models.code import Assign, Statement, braced
 from connectors.models.following import Follower
-from connectors.models.formulas import ZERO, name, number, parsed, words
+from connectors.models.formulas import ZERO, name, number, parsed, reads
 from connectors.models.observing.likelihood import Likelihood
 from connectors.models.observing.residuals import observe
 from connectors.models.source import Entry, Eta, Observed, Scatter, Source, State, Theta
@@ -214,15 +214,7 @@ class _Specification:
         source.lose(line, "the source has no residual error; 20 % of the value is assumed")
 
     def _reads(self, follower: Follower, word: str, wanted: set[str]) -> bool:
-        ahead, seen = list(words(follower.meaning.get(word, ZERO))), set[str]()
-        while ahead:
-            each = ahead.pop()
-            if each in wanted:
-                return True
-            if each not in seen:
-                seen.add(each)
-                ahead += words(self.source.definitions.get(each, ZERO))
-        return False
+        return reads(follower.meaning.get(word, ZERO), wanted, self.source.definitions)
 
 
 def _target(left: str) -> str | None:

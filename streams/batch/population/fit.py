@@ -12,6 +12,7 @@ from typing import Any, Literal
 import numpy as np
 
 from connectors.feeds.nmtran.lines.chosen import Condition
+from streams.batch.population.patients import data_named
 from streams.batch.population.problems import bent_in_words, problems_of
 from streams.batch.population.search_file import keep, kept
 from streams.terminal.version import version
@@ -299,7 +300,7 @@ def as_json(fit: Fit, data: str, files: Sequence[Path], name: str, where: Sequen
         "method": fit.method,
         "model": {"id": fit.theta.model.id, "hash": fit.theta.model.hash},
         "fitted": name,
-        "data": {"files": [str(file) for file in files], "where": [str(one) for one in where], "hash": data},
+        "data": data_named(files, where, data),
         "patients": len(fit.evaluation.ofv),
         "values": fit.values,
         "objective": fit.evaluation.total,

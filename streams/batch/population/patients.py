@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 from connectors.feeds.nmtran.lines.chosen import Condition
 from streams.batch.cases import Case, Problem, Report, refusals
@@ -49,6 +50,11 @@ def cohort_of(timelines: dict[str, Timeline], theta: Theta) -> Cohort:
     richest = max(timelines.values(), key=lambda one: len(one.observations))
     spread = ThreadPoolExecutor(cores(), thread_name_prefix="patients").map
     return Cohort(kernel, step_sizes_for(kernel, richest.delivered), timelines, theta, spread)
+
+
+def data_named(files: Sequence[Path], where: Sequence[Condition], data: str) -> dict[str, Any]:
+    """What results say of their data: files, what records had to hold, and the hash of both."""
+    return {"files": [str(file) for file in files], "where": [str(one) for one in where], "hash": data}
 
 
 def data_hash(files: Sequence[Path], where: Sequence[Condition] = ()) -> str:

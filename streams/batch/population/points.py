@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from connectors.feeds.nmtran.lines.chosen import Condition
+from streams.batch.population.patients import data_named
 from streams.batch.tables import Table, write_table
 from streams.terminal.version import version
 from twin.population.cohort import Cohort
@@ -60,7 +61,7 @@ def as_json(cohort: Cohort, found: Support, data: str, files: Sequence[Path], wh
         "program": f"dosetwin {version()}",
         "method": "nonparametric maximum likelihood",
         "model": {"id": model.id, "hash": model.hash},
-        "data": {"files": [str(file) for file in files], "where": [str(one) for one in where], "hash": data},
+        "data": data_named(files, where, data),
         "patients": len(cohort.subjects),
         "values": cohort.values,
         "points": len(found.weight),

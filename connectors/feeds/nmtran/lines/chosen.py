@@ -52,11 +52,7 @@ def chooser(where: Sequence[Condition], header: Sequence[str]) -> Callable[[Sequ
     Raises:
         ChoiceError: a condition names a column that is not there.
     """
-    folded = [name.strip().upper() for name in header]
-    for one in where:
-        if one.column.upper() not in folded:
-            raise ChoiceError(f"--where {one}: there is no column {one.column}; there are {', '.join(header)}")
-    places = [(folded.index(one.column.upper()), one) for one in where]
+    places = [(_place(one, header), one) for one in where]
     return lambda cells: all(one.holds(cells[at]) for at, one in places)
 
 
@@ -68,12 +64,18 @@ def refuse_nothing(where: Sequence[Condition], header: Sequence[str], rows: Sequ
     """
     if not rows:
         return
-    folded = [name.strip().upper() for name in header]
     told = []
-    for column in dict.fromkeys(one.column for one in where):
-        values = list(dict.fromkeys(cells[folded.index(column.upper())].strip() for cells in rows))
+    for column, at in {one.column: _place(one, header) for one in where}.items():
+        values = list(dict.fromkeys(cells[at].strip() for cells in rows))
         told.append(f"{column} is {', '.join(values[:LISTED])}{' and others' if len(values) > LISTED else ''}")
     raise ChoiceError(f"--where {', '.join(map(str, where))}: no record is left; {'; '.join(told)}")
+
+
+def _place(condition: Condition, header: Sequence[str]) -> int:
+    folded = [name.strip().upper() for name in header]
+    if condition.column.upper() not in folded:
+        raise ChoiceError(f"--where {condition}: there is no column {condition.column}; there are {', '.join(header)}")
+    return folded.index(condition.column.upper())
 
 
 def _condition(text: str) -> Condition:
