@@ -39,6 +39,9 @@ from twin.names import is_name, shown
 REVIEWERS = "reviewers.toml"
 ENDING = ".release.toml"
 
+EVIDENCE = ".evidence.toml"
+"""Of a file beside a release: what later patients said of a version that was learnt."""
+
 SHORTEST_PASSPHRASE = 12
 
 _log = structlog.get_logger("dosetwin.releases")
@@ -60,6 +63,7 @@ class Release:
         note: what was looked at.
         signature: of `message`, 64 bytes.
         replaces: id of the model whose running twins go on by this one, ``""`` where they do not.
+        evidence: SHA-256 of the text of the `EVIDENCE` that it rests on, ``""`` without any.
     """
 
     model: str
@@ -69,18 +73,20 @@ class Release:
     note: str
     signature: bytes = b""
     replaces: str = ""
+    evidence: str = ""
 
     @property
     def message(self) -> bytes:
         """What is signed: every field but the signature, as JSON."""
         fields = [self.model, self.sha256, self.reviewer, self.reviewed.isoformat(), self.note]
-        fields += [self.replaces] if self.replaces else []
+        fields += [self.replaces, self.evidence] if self.evidence else [self.replaces] if self.replaces else []
         return b"dosetwin model release 1\n" + json.dumps(fields, ensure_ascii=True).encode()
 
     def as_toml(self) -> str:
         """For its file."""
         said = {"model": self.model, "sha256": self.sha256, "reviewer": self.reviewer, "note": self.note}
-        said |= {"replaces": self.replaces} if self.replaces else {}
+        further = {"replaces": self.replaces, "evidence": self.evidence}
+        said |= {name: text for name, text in further.items() if text}
         lines = [f"{name} = {json.dumps(value, ensure_ascii=True)}" for name, value in said.items()]
         signature = base64.b64encode(self.signature).decode()
         return "\n".join([*lines, f"reviewed = {self.reviewed}", f'signature = "{signature}"']) + "\n"
@@ -136,6 +142,9 @@ class Releases:
                 f"{model.id}: its release was not signed with the key of {shown(release.reviewer)}; "
                 "have it reviewed again"
             ) from None
+        beside = self.folder / f"{model.id}{EVIDENCE}"
+        if release.evidence and beside.is_file() and sha256_of(beside.read_text(encoding="utf-8")) != release.evidence:
+            raise NotReleased(f"{model.id}: {beside} is not what its release rests on; put back what was signed")
         return release
 
 
@@ -189,7 +198,12 @@ class ReleasedVersions:
 
 def digest(model: Model) -> str:
     """SHA-256 of the text of a model's file."""
-    return hashlib.sha256(model.text.encode()).hexdigest()
+    return sha256_of(model.text)
+
+
+def sha256_of(text: str) -> str:
+    """SHA-256 of a text in UTF-8: 64 hex digits."""
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def open_releases(folder: Path) -> Releases:
@@ -235,20 +249,29 @@ def read_release(path: Path, model: str) -> Release:
     for name, kind in fields.items():
         if type(said.get(name)) is not kind:
             raise NotReleased(f"{path}: {name} is {said.get(name)!r}, not a {'day' if kind is date else 'text'}")
-    if not isinstance(said.setdefault("replaces", ""), str):
-        raise NotReleased(f"{path}: replaces is {said['replaces']!r}, not the id of a model")
+    for name, what in (("replaces", "the id of a model"), ("evidence", "a SHA-256")):
+        if not isinstance(said.setdefault(name, ""), str):
+            raise NotReleased(f"{path}: {name} is {said[name]!r}, not {what}")
     if said["model"] != model:
         raise NotReleased(f"{path}: is of the model {shown(said['model'])}")
     try:
         signature = base64.b64decode(said["signature"], validate=True)
     except binascii.Error as error:
         raise NotReleased(f"{path}: signature: {error}") from None
-    kept = {name: said[name] for name in (*fields, "replaces") if name != "signature"}
+    kept = {name: said[name] for name in (*fields, "replaces", "evidence") if name != "signature"}
     return Release(**kept, signature=signature)
 
 
-def sign(model: Model, key: Ed25519PrivateKey, reviewer: str, reviewed: date, note: str, replaces: str = "") -> Release:
-    """That ``reviewer`` reviewed the model, and whose running twins go on by it.
+def sign(
+    model: Model,
+    key: Ed25519PrivateKey,
+    reviewer: str,
+    reviewed: date,
+    note: str,
+    replaces: str = "",
+    evidence: str = "",
+) -> Release:
+    """That ``reviewer`` reviewed the model, whose running twins go on by it, and the text that it rests on.
 
     Raises:
         NotReleased: a reviewer or note that says nothing, or it replaces what is no other model.
@@ -262,13 +285,14 @@ def sign(model: Model, key: Ed25519PrivateKey, reviewer: str, reviewed: date, no
         raise NotReleased(
             f"replaces {shown(replaces)!r}: give the id of another model, whose twins go on by {model.id}"
         )
-    release = Release(model.id, digest(model), reviewer, reviewed, note, replaces=replaces)
+    proof = sha256_of(evidence) if evidence else ""
+    release = Release(model.id, digest(model), reviewer, reviewed, note, replaces=replaces, evidence=proof)
     return replace(release, signature=key.sign(release.message))
 
 
-def publish(release: Release, model: Model, folder: Path) -> None:
-    """Write a release into the folder of releases; where it replaces another, with its model's file, and the release
-    last: running workers take both from there.
+def publish(release: Release, model: Model, folder: Path, evidence: str = "") -> None:
+    """Write a release into the folder of releases, with the text that it rests on; where it replaces another, with its
+    model's file; and the release last: running workers take all from there.
 
     Raises:
         NotReleased: there is a release of that id already, or of another model that replaces the same, or the model is
@@ -281,6 +305,8 @@ def publish(release: Release, model: Model, folder: Path) -> None:
     if release.replaces:
         _require_successor(release, model, folder)
         (folder / f"{release.model}.toml").write_text(model.text, encoding="utf-8")
+    if evidence:
+        (folder / f"{release.model}{EVIDENCE}").write_text(evidence, encoding="utf-8")
     whole = file.with_suffix(".part")
     whole.write_text(release.as_toml(), encoding="utf-8")
     os.replace(whole, file)

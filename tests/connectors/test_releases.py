@@ -11,7 +11,18 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from connectors.releases import ENDING, REVIEWERS, NotReleased, Release, new_key, open_key, open_releases, publish, sign
+from connectors.releases import (
+    ENDING,
+    EVIDENCE,
+    REVIEWERS,
+    NotReleased,
+    Release,
+    new_key,
+    open_key,
+    open_releases,
+    publish,
+    sign,
+)
 from twin import load_model
 from twin.modelfile.reader import parse_model
 
@@ -43,6 +54,20 @@ def rewritten(folder: Path, release: Release) -> None:
 def test_a_model_that_was_reviewed_is_released(folder: Path) -> None:
     release = open_releases(folder).check(MODEL)
     assert (release.reviewer, release.reviewed, release.note) == ("A. Reviewer", DAY, "held against the paper")
+
+
+def test_what_a_release_rests_on_is_signed_too(folder: Path) -> None:
+    (folder / f"{MODEL.id}{ENDING}").unlink()
+    publish(sign(MODEL, KEY, "A. Reviewer", DAY, "learnt", evidence="judged = 1\n"), MODEL, folder, "judged = 1\n")
+    assert open_releases(folder).check(MODEL).evidence
+    beside = folder / f"{MODEL.id}{EVIDENCE}"
+    beside.write_text("judged = 2\n")
+    with pytest.raises(NotReleased, match="is not what its release rests on; put back what was signed"):
+        open_releases(folder).check(MODEL)
+    beside.unlink()
+    rewritten(folder, replace(open_releases(folder).check(MODEL), evidence="0" * 64))
+    with pytest.raises(NotReleased, match="was not signed with the key"):
+        open_releases(folder).check(MODEL)
 
 
 def test_a_model_that_nobody_reviewed_is_not(folder: Path) -> None:

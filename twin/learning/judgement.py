@@ -4,25 +4,31 @@ For a patient who came after those it was learnt from, the sum of the log scores
 
     sum_j log p(y_j | y_1..j-1, theta) = log p(y_1..n | theta),
 
-so what a version is better by is told by the same messages, without a value: log sum_k (w_k / q_k) p(z_k | theta). The
-differences of two versions, one a patient, are tested one-sidedly (Student's t on the patients' means), and no declared
-subgroup may lose.
+so what a version is better by is told by the same messages, without a value: log sum_k (w_k / q_k) p(z_k | theta). Over
+patients i, each judged once by the version that was learnt from those before,
+
+    R = prod_i  p(y_i | theta_v(i)) / p(y_i | theta_0)
+
+is a martingale of mean 1 as long as the version in use, theta_0, is right; patients who count for less than their ratio
+(`twin.learning.tally.MOST_OF_ONE`) make it less. By Ville's inequality it then ever reaches 1/alpha with a probability
+of at most alpha, however often one looks and whatever was learnt in between (Ville 1939; Grünwald, de Heide and Koolen
+2024, J R Stat Soc B 86:1091). So one running ratio judges all versions that were learnt since the one in use was
+released, and where R reaches 1/`LEVEL` the newest is accepted, if its own judges do not say that it is worse and no
+declared subgroup loses.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-
-import numpy as np
-from scipy import stats
 
 from twin.learning.contribution import Reach, reweighed
 from twin.learning.population import Particles, Theta
+from twin.learning.tally import EMPTY, Tally
 
 LEVEL = 0.05
-"""Probability that a version that is no better is accepted."""
+"""Probability that a version ever takes the place of one that is right."""
 
 LEAST_JUDGES = 20
 """Patients without whom nothing is judged."""
@@ -32,46 +38,8 @@ LEAST_OF_GROUP = 5
 
 
 @dataclass(frozen=True)
-class Subgroup:
-    """Patients with a characteristic within ``low`` to before ``high``, as in ``WT<3`` or ``AGE>=65``."""
-
-    name: str
-    covariate: str
-    low: float = -math.inf
-    high: float = math.inf
-
-    def holds(self, covariates: Mapping[str, float]) -> bool:
-        """Whether somebody is of it."""
-        return self.low <= covariates[self.covariate] < self.high
-
-
-def subgroup(text: str, covariates: Sequence[str]) -> Subgroup:
-    """A subgroup as written: ``NAME<NUMBER``, ``NAME>=NUMBER`` or ``NAME=NUMBER`` (a level).
-
-    Raises:
-        ValueError: it is none.
-
-    >>> subgroup("AGE>=65", ["AGE"])
-    Subgroup(name='AGE>=65', covariate='AGE', low=65.0, high=inf)
-    """
-    for sign in ("<", ">=", "="):
-        name, found, number = (part.strip() for part in text.partition(sign))
-        if found and name in covariates:
-            try:
-                value = float(number)
-            except ValueError:
-                break
-            if math.isfinite(value):
-                low = -math.inf if sign == "<" else value
-                high = {"<": value, ">=": math.inf, "=": math.nextafter(value, math.inf)}[sign]
-                return Subgroup(text, name, low, high)
-    known = ", ".join(covariates) or "none"
-    raise ValueError(f"subgroup {text!r}: write NAME<NUMBER, NAME>=NUMBER or NAME=NUMBER; covariates are {known}")
-
-
-@dataclass(frozen=True)
 class GroupVerdict:
-    """What a version is better by in a subgroup, in log score a patient; ``worse`` where it must not be used.
+    """What versions are better by in a subgroup, in log score a patient; ``worse`` where none must be used.
 
     Of fewer than `LEAST_OF_GROUP` patients nothing can be said, and it counts as worse.
     """
@@ -90,17 +58,18 @@ class Verdict:
     """The judgement.
 
     Attributes:
-        patients: who judged.
-        better_by: mean gain in log score a patient, with its standard error.
-        p_value: of no gain.
-        groups: the declared subgroups.
+        patients: who judged this version, ``judges`` who judged it and those before it.
+        better_by: its mean gain in log score a patient, with its standard error.
+        log_ratio: logarithm of the running ratio, over all ``judges``.
+        groups: the declared subgroups, over all ``judges``.
         unreached: judges whose particles do not reach one of the versions.
     """
 
     patients: int
+    judges: int
     better_by: float
     error: float
-    p_value: float
+    log_ratio: float
     groups: tuple[GroupVerdict, ...]
     unreached: tuple[Reach, ...] = ()
 
@@ -108,12 +77,15 @@ class Verdict:
     def reasons(self) -> tuple[str, ...]:
         """Why the version is not accepted; none where it is."""
         found = []
-        if self.patients < LEAST_JUDGES:
-            found.append(f"{self.patients} patients judged, at least {LEAST_JUDGES} must")
-        elif not self.p_value < LEVEL:
+        if self.judges < LEAST_JUDGES:
+            found.append(f"{self.judges} patients judged, at least {LEAST_JUDGES} must")
+        elif not self.log_ratio >= -math.log(LEVEL):
             found.append(
-                f"better by {self.better_by:.3g} in log score a patient, p = {self.p_value:.2g}: may be chance"
+                f"the running likelihood ratio of {self.judges} patients is {ratio_text(self.log_ratio)}, and "
+                f"{1.0 / LEVEL:g} would show that it is not chance; let later patients judge too"
             )
+        if self.patients and not self.better_by >= 0.0:
+            found.append(f"its own {self.patients} judges say that it is worse by {-self.better_by:.3g} in log score")
         for group in self.groups:
             if group.patients < LEAST_OF_GROUP:
                 found.append(
@@ -131,25 +103,28 @@ class Verdict:
         return not self.reasons
 
 
+def ratio_text(log_ratio: float) -> str:
+    """A likelihood ratio in words: 0.031, 12, 3e+08."""
+    return f"{math.exp(min(log_ratio, 700.0)):.2g}"
+
+
 def gains(patients: Sequence[Particles], candidate: Theta, current: Theta) -> tuple[float, ...]:
     """By how much ``candidate`` scores better than ``current``, for each patient."""
     return tuple(reweighed(one, candidate)[1] - reweighed(one, current)[1] for one in patients)
 
 
-def verdict(
-    better: Sequence[float],
-    covariates: Sequence[Mapping[str, float]],
-    subgroups: Sequence[Subgroup] = (),
-    unreached: Sequence[Reach] = (),
-) -> Verdict:
-    """The verdict on differences in log score, one a patient."""
-    each = np.array(better, dtype=np.float64)
-    count = len(each)
-    mean = float(each.mean()) if count else 0.0
-    error = float(each.std(ddof=1) / math.sqrt(count)) if count > 1 else math.inf
-    p_value = float(stats.t.sf(mean / error, count - 1)) if 0 < error < math.inf else 1.0
-    groups = []
-    for group in subgroups:
-        own = each[[group.holds(one) for one in covariates]] if count else each
-        groups.append(GroupVerdict(group.name, len(own), float(own.mean()) if len(own) else 0.0))
-    return Verdict(count, mean, error, p_value, tuple(groups), tuple(unreached))
+def verdict(own: Tally, before: Sequence[Tally] = (), unreached: Sequence[Reach] = ()) -> Verdict:
+    """The verdict on a version.
+
+    Args:
+        own: of its judges.
+        before: of the judges of versions that were learnt before it, since the one in use is; nobody is in two.
+        unreached: of its judges.
+    """
+    whole = EMPTY
+    for each in (*before, own):
+        whole = whole.plus(each)
+    groups = tuple(GroupVerdict(name, group.patients, group.mean) for name, group in whole.groups.items())
+    return Verdict(
+        own.patients, whole.patients, own.mean, own.error, whole.log_ratio, groups, tuple(unreached)
+    )  # fmt: skip

@@ -11,13 +11,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from connectors.posteriors import packed
-from twin.learning.contribution import reach
+from twin.learning.contribution import Reach, reach
 from twin.learning.draft import learnt_draft
 from twin.learning.estimation import MOST_STEPS, Learnt, learnt
-from twin.learning.judgement import Subgroup, Verdict, gains, verdict
+from twin.learning.judgement import gains
 from twin.learning.maximisation import Standing
 from twin.learning.messages.message import Message
 from twin.learning.population import Anchor, Theta, particles_of
+from twin.learning.tally import Subgroup, Tally, tally
 from twin.model.spec import Model
 
 MOST_ROUNDS = 4
@@ -87,8 +88,8 @@ def judge_all(
     current: Model,
     subgroups: Sequence[Subgroup] = (),
     fold_again: FoldAgain | None = None,
-) -> Verdict:
-    """Judge a version by patients it was not learnt from.
+) -> tuple[Tally, tuple[Reach, ...]]:
+    """What patients say of a version that it was not learnt from, and of whom it is not known.
 
     Of those whose messages do not reach both versions the records are folded under each, where there are any: what they
     score is then the evidence of the fold itself.
@@ -105,9 +106,8 @@ def judge_all(
         for patient in new.keys() & old.keys():
             better[patient] = new[patient].log_evidence - old[patient].log_evidence
             del unreached[patient]
-    return verdict(
-        [better[one.patient_id] for one in each], [one.covariates for one in each], subgroups, tuple(unreached.values())
-    )
+    said = tally([better[one.patient_id] for one in each], [one.covariates for one in each], subgroups)
+    return said, tuple(unreached.values())
 
 
 def provenance(published: Model, messages: Sequence[Message], informed: bool) -> str:

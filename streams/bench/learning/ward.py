@@ -1,7 +1,8 @@
 """How well a ward learns that begins with a wrong population: two years of patients, simulated, quarter by quarter.
 
 In every quarter twins run under the version that is released. At its end what was learnt from all quarters before is
-judged by this one's patients, who may release it, and a new draft is learnt from everybody so far.
+judged by this one's patients, whose running likelihood ratio goes on from quarter to quarter and may release it, and a
+new draft is learnt from everybody so far.
 """
 
 from __future__ import annotations
@@ -20,9 +21,11 @@ from twin.kernel.kernel import Kernel, compile_model
 from twin.learning.draft import learnt_draft
 from twin.learning.estimation import Learnt
 from twin.learning.following import Foreseen, followed
+from twin.learning.judgement import verdict
 from twin.learning.messages.message import Message
 from twin.learning.messages.structure import sizes_of
 from twin.learning.population import Anchor, Theta, anchor_of
+from twin.learning.tally import Tally
 from twin.model.spec import Model
 from twin.solver.step_control import step_sizes_for
 from twin.study.design import Design
@@ -149,15 +152,17 @@ def run_ward(published: Model, plan: WardPlan, say: Callable[[str], object]) -> 
     ward = _Ward(truth, plan)
     messages: dict[str, Message] = {}
     current, draft, quarters = published, None, []
+    account: list[Tally] = []
     folded = 0
     for quarter in range(plan.quarters):
         own = names_of(plan, quarter)
         by = {model.hash: ward.folded(model, own) for model in {published, truth, current}}
         said = by[current.hash]
-        released = (
-            draft is not None
-            and judge_all(anchor, [said[name][0] for name in own], draft, current, (), ward.again).accepted
-        )
+        released = False
+        if draft is not None:
+            tally, unreached = judge_all(anchor, [said[name][0] for name in own], draft, current, (), ward.again)
+            released = verdict(tally, account, unreached).accepted
+            account = [] if released else [*account, tally]
         errors = np.stack([_errors(by[model.hash].values()) for model in (current, published, truth)], axis=1)
         quarters.append(Quarter(current.id, errors, released))
         if released and draft is not None:

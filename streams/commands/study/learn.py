@@ -75,9 +75,10 @@ def fit(
     """
     from connectors.releases import digest
     from streams.batch.arguments import LeftOut, ended_plainly
+    from streams.batch.learning.account import fingerprint
     from streams.batch.learning.arguments import estimate_lines, folder_of, read_all, require_place, standing, usable
     from streams.batch.learning.rounds import learn_all, provenance
-    from streams.batch.learning.verdicts import Version, file_of, fingerprint
+    from streams.batch.learning.verdicts import Version, file_of
     from streams.terminal.progress import progress
     from twin.learning.population import anchor_of
     from twin.modelfile.library import load_model
@@ -203,42 +204,34 @@ def judge(
     jobs: Jobs = None,
     cluster: Cluster = None,
 ) -> None:
-    """Judge a version by patients it has not seen: does it foresee the next value better, and no subgroup worse?
+    """Judge a version by patients it has not seen: do they foresee better by it than by the one in use, and no subgroup
+    worse?
 
-    Exit code 3 when it is not accepted.
+    The running likelihood ratio of all versions that were judged against the one in use decides; it goes on in
+    ID.judged.toml beside the draft. Exit code 3 when the version is not accepted.
     """
     from streams.batch.arguments import LeftOut, ended_plainly
-    from streams.batch.cases import CaseError
+    from streams.batch.learning.account import account_of, read_account
     from streams.batch.learning.arguments import folder_of, read_all, usable
-    from streams.batch.learning.rounds import judge_all
-    from streams.batch.learning.verdicts import file_of, fingerprint, read_version, reviewed
-    from twin.learning.judgement import subgroup as read_subgroup
+    from streams.batch.learning.judging import Comparison, judged, judges_of
+    from streams.batch.learning.verdicts import file_of, read_version, reviewed, verdict_lines
     from twin.learning.population import anchor_of
     from twin.modelfile.library import load_model
 
     left_out = LeftOut()
     with usable():
         published, candidate = load_model(model), load_model(draft)
-        anchor = anchor_of(published)
-        version = read_version(candidate, draft)
-        groups = [read_subgroup(text, [c.name for c in published.covariates]) for text in subgroup or ()]
-        everybody = read_all(messages, left_out)
-        own = read_all(summed, left_out) if summed else ()
-        taught = {*version.patients, *(fingerprint(one.patient_id) for one in own)}
-        if not taught:
-            raise CaseError(f"{draft}: was learnt from sums; name this site's messages in them with --summed")
-        said = tuple(one for one in everybody if fingerprint(one.patient_id) not in taught)
-        if not said:
-            raise CaseError(f"{draft}: was learnt from all of these {len(everybody)} patients; judge by later ones")
         current = load_model(against) if against else published
+        version, kept = read_version(candidate, draft), account_of(draft, current.id)
+        compared = Comparison(anchor_of(published), candidate, current, version, read_account(kept, current))
+        own = read_all(summed, left_out) if summed else ()
+        taught, said = judges_of(compared, draft, read_all(messages, left_out), own)
         again = folder_of(records, columns, output, model, particles, jobs, left_out)
     with ended_plainly(cluster), usable():
-        verdict = judge_all(anchor, said, candidate, current, groups, again)
-        file_of(draft).write_text(reviewed(version, verdict).as_toml(), encoding="utf-8")
-    typer.echo(f"{verdict.patients} patients: better by {verdict.better_by:.4g} (SE {verdict.error:.2g}) in log score, "
-               f"p = {verdict.p_value:.2g}")  # fmt: skip
-    for group in verdict.groups:
-        typer.echo(f"  {group.name}: {group.patients} patients, better by {group.better_by:.4g}")
+        verdict, account = judged(compared, taught, said, subgroup or (), again)
+        kept.write_text(account.as_toml(), encoding="utf-8")
+        file_of(draft).write_text(reviewed(version, verdict, account).as_toml(), encoding="utf-8")
+    typer.echo("\n".join(verdict_lines(verdict)))
     for reason in verdict.reasons:
         typer.echo(f"not accepted: {reason}", err=True)
     typer.echo(f"{draft}: {'reviewed and accepted' if verdict.accepted else 'reviewed, not accepted'}", err=True)
@@ -261,7 +254,7 @@ def release(
         str, typer.Option(help="id of the model whose running twins go on by this version, patient by patient")
     ] = "",
 ) -> None:
-    """Sign a version that was judged and accepted; no other is signed here.
+    """Sign a version that was judged and accepted, with all judgements that led to it; no other is signed here.
 
     With --replaces the file is put beside its release, and running workers move the twins of the other model to it, one
     patient at a time.
@@ -272,7 +265,7 @@ def release(
     from connectors import releases as of
     from streams.batch.cases import CaseError
     from streams.batch.learning.arguments import usable
-    from streams.batch.learning.verdicts import file_of, read_version
+    from streams.batch.learning.verdicts import evidence, file_of, read_version
     from twin.modelfile.library import load_model
 
     with usable():
@@ -282,12 +275,14 @@ def release(
             why = "; ".join(version.reasons) or "it was not judged; 'dosetwin learn judge' does"
             raise CaseError(f"{draft}: is {version.state}, and not accepted: {why}")
         numbers = dict(version.judged)
-        judges = f"{numbers['patients']:.0f} later patients"
-        note = f"{version.learnt_from}; better by {numbers['better_by']:.4g} in log score of {judges}"
+        judges = f"{numbers['judges']:.0f} later patients"
+        note = f"{version.learnt_from}; running log likelihood ratio {numbers['log_ratio']:.4g} of {judges}"
+        proof = evidence(version, draft)
         file = releases / f"{found.id}{of.ENDING}"
         today = datetime.now(UTC).date()
         try:
-            of.publish(of.sign(found, of.open_key(key, passphrase), reviewer, today, note, replaces), found, releases)
+            signed = of.sign(found, of.open_key(key, passphrase), reviewer, today, note, replaces, proof)
+            of.publish(signed, found, releases, proof)
         except of.NotReleased as error:
             raise CaseError(str(error)) from None
         file_of(draft).write_text(replace(version, state="released").as_toml(), encoding="utf-8")

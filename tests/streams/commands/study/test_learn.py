@@ -98,13 +98,15 @@ def test_sites_that_share_sums_learn_the_same_to_the_last_bit(ward: Path, draft:
         assert (ward / "next.json").read_bytes() == (ward / "alone.json").read_bytes()
         at = ["--at", ward / "next.json"]
     assert found.output.startswith(f"{EARLY} patients, ")
+    sums = ward / "sums" / "s.toml"
+    sums.parent.mkdir()
     for name in ("toy_sums", "toy.v2"):
-        written = call("step", ward / "a.json", *common, "--out", ward / "n", "--draft", ward / "s.toml", "--id", name)
+        written = call("step", ward / "a.json", *common, "--out", ward / "n", "--draft", sums, "--id", name)
         assert written.exit_code == (0 if name == "toy_sums" else 2), written.output
-    assert load_model(ward / "s.toml").id == "toy_sums"
-    alone = call("judge", ward / "s.toml", ward / "later", *common)
+    assert load_model(sums).id == "toy_sums"
+    alone = call("judge", sums, ward / "later", *common)
     assert "was learnt from sums; name this site's messages in them with --summed" in alone.output
-    judged = call("judge", ward / "s.toml", ward / "early", ward / "later", *common, "--summed", ward / "early")
+    judged = call("judge", sums, ward / "early", ward / "later", *common, "--summed", ward / "early")
     assert judged.output.startswith(f"{LATER} patients: better by"), judged.output
     assert draft.is_file()
 
@@ -121,13 +123,34 @@ def test_a_version_is_released_when_later_patients_accepted_it(ward: Path, draft
     common = ("--model", ward / "toy.toml")
     again = call("judge", draft, ward / "early", *common)
     assert "was learnt from all of these 40 patients; judge by later ones" in again.output
+    first = sorted((ward / "later").glob("*.npz"))[:10]
+    judged = call("judge", draft, *first, *common)
+    assert (judged.exit_code, "10 patients judged, at least 20 must" in judged.output) == (3, True), judged.output
+    fewer = call("judge", draft, *first[1:], *common)
+    assert "1 of the 10 patients who judged toy_ward before are missing" in " ".join(fewer.output.split())
     judged = call("judge", draft, ward / "early", ward / "later", *common)
     assert judged.exit_code == 0, judged.output
     assert f"{LATER} patients: better by" in judged.output
+    assert f"of {LATER} patients, accepted from 20 on" in judged.output
+    account = ward / "toy_levels.judged.toml"
+    kept, said = account.read_bytes(), (ward / "toy_ward.version.toml").read_bytes()
+    account.unlink()
+    call("judge", draft, ward / "later", ward / "early", *common)
+    assert (account.read_bytes(), (ward / "toy_ward.version.toml").read_bytes()) == (kept, said), "in any order"
+    second = call("fit", *first, "--model", ward / "toy.toml", "--id", "second", "--out", ward / "second.toml")
+    assert second.exit_code in (0, 3), second.output
+    once = " ".join(call("judge", ward / "second.toml", ward / "later", ward / "early", *common).output.split())
+    assert "judged or taught a version before, which counts once; judge by later ones" in once
+    account.write_bytes(kept + b"\n")
+    altered = " ".join(call(*signing, "--passphrase", "a long passphrase").output.split())
+    assert "is not what toy_ward was accepted by" in altered
+    account.write_bytes(kept)
     signed = call(*signing, "--passphrase", "a long passphrase")
     assert signed.exit_code == 0, signed.output
     note = open_releases(releases).check(load_model(draft)).note
-    assert f"log score of {LATER} later patients" in note
+    assert "running log likelihood ratio" in note
+    assert f"of {LATER} later patients" in note
+    assert (releases / "toy_ward.evidence.toml").read_bytes() == kept
     assert 'state = "released"' in (ward / "toy_ward.version.toml").read_text()
     draft_text = draft.read_text()
     draft.write_text(draft_text.replace("unconfirmed", "# touched\nunconfirmed"))
