@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from streams.commands import commands
+from streams.terminal.one_thread import by_one_thread
 from streams.terminal.options import examples
 
 app = typer.Typer(name="dosetwin", no_args_is_help=True, pretty_exceptions_enable=False)
@@ -39,6 +40,7 @@ for _command in commands().plugins:
 def main() -> None:
     """Entry point of the ``dosetwin`` command."""
     os.umask(0o077)  # files are of patients: nobody else reads what a command or a server of ours writes
+    by_one_thread()
     for broken in commands().broken:
         typer.echo(f"dosetwin: {broken}", err=True)
     app()

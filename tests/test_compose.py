@@ -8,7 +8,6 @@ import re
 import subprocess
 from typing import Any
 
-import jsonschema
 import pytest
 import yaml
 from typer.main import get_command
@@ -69,6 +68,8 @@ def services_of_ours(compose: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 def test_it_follows_the_compose_schema(compose: dict[str, Any], schema: dict[str, Any]) -> None:
+    import jsonschema  # which takes a second
+
     validator = jsonschema.Draft7Validator(schema)
     validator.validate(compose)
     wrong = {**compose, "services": {"kafka": {"imaeg": "x"}}}

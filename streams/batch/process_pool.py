@@ -29,11 +29,9 @@ from typing import Any, TypeVar
 from threadpoolctl import threadpool_limits
 
 from streams.batch.cluster.spreading import ClusterLost, chosen
+from streams.terminal.one_thread import ONE_THREAD
 from twin.model.spec import Model
 from twin.modelfile.reader import parse_model
-
-ONE_THREAD = dict.fromkeys(("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
-"""Environment of a worker process."""
 
 Result = TypeVar("Result")
 

@@ -16,7 +16,7 @@ from twin.arrays import Floats
 
 Function = Callable[[Floats], Floats]
 
-WALKERS, SWEEPS, DISCARDED = 2000, 80, 40
+WALKERS, SWEEPS, DISCARDED = 1000, 80, 40
 """Of a long run: draws are kept from the sweeps that are not discarded."""
 
 POINTS = {1: 4001, 2: 301, 3: 81}

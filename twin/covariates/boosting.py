@@ -13,9 +13,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 
 from twin.arrays import Floats, Integers
+from twin.kernel.compiling.by_hand import compiled
 
 RATE = 0.1
 """Of a tree's answer, what is added."""
@@ -50,7 +50,7 @@ def boosted(x: Floats, y: Floats, weight: Floats, count: int, least: int) -> Tre
     return Trees(column, limit, answer)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _boost(x, left, weight, order, least, column, limit, answer):  # type: ignore[no-untyped-def]
     node = np.zeros(len(left), dtype=np.int64)
     for t in range(len(column)):
@@ -73,7 +73,7 @@ def _boost(x, left, weight, order, least, column, limit, answer):  # type: ignor
             left[i] -= answer[t, _leaf(x[i], column[t], limit[t])]
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _question(x, left, weight, order, node, which, least):  # type: ignore[no-untyped-def]
     """The column and limit that explain most in a node; column -1 where none explains anything."""
     total, mass, members = 0.0, 0.0, 0
@@ -100,7 +100,7 @@ def _question(x, left, weight, order, node, which, least):  # type: ignore[no-un
     return column, limit
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _leaf(row, column, limit):  # type: ignore[no-untyped-def]
     if column[0] < 0:
         return 0
@@ -110,7 +110,7 @@ def _leaf(row, column, limit):  # type: ignore[no-untyped-def]
     return 2 * (side - 1) + (0 if row[column[side]] <= limit[side] else 1)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _predict(x, column, limit, answer, count):  # type: ignore[no-untyped-def]
     found = np.zeros(len(x))
     for i in range(len(x)):

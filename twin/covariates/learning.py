@@ -29,10 +29,10 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from scipy import optimize
 
 from twin.arrays import Floats, Integers
+from twin.kernel.compiling.by_hand import compiled
 from twin.population.theta import Theta
 
 
@@ -209,7 +209,7 @@ def _prior(omega: Floats) -> tuple[Floats, float]:
     return np.asarray(np.linalg.inv(omega)), float(np.linalg.slogdet(omega)[1])
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _expected(eta, log, mean, precision, log_det):  # type: ignore[no-untyped-def]
     """Log likelihoods (N,), E[e] - mean (N, d), the sum of E[(e - mean)(e - mean)'] (d, d), effective draws (N,)."""
     count, size, d = eta.shape

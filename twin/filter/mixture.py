@@ -16,11 +16,11 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 from scipy import special
 
 from twin.arrays import Floats
 from twin.filter.modes.peaks import Peaks
+from twin.kernel.compiling.by_hand import compiled
 from twin.randomness import even_points
 
 DF_FITTED = 20.0
@@ -198,7 +198,7 @@ def _seeds(white: Floats, weight: Floats, number: int, rng: np.random.Generator)
     return chosen
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@compiled(error_model="numpy")
 def _log_parts(x, centre, inverse, height, df, square, log_part):  # type: ignore[no-untyped-def]
     """Squared distances (K,) of a point x (d,) and the logs of each component's share times its density; their sum's.
 
@@ -221,7 +221,7 @@ def _log_parts(x, centre, inverse, height, df, square, log_part):  # type: ignor
     return top + math.log(total)
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@compiled(error_model="numpy")
 def _log_density(x, centre, inverse, height, df, density):  # type: ignore[no-untyped-def]
     """Fill log density (N,) at x (N, d)."""
     square, log_part = np.empty(len(centre)), np.empty(len(centre))
@@ -229,7 +229,7 @@ def _log_density(x, centre, inverse, height, df, density):  # type: ignore[no-un
         density[n] = _log_parts(x[n], centre, inverse, height, df, square, log_part)
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@compiled(error_model="numpy")
 def _gather(x, weight, centre, inverse, height, df, mass, pull, first, second):  # type: ignore[no-untyped-def]
     """Add up what x (N, d) give each component: mass (K,), and pull (K,), first and second moments about its centre,
     in which a distant point counts less."""

@@ -20,11 +20,11 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from twin.arrays import Floats, Integers
 from twin.clock import DAY_MS
+from twin.kernel.compiling.by_hand import compiled
 from twin.model.formula import arguments_of
 
 LONGEST_MS = 180 * DAY_MS
@@ -99,7 +99,7 @@ def possible(timing: Floats, kinds: Integers, unit: int) -> NDArray[np.bool_]:
     return found
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def _possible(timing, kinds, unit, found):  # type: ignore[no-untyped-def]
     for i in range(len(found)):
         kind, lag, second, mean = kinds[i % len(kinds)], timing[i, 0], timing[i, 1], timing[i, 2]
@@ -109,7 +109,7 @@ def _possible(timing, kinds, unit, found):  # type: ignore[no-untyped-def]
             found[i] = (lag + entering(kind, second, mean)) * unit <= LONGEST_MS
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def entering(kind, second, mean):  # type: ignore[no-untyped-def]
     """How long what is given at once takes to enter; less than 1e-10 of a dose comes through transit steps after it."""
     return (second + 21.0 + 7.5 * math.sqrt(second + 1.0)) * mean / (second + 1.0) if kind == TRANSIT else second

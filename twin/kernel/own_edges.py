@@ -12,11 +12,11 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from twin.arrays import Floats, Integers
 from twin.kernel.arguments import OwnEdges
+from twin.kernel.compiling.by_hand import compiled
 from twin.kernel.delayed_input import EVENLY, FOREVER, LONGEST_MS, MOST_TIMES, TRANSIT, Pieces, entering, possible
 
 EDGE = np.dtype([("time", "f8"), ("disturbed", "f8"), ("column", "i8"), ("amount", "f8")], align=True)
@@ -137,7 +137,7 @@ def _given(pieces: Pieces, here: Integers, slot: Integers, start: int, unit: int
     )
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def _longest(timing, usable, kinds):  # type: ignore[no-untyped-def]
     """Time after the end of a piece when it has entered every particle, by slot."""
     longest = np.zeros(len(timing))
@@ -148,7 +148,7 @@ def _longest(timing, usable, kinds):  # type: ignore[no-untyped-def]
     return longest
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def _laid_out(pieces, timing, usable, kinds, low, high):  # type: ignore[no-untyped-def]
     """See `own_edges`; the fields of an `OwnEdges`."""
     particles, columns = timing.shape[1], timing.shape[2]
@@ -169,7 +169,7 @@ def _laid_out(pieces, timing, usable, kinds, low, high):  # type: ignore[no-unty
     return edge_from, edges[: edge_from[-1]], rates[: edge_from[-1]], flow_from, flows[:flowed]
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def _lasting(pieces, q, kind, fraction):  # type: ignore[no-untyped-def]
     """How long piece q lasts in a particle with this bioavailability but for its weight, and the factor of its rate."""
     lasting = pieces.end[q] - pieces.begin[q]
@@ -181,7 +181,7 @@ def _lasting(pieces, q, kind, fraction):  # type: ignore[no-untyped-def]
     return times * lasting, 1.0 / times
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def _spread(kind, lasting, amount, second, mean):  # type: ignore[no-untyped-def]
     """How long a piece enters that lasts so long, its amount or rate, and the factor that makes a rate of it."""
     if kind == TRANSIT:
@@ -192,7 +192,7 @@ def _spread(kind, lasting, amount, second, mean):  # type: ignore[no-untyped-def
     return second if kind == EVENLY and lasting == 0.0 else lasting, amount, 1.0
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def _most_entries(pieces, timing, usable, kinds):  # type: ignore[no-untyped-def]
     """As many entries (N,) as a particle may have, or one or two more."""
     most = np.zeros(timing.shape[1], dtype=np.int64)
@@ -209,7 +209,7 @@ def _most_entries(pieces, timing, usable, kinds):  # type: ignore[no-untyped-def
     return most
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def _enter(pieces, timing, usable, kinds, entries):  # type: ignore[no-untyped-def]
     """The entries of one particle, of timing (slots, K, `TIMING`); returns their number."""
     count = 0
@@ -241,7 +241,7 @@ def _enter(pieces, timing, usable, kinds, entries):  # type: ignore[no-untyped-d
     return count
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def _flow(entries, kinds, low, high, flows, count):  # type: ignore[no-untyped-def]
     """Append the flows of one particle to ``flows`` from ``count`` on; returns how many there are now."""
     for i in range(len(entries)):
@@ -256,7 +256,7 @@ def _flow(entries, kinds, low, high, flows, count):  # type: ignore[no-untyped-d
     return count
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def _sort_flows(flows, flow_from):  # type: ignore[no-untyped-def]
     """The flows of one particle by column, and within one by begin; their ranges (K + 1,) from ``flow_from[0]`` on."""
     if len(flows):
@@ -266,7 +266,7 @@ def _sort_flows(flows, flow_from):  # type: ignore[no-untyped-def]
         flow_from[k + 1] = flow_from[k] + np.sum(flows.column == k)
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def _happen(entries, kinds, low, high, events, runs):  # type: ignore[no-untyped-def]
     """Events and runs of one particle; returns their numbers, and when last something happened by ``low``."""
     happened = running = 0
@@ -299,14 +299,14 @@ def _happen(entries, kinds, low, high, events, runs):  # type: ignore[no-untyped
     return happened, running, last
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def _event(events, count, time, column, amount):  # type: ignore[no-untyped-def]
     event = events[count]
     event.time, event.column, event.amount = time, column, amount
     return count + 1
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def _meet(events, runs, low, last, edges, rates, count):  # type: ignore[no-untyped-def]
     """Append the edges of one particle to ``edges`` from ``count`` on, with their ``rates``; returns how many there are
     now."""

@@ -25,10 +25,10 @@ from dataclasses import replace
 from typing import NamedTuple, Protocol
 
 import numpy as np
-from numba import njit
 
 from twin.arrays import Floats, Integers, storable
 from twin.kernel.arguments import StepSizes, System
+from twin.kernel.compiling.by_hand import compiled
 from twin.kernel.delayed_input import TIMING
 from twin.kernel.free import free_functions, with_own_individuals
 from twin.kernel.kernel import Kernel
@@ -365,7 +365,7 @@ def runs_of(which: Integers) -> list[Run]:
     return [Run(int(which[b]), b, e) for b, e in zip(begins, ends, strict=True) if e > b]
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _place(z, place, occasion, eta, iov, shape, shifted, effects, found):  # type: ignore[no-untyped-def]
     for n in range(len(z)):
         for p in range(len(place)):
@@ -383,7 +383,7 @@ def _place(z, place, occasion, eta, iov, shape, shifted, effects, found):  # typ
             found[n, shifted[i]] += z[n, effects + i]
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _times(matrix, vector):  # type: ignore[no-untyped-def]
     """Per-particle matrix times vector, (N, r, c) by (N, c)."""
     found = np.zeros((len(vector), matrix.shape[1]))
@@ -394,7 +394,7 @@ def _times(matrix, vector):  # type: ignore[no-untyped-def]
     return found
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _in_modes(w, b, c, bw, cw):  # type: ignore[no-untyped-def]
     """W B (N, L, I) and W c (N, L)."""
     for n in range(len(w)):

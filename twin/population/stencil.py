@@ -14,13 +14,14 @@ and its derivatives at the mode, where dU/d eta = 0 and the mode moves by d eta/
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from twin.kernel.compiling.by_hand import compiled
 
 H = 3e-4
 """Displacement on the scale of a parameter: a first difference errs by h^2 f''' / 6, a second by rounding 1e-15/h^2."""
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def points(z, h, effects, mixed):  # type: ignore[no-untyped-def]
     """(K, S, M) around rows z (K, M), displaced by h (M,); without the ``mixed`` ones 2 M + 1."""
     count, m = z.shape
@@ -47,7 +48,7 @@ def points(z, h, effects, mixed):  # type: ignore[no-untyped-def]
     return found
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def slopes(f, h):  # type: ignore[no-untyped-def]
     """First derivatives (T, M) of predictions f (T, S)."""
     m = len(h)
@@ -58,7 +59,7 @@ def slopes(f, h):  # type: ignore[no-untyped-def]
     return found
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def bends(f, h, effects):  # type: ignore[no-untyped-def]
     """Second derivatives (T, D, M) of predictions f (T, S) at all points, by an effect and by anything."""
     m = len(h)
@@ -79,7 +80,7 @@ def bends(f, h, effects):  # type: ignore[no-untyped-def]
     return found
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def inner(first, z, precision, u, u_f, u_ff, w, slope, bend):  # type: ignore[no-untyped-def]
     """U (K,), its gradient (K, D), H and U'' (K, D, D), by effects, of K patients with observations in ``first``.
 
@@ -111,7 +112,7 @@ def inner(first, z, precision, u, u_f, u_ff, w, slope, bend):  # type: ignore[no
     return value, gradient, information, curvature
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def outer(first, inverse, u_f, u_ff, w, w_f, slope, bend):  # type: ignore[no-untyped-def]
     """Of each of K patients, for all M columns of z and without the prior: dU/dz (K, M), d2U/d eta dz (K, D, M), and
     the derivative of log det H (K, M), for inverses of H (K, D, D)."""
@@ -135,7 +136,7 @@ def outer(first, inverse, u_f, u_ff, w, w_f, slope, bend):  # type: ignore[no-un
     return u_z, u_ez, t_z
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def by_number(first, inverse, du, du_f, dw, slope):  # type: ignore[no-untyped-def]
     """Of each of K patients the derivatives by a number that the predictions do not depend on: of U (K,), of its
     gradient (K, D), and of log det H (K,), from those of the terms of every value (T,)."""

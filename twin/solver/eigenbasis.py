@@ -6,9 +6,9 @@ Two states, the most frequent block that is not one state alone, are done in clo
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from twin.arrays import Floats
+from twin.kernel.compiling.by_hand import compiled
 
 
 class Bases:
@@ -65,7 +65,7 @@ def eigenbasis(a: Floats, c: Floats) -> tuple[Floats, Floats, Floats]:
     return np.ascontiguousarray(lam), np.ascontiguousarray(v), np.ascontiguousarray(np.linalg.inv(v))
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@compiled(error_model="numpy")
 def _two_by_two(a, c, lam, v, w):  # type: ignore[no-untyped-def]
     """As `eigenbasis`, of two states [[a, b], [c, d]], in closed form.
 

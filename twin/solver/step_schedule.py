@@ -14,12 +14,12 @@ from __future__ import annotations
 import functools
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from twin.arrays import Floats
 from twin.clock import UNIT_MS
 from twin.kernel.arguments import Inputs, Intervals, OwnSteps, Steps, StepSizes
+from twin.kernel.compiling.by_hand import compiled
 from twin.kernel.kernel import Kernel
 from twin.kernel.own_edges import no_own_edges
 from twin.timeline.timeline import Timeline
@@ -28,7 +28,7 @@ GROWTH = 0.2
 """Step size as a fraction of the time since the kick, where nothing else is known."""
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def _fill(length, tau, first, growth, largest, start, dt, interval):  # type: ignore[no-untyped-def]
     """Steps of every interval; returns their number, or -1 when the arrays are too short."""
     count = 0

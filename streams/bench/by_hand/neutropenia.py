@@ -13,10 +13,10 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 
 from twin.arrays import Floats
 from twin.kernel.arguments import Steps
+from twin.kernel.compiling.by_hand import compiled
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ def advance(patients: Patients, steps: Steps, infusion: Floats, out: Floats) -> 
     return Patients(p.par, p.anc0, p.rate, p.amount, p.entry, mode, auc, pool, cells)
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@compiled(error_model="numpy")
 def _advance(par, anc0, rate, share, entry, mode, area, pools, cells, steps, infusion, out):  # type: ignore[no-untyped-def]
     """All that happens to a patient in one loop, however long: what a person would write who wants it fast."""
     dt, mark = steps.dt, steps.mark

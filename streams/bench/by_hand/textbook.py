@@ -9,10 +9,9 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from numba import njit
-
 from twin.arrays import Floats
 from twin.kernel.arguments import Steps, System
+from twin.kernel.compiling.by_hand import compiled
 
 
 def two_compartments(system: System) -> Callable[[Steps, Floats], object]:
@@ -25,7 +24,7 @@ def saturable(system: System) -> Callable[[Steps, Floats], object]:
     return lambda steps, out: _saturable(system.par, steps, out)
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@compiled(error_model="numpy")
 def _two_compartments(par, steps, out):  # type: ignore[no-untyped-def]
     dt, rates, row, mark = steps.dt, steps.inputs.rates, steps.inputs.row, steps.mark
     for n in range(par.shape[0]):
@@ -52,7 +51,7 @@ def _two_compartments(par, steps, out):  # type: ignore[no-untyped-def]
                 out[mark[k], 0, n] = (first + second) / v1
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@compiled(error_model="numpy")
 def _saturable(par, steps, out):  # type: ignore[no-untyped-def]
     dt, rates, row, mark = steps.dt, steps.inputs.rates, steps.inputs.row, steps.mark
     for n in range(par.shape[0]):

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import jsonschema
 import pytest
 from typer.testing import CliRunner
 
@@ -18,12 +17,17 @@ from streams.cli import app
 from tests.places import ROOT
 from twin.events import EVENTS, INPUT_EVENTS, OUTPUT_EVENTS, decode, decode_output, encode, kind_of
 
+if TYPE_CHECKING:
+    import jsonschema
+
 DOCS = ROOT / "docs"
 EXAMPLES = {kind_of(event): event.example() for event in EVENTS}
 
 
 @pytest.fixture(scope="module")
 def validator() -> jsonschema.Draft202012Validator:
+    import jsonschema  # which takes a second
+
     schema = event_schema()
     jsonschema.Draft202012Validator.check_schema(schema)
     return jsonschema.Draft202012Validator(schema)
@@ -105,6 +109,8 @@ def test_inputs_are_received_and_outputs_are_sent() -> None:
 
 
 def test_message_examples_validate_against_their_own_payload() -> None:
+    import jsonschema  # which takes a second
+
     document = asyncapi()
     for message in document["components"]["messages"].values():
         schema = {"$ref": message["payload"]["$ref"], "components": document["components"]}

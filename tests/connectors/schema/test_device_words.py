@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import jsonschema
 import pytest
 
 from connectors.schema.device_words import example, word_schema
@@ -13,12 +12,20 @@ from tests.twin.devices.said import on_the_wire, word
 from twin.devices.words import read_word
 from twin.events import BadEvent
 
-SCHEMA = jsonschema.Draft202012Validator(word_schema())
+if TYPE_CHECKING:
+    import jsonschema
 
 
-def test_the_example_and_what_devices_send_are_taken() -> None:
+@pytest.fixture(scope="module")
+def schema() -> jsonschema.Draft202012Validator:
+    import jsonschema  # which takes a second
+
+    return jsonschema.Draft202012Validator(word_schema())
+
+
+def test_the_example_and_what_devices_send_are_taken(schema: jsonschema.Draft202012Validator) -> None:
     for said in (example(), json.loads(on_the_wire(word("w", 5)))):
-        SCHEMA.validate(said)
+        schema.validate(said)
         read_word(json.dumps(said).encode())
 
 
@@ -26,9 +33,9 @@ def test_the_example_and_what_devices_send_are_taken() -> None:
     "change",
     [{"patient_id": "P-1"}, {"colour": "red"}, {"device_id": None}, {"kind": "dose_given"}, {"time": "yesterday"}],
 )
-def test_what_is_no_word_is_refused_by_both(change: dict[str, Any]) -> None:
+def test_what_is_no_word_is_refused_by_both(change: dict[str, Any], schema: jsonschema.Draft202012Validator) -> None:
     said = example()
     said["event"] = {name: value for name, value in (said["event"] | change).items() if value is not None}
-    assert not SCHEMA.is_valid(said)
+    assert not schema.is_valid(said)
     with pytest.raises(BadEvent):
         read_word(json.dumps(said).encode())

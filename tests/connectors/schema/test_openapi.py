@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import jsonschema
-
 from connectors.schema.openapi import openapi
 from twin.events import INPUT_EVENTS
 
@@ -15,6 +13,8 @@ def test_every_kind_that_comes_in_is_described_and_nothing_that_goes_out() -> No
 
 
 def test_an_example_of_each_kind_is_valid_by_it() -> None:
+    import jsonschema  # which takes a second
+
     document = openapi()
     validator = jsonschema.Draft202012Validator(
         {"$ref": "#/components/schemas/InputEvent", "components": document["components"]}

@@ -42,10 +42,10 @@ def test_what_a_task_raises_is_raised() -> None:
 
 
 @pytest.mark.slow
-def test_processes_compute_with_one_thread() -> None:
-    before = os.environ.get("OPENBLAS_NUM_THREADS")
+def test_processes_compute_with_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "3")
     assert list(in_processes(threads, [()], 1)) == ["1"]
-    assert os.environ.get("OPENBLAS_NUM_THREADS") == before
+    assert os.environ["OPENBLAS_NUM_THREADS"] == "3"
 
 
 def test_without_jobs_the_tasks_are_done_here_one_after_the_other() -> None:

@@ -6,7 +6,6 @@ import copy
 from pathlib import Path
 from typing import Any
 
-import jsonschema
 import pytest
 import yaml
 
@@ -47,6 +46,8 @@ def whole(parsed: dict[str, dict[str, Any]]) -> dict[str, Any]:
 def test_each_file_and_all_three_follow_the_compose_schema(
     parsed: dict[str, Any], whole: dict[str, Any], schema: dict[str, Any]
 ) -> None:
+    import jsonschema  # which takes a second
+
     for one in (*parsed.values(), whole):
         jsonschema.Draft7Validator(schema).validate(one)
 

@@ -28,6 +28,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from streams.terminal.one_thread import ONE_THREAD
 from tests.places import ROOT
 
 IMPORTED = (
@@ -67,9 +68,6 @@ IMPORTED = (
     "twin.patient.twin",
 )
 """What the commands come to import before they are ready."""
-
-ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
-"""No library has threads of its own that a fork would lose."""
 
 REQUEST_BYTES = 1 << 20
 
@@ -137,6 +135,7 @@ def _server() -> socket.socket:
         else:
             listener.listen()
             listener.set_inheritable(True)
+            # No library has threads of its own that a fork would lose.
             seen = {**os.environ, "PYTHONPATH": str(ROOT), **ONE_THREAD}
             command = (sys.executable, "-m", __name__, str(listener.fileno()))
             nothing = [(os.POSIX_SPAWN_OPEN, number, os.devnull, os.O_RDWR, 0) for number in (0, 1)]

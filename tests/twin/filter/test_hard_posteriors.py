@@ -1,6 +1,6 @@
 """Posteriors with hard shapes, one datum at a time and at the default size, against references that are not the twin's.
 
-Twenty keys of each shape (`tests.twin.shapes`): every random effect and every forecast of every run is close, and over
+Ten keys of each shape (`tests.twin.shapes`): every random effect and every forecast of every run is close, and over
 the keys there is no bias. References are dense quadratures, or a long-run Markov chain (`tests.twin.longrun`).
 """
 
@@ -28,7 +28,7 @@ from twin.timeline.timeline import build
 
 pytestmark = pytest.mark.slow
 
-KEYS = 20
+KEYS = 10
 NAMES = sorted(SHAPES)
 BY_QUADRATURE = [name for name in NAMES if len(SHAPES[name]().covariance) <= 3]
 
@@ -101,7 +101,7 @@ def test_every_run_is_close_to_the_reference(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_over_twenty_keys_there_is_no_bias(name: str) -> None:
+def test_over_ten_keys_there_is_no_bias(name: str) -> None:
     of_mean, of_sd = errors_of(name)
     np.testing.assert_allclose(of_mean.mean(axis=0), 0.0, atol=0.04)
     np.testing.assert_allclose(of_sd.mean(axis=0), 0.0, atol=0.04)

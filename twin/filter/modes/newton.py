@@ -20,7 +20,8 @@ d is too large for that, F after a BFGS update with the last step.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from twin.kernel.compiling.by_hand import compiled
 
 FORWARD, CENTRAL, WHOLE = 0, 1, 2
 """What a descent looks at: d + 1, 2 d + 1 or d^2 + d + 1 points."""
@@ -55,7 +56,7 @@ NEAR = 0.5
 """Below this many posterior standard deviations from the mode, by F, second differences are trusted in place of F."""
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _dot(one, other):  # type: ignore[no-untyped-def]
     total = 0.0
     for i in range(len(one)):
@@ -63,7 +64,7 @@ def _dot(one, other):  # type: ignore[no-untyped-def]
     return total
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _times(matrix, vector):  # type: ignore[no-untyped-def]
     result = np.empty(len(vector))
     for i in range(len(vector)):
@@ -71,7 +72,7 @@ def _times(matrix, vector):  # type: ignore[no-untyped-def]
     return result
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def points_around(eta, look):  # type: ignore[no-untyped-def]
     """Points (K S, d) that K descents at eta (K, d) look at."""
     count, d = eta.shape
@@ -99,7 +100,7 @@ def points_around(eta, look):  # type: ignore[no-untyped-def]
     return points
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def derivatives(eta, precision, loss, coordinates, weights, look):  # type: ignore[no-untyped-def]
     """U (K,), U' (K, d), F and U'' (K, d, d) from responses (K S,), (Q, K S) to the points of `points_around`.
 
@@ -140,12 +141,12 @@ def derivatives(eta, precision, loss, coordinates, weights, look):  # type: igno
     return value, gradient, information, curvature
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _bend(loss, first, i, d):  # type: ignore[no-untyped-def]
     return loss[first + 1 + i] + loss[first + 1 + d + i] - 2.0 * loss[first]
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _solved(matrix, vector):  # type: ignore[no-untyped-def]
     """Whether a symmetric matrix is positive definite, and x of A x = b if so (Cholesky)."""
     d = len(vector)
@@ -174,7 +175,7 @@ def _solved(matrix, vector):  # type: ignore[no-untyped-def]
     return True, x
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _finite(vector):  # type: ignore[no-untyped-def]
     total = 0.0
     for each in vector:
@@ -182,7 +183,7 @@ def _finite(vector):  # type: ignore[no-untyped-def]
     return total < np.inf
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def propose(  # type: ignore[no-untyped-def]
     eta, gradient, information, curvature, damping, precision, settled, tolerance, bent
 ):
@@ -225,7 +226,7 @@ def propose(  # type: ignore[no-untyped-def]
     return step, promised
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def absolute(curvature, precision):  # type: ignore[no-untyped-def]
     """The curvature (d, d) with the absolute values of its eigenvalues, none below `FLATTEST`, in prior standard
     deviations: a step along it leaves a saddle and a ridge (Dauphin et al. 2014)."""
@@ -236,7 +237,7 @@ def absolute(curvature, precision):  # type: ignore[no-untyped-def]
     return (steep * np.maximum(np.abs(values), FLATTEST)) @ steep.T
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def judge(before, after, promised, gradient, damping, bent):  # type: ignore[no-untyped-def]
     """Whether a step from U ``before`` to ``after`` is taken, and the damping then: eased after a promise kept.
 
@@ -253,7 +254,7 @@ def judge(before, after, promised, gradient, damping, bent):  # type: ignore[no-
     return True, max(2.0 * damping, 0.4 * least)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def taught(information, step, change):  # type: ignore[no-untyped-def]
     """F (d, d) after a BFGS update with a step and the gradient's change along it; as it is where U is not convex."""
     bent = _times(information, step)
@@ -267,7 +268,7 @@ def taught(information, step, change):  # type: ignore[no-untyped-def]
     return result
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def separate(eta, value, information, distance):  # type: ignore[no-untyped-def]
     """Which descents stand further than ``distance`` from every lower one, in posterior standard deviations of that."""
     kept = np.ones(len(value), dtype=np.bool_)

@@ -7,10 +7,10 @@ starts, evenly spread, to meet one that is a tenth of the prior.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from twin.arrays import Floats
 from twin.filter.modes.descents import Respond
+from twin.kernel.compiling.by_hand import compiled
 
 COMPARED = 256
 """Particles of a cloud among which starts are looked for."""
@@ -50,7 +50,7 @@ def standing_apart(eta: Floats, log_density: Floats, count: int) -> Floats:
     return np.asarray(cloud[np.argsort(-_from_likelier(white), kind="stable")[:count]])
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _from_likelier(white):  # type: ignore[no-untyped-def]
     """Squared distance (M,) of each point of white (M, d) from the nearest before it; infinite for the first."""
     apart = np.full(len(white), np.inf)

@@ -3,23 +3,22 @@
 Numba keeps an index (``.nbi``) and one file of machine code for each signature (``.nbc``), both pickles, and believes
 them. Here each is read and written by `twin.kernel.cache`, sealed with the generated source: a file with one changed
 byte, or of another kernel, counts as missing, and nothing in it is unpickled. What is missing is compiled by one
-process at a time: to compile takes seconds, and those who wait find it done.
+process at a time (`twin.kernel.compiling.turns`).
 """
 
 from __future__ import annotations
 
 import pickle
-from collections.abc import Callable
 from types import FunctionType, ModuleType
 from typing import Any
 
 import numba
 from numba.core.caching import CompileResultCacheImpl, FunctionCache, IndexDataCacheFile, _CacheLocator
 from numba.core.dispatcher import Dispatcher
-from numba.core.registry import cpu_target
 
-from twin.kernel.cache import alone, folder, keep, recalled
+from twin.kernel.cache import folder, keep, recalled
 from twin.kernel.compiling import front_end  # noqa: F401 (which makes compiling quick)
+from twin.kernel.compiling.turns import in_turn
 
 
 def seal(module: ModuleType, source: str) -> None:
@@ -27,7 +26,7 @@ def seal(module: ModuleType, source: str) -> None:
     for function in vars(module).values():
         if isinstance(function, Dispatcher) and function.py_func.__module__ == module.__name__:
             function._cache = cache = _SealedCache(function.py_func, source.encode())  # type: ignore[attr-defined]
-            function.compile = cache.in_turn(function.compile)  # type: ignore[method-assign, assignment]
+            function.compile = in_turn(cache, function.compile)  # type: ignore[method-assign, assignment]
 
 
 class _Locator(_CacheLocator):
@@ -68,10 +67,6 @@ class _SealedFiles(IndexDataCacheFile):
         # Machine code also depends on who made it.
         self._made_of = source + f"\0numba {numba.__version__}".encode()
 
-    def lists(self, key: Any) -> bool:
-        """Whether the index names machine code for this."""
-        return key in self._load_index()
-
     def _load_index(self) -> dict[Any, str]:
         found = self._unsealed(self._index_name)
         return {} if found is None else found
@@ -101,19 +96,5 @@ class _SealedCache(FunctionCache):
         self._py_func = function
         self._impl = _SealedImpl(function, source)
         self._cache_path = self._impl.locator.get_cache_path()
-        self._cache_file = self._files = _SealedFiles(self._impl.filename_base, source)
+        self._cache_file = _SealedFiles(self._impl.filename_base, source)
         self.enable()
-
-    def in_turn(self, compiled: Callable[[Any], Any]) -> Callable[[Any], Any]:
-        """Numba's way to get a function for a signature, but not while another process compiles it."""
-
-        def compiled_in_turn(signature: Any) -> Any:
-            if self._is_kept(signature):
-                return compiled(signature)
-            with alone(self._impl.filename_base):
-                return compiled(signature)  # which looks into the cache again
-
-        return compiled_in_turn
-
-    def _is_kept(self, signature: Any) -> bool:
-        return self._files.lists(self._index_key(signature, cpu_target.target_context.codegen()))

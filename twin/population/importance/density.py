@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 from typing import Literal, cast
 
 import numpy as np
-from numba import njit
 
 from twin.arrays import Floats, Integers
+from twin.kernel.compiling.by_hand import compiled
 from twin.model.measured.error import ErrorSpec
 from twin.observation import residual
 from twin.observation.kinds import kind_of
@@ -163,7 +163,7 @@ def _density(batch: _Batch, error: ErrorSpec, predicted: Floats) -> Floats:
     return residual.log_likelihood(error, 0.0, predicted, above=at)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _add(total, patient, terms):  # type: ignore[no-untyped-def]
     """Add the terms (T, S) of each value to its patient's."""
     for t in range(len(patient)):

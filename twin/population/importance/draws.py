@@ -14,10 +14,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 from scipy import special
 
 from twin.arrays import Floats
+from twin.kernel.compiling.by_hand import compiled
 from twin.randomness import even_points, generator
 
 DF = 5.0
@@ -82,7 +82,7 @@ def paired_draws(names: list[str], seed: int, count: int, dimension: int) -> Flo
     return found
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def moments(draws, share):  # type: ignore[no-untyped-def]
     """Means (N, D) and second moments about 0 (N, D, D) of draws (N, S, D) with shares (N, S)."""
     count, size, d = draws.shape

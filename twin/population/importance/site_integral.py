@@ -13,10 +13,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 from scipy import special
 
 from twin.arrays import Floats, Integers
+from twin.kernel.compiling.by_hand import compiled
 from twin.population.importance.draws import moments
 from twin.population.sites.arrow import Arrow, by_site
 from twin.population.values import Population
@@ -111,7 +111,7 @@ def _nodes(b: Floats, covariance: Floats) -> tuple[Floats, Floats]:
     return nodes, of_grid + (grid * grid).sum(axis=1) + log_det[:, None]
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _at_nodes(terms, reach, nodes, site):  # type: ignore[no-untyped-def]
     """log sum over draws (N, M) of what each weighs at every node, but for what is the same for all draws."""
     count, size = terms.shape
@@ -137,7 +137,7 @@ def _at_nodes(terms, reach, nodes, site):  # type: ignore[no-untyped-def]
     return found
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _shares(terms, reach, nodes, weight, log, site):  # type: ignore[no-untyped-def]
     """Weights (N, S) of draws over all nodes, and these times b (N, S, q)."""
     count, size = terms.shape

@@ -18,9 +18,9 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from twin.arrays import Floats
+from twin.kernel.compiling.by_hand import compiled
 from twin.population.cohort import Cohort
 from twin.population.importance.density import Read
 from twin.population.importance.draws import DF, Proposals
@@ -229,7 +229,7 @@ def _given_the_rest(covariance: Floats, block: slice) -> Floats:
     return np.asarray(np.linalg.cholesky(np.linalg.inv(precision)))
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _visited(weight, limits):  # type: ignore[no-untyped-def]
     """Of weights (N, C, 1 + S): shares of visits (N, C, 1 + S), where each chain ends (N, C), and the share taken."""
     count, chains, points = weight.shape
