@@ -22,7 +22,7 @@ from twin.patient.rivals import Rivals
 from twin.patient.state_row import TwinState, pack_books, pack_state, unpack, unpack_history
 from twin.record.history import History
 
-PROCESSES = 200
+PROCESSES = 100
 
 NO_MODELS = Rivals(())
 

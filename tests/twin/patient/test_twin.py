@@ -206,27 +206,21 @@ def stories(draw: st.DrawFn) -> list[InputEvent]:
     return events
 
 
-@relaxed
-@given(stories(), st.randoms(use_true_random=False))
-def test_any_order_and_grouping_of_arrival_ends_in_the_same_belief(events: list[InputEvent], random: Random) -> None:
-    in_any_order_and_grouping(MODEL, events, random)
-
-
 @few
 @given(stories(), st.randoms(use_true_random=False))
-def test_so_it_does_where_everything_drifts(events: list[InputEvent], random: Random) -> None:
-    in_any_order_and_grouping(RESTLESS, events, random)
-
-
-def in_any_order_and_grouping(model: Model, events: list[InputEvent], random: Random) -> None:
-    ordered = inserted(in_order(events), model=model)
-    shuffled = inserted(*groups_of(random.sample(events, len(events)), random), model=model)
+def test_any_order_and_grouping_of_arrival_ends_in_the_same_belief_where_everything_drifts(
+    events: list[InputEvent], random: Random
+) -> None:
+    ordered = inserted(in_order(events), model=RESTLESS)
+    shuffled = inserted(*groups_of(random.sample(events, len(events)), random), model=RESTLESS)
     assert_same_belief(ordered, shuffled)
 
 
 @relaxed
 @given(stories(), st.randoms(use_true_random=False))
-def test_what_was_said_last_is_the_same_in_any_order_of_arrival(events: list[InputEvent], random: Random) -> None:
+def test_the_belief_and_what_was_said_last_are_the_same_in_any_order_and_grouping_of_arrival(
+    events: list[InputEvent], random: Random
+) -> None:
     """Late facts make the twin say again what it then knows, under the same ids, and withdraw what lost its reason.
 
     So a consumer that overwrites, and heeds what is withdrawn, holds what a twin says that hears all of it in order.
@@ -237,6 +231,7 @@ def test_what_was_said_last_is_the_same_in_any_order_of_arrival(events: list[Inp
     known, heard = spoken(at_once), spoken(late)
     assert {i: heard.get(i) for i in known} == known
     assert standing(late) == standing(at_once)
+    assert_same_belief(ordered, shuffled)
 
 
 @relaxed
