@@ -294,30 +294,37 @@ class Point:
         """The objective and its derivatives, of everybody, at modes eta (N, D) or very near to them."""
         cohort = self.cohort
         look, found, slope, bend = self._seen(np.arange(len(cohort), dtype=np.int64), eta, mixed=True)
-        inverse = inverse_of(look.information)
+        seen = self._known(look)
+        inverse = seen.by_data
         u_z, u_ez, t_z = stencil.outer(cohort.first, inverse, found.u_f, found.u_ff, found.w, found.w_f, slope, bend)
         # By each number, eta held: of U, of its gradient in eta, and of log det H.
         by = By(u_z @ cohort.directions.T, u_ez @ cohort.directions.T, t_z @ cohort.directions.T)
         self._by_errors(by, found, inverse, slope)
         if self.objective.method == "foce":
             self._by_typical_residual(by, found, inverse, slope)
-        return self.finished(vector, eta, log_det, settled, Seen(look, look.information, inverse, t_z), by)
+        return self.finished(vector, eta, log_det, settled, seen, t_z, by)
+
+    def _known(self, look: Look) -> Seen:
+        """What makes H of what is seen at the modes: the information."""
+        inverse = np.ascontiguousarray(inverse_of(look.information))
+        return Seen(look, look.information, inverse, inverse, inverse, self.precision[None])
 
     def finished(
-        self, vector: Floats, eta: Floats, log_det: float, settled: NDArray[np.bool_], seen: Seen, by: By
+        self, vector: Floats, eta: Floats, log_det: float, settled: NDArray[np.bool_], seen: Seen, t_z: Floats, by: By
     ) -> Evaluation:
-        """The evaluation that all derivatives make; those by Omega are added to ``by``."""
+        """The evaluation that all derivatives make, with those (N, M) of log det H by z; those by Omega are added to
+        ``by``."""
         look, d = seen.look, self.cohort.effects
         self._by_omega(by, vector, eta, seen)
         newton = solved(look.curvature, look.gradient[:, :, None])[:, :, 0]
         moves = -solved(look.curvature, by.u_e)
         remaining = (look.gradient * newton).sum(axis=1)
-        along = seen.t_z[:, :d]
+        along = t_z[:, :d]
         # The objective at the mode itself, which is a small step away: exact to second order.
         ofv = 2.0 * look.value - remaining + log_det + log_det_of(seen.h) - (along * newton).sum(axis=1)
         score = 2.0 * by.u + by.t + np.einsum("nd,ndk->nk", along, moves)
         found = Evaluation(
-            vector.copy(), ofv, eta - newton, seen.inverse, score, moves, settled.copy(), np.abs(remaining),
+            vector.copy(), ofv, eta - newton, seen.covariance, score, moves, settled.copy(), np.abs(remaining),
             self.cohort.theta.penalty(vector),
         )  # fmt: skip
         return found if self.cohort.classes == 1 else self._whatever_class(found)
@@ -360,8 +367,6 @@ class Point:
 
     def _by_omega(self, by: By, vector: Floats, eta: Floats, seen: Seen) -> None:
         """Add derivatives by the entries of Omega: of eta' P eta / 2, log det Omega and P in H."""
-        slope = seen.inverse if seen.slope is None else seen.slope
-        held = self.precision[None] if seen.by_prior is None else seen.by_prior
         theta, population = self.cohort.theta, self.population
         d, o, occasions = len(population.omega), len(population.omega_iov), self.cohort.occasions
         blocks = {"omega": [slice(0, d)], "iov": [slice(d + n * o, d + (n + 1) * o) for n in range(occasions)]}
@@ -374,27 +379,27 @@ class Point:
                     along = eta[:, block] @ moved
                     by.u[:, at] += 0.5 * (along * eta[:, block]).sum(axis=1)
                     by.u_e[:, block, at] += along
-                    by.t[:, at] += np.einsum("nij,ij->n", held[:, block, block], change)
-                    by.t[:, at] += np.einsum("nij,ij->n", slope[:, block, block], moved)
+                    by.t[:, at] += np.einsum("nij,ij->n", seen.by_prior[:, block, block], change)
+                    by.t[:, at] += np.einsum("nij,ij->n", seen.by_precision[:, block, block], moved)
 
 
 @dataclass(frozen=True)
 class Seen:
-    """What everybody sees at the modes.
+    """What everybody sees at the modes, (N, D, D) each but for the first.
 
     Attributes:
-        h, inverse: (N, D, D) H with its inverse.
-        t_z: (N, M) derivative of log det H by z.
-        slope: (N, D, D) derivative of log det H by the curvature that it is made of, where that is not the inverse;
-            ``by_prior`` (N, D, D) then stands for the prior's precision in the derivative of log det Omega H.
+        look: by its curvature modes move.
+        h: H; ``covariance`` of the effects by it.
+        by_data: derivative of log det Omega H by what data add to H; ``by_precision`` by the prior's precision where it
+            is added, and ``by_prior`` by Omega besides.
     """
 
     look: Look
     h: Floats
-    inverse: Floats
-    t_z: Floats
-    slope: Floats | None = None
-    by_prior: Floats | None = None
+    covariance: Floats
+    by_data: Floats
+    by_precision: Floats
+    by_prior: Floats
 
 
 @dataclass(frozen=True)

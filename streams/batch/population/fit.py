@@ -33,7 +33,7 @@ from twin.population.importance.density import Density
 from twin.population.importance.draws import Proposals
 from twin.population.importance.sampled import Sample
 from twin.population.laplace.first_order import FirstOrderObjective
-from twin.population.laplace.methods import objective_of, post_hoc, usual_objective
+from twin.population.laplace.methods import objective_of, post_hoc
 from twin.population.objective import Evaluation, Method
 from twin.population.results import bootstrap as bootstraps
 from twin.population.results import profile as profiling
@@ -238,8 +238,7 @@ def _of_likelihood(
     """What a fit found whose end is told by draws that cover what is known of everybody."""
     cohort, objective = density.cohort, SampledObjective(sample)
     here = objective(state.vector)
-    weighing = objective_of(cohort, "laplace") if cohort.site is None else usual_objective(cohort)
-    iwres = weighing.iwres(here)
+    iwres = objective_of(cohort, "laplace").iwres(here)
     exact = exact_likelihood(density, state.vector, proposals)
     certainty = uncertainty(objective, cohort.theta, here)
     return _found(cohort, method, state, here, certainty, iwres, trace, exact)

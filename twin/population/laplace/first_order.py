@@ -22,7 +22,7 @@ from twin.arrays import Floats, Integers
 from twin.population import stencil
 from twin.population.cohort import Cohort
 from twin.population.modes import Look
-from twin.population.objective import By, Evaluation, Objective, Point, Seen, inverse_of
+from twin.population.objective import By, Evaluation, Objective, Point, inverse_of
 from twin.population.residuals import Terms, variance
 from twin.population.values import Population
 
@@ -109,18 +109,22 @@ class FirstOrderPoint(Point):
         everybody = np.arange(len(cohort), dtype=np.int64)
         # U is a parabola: a step from anywhere ends at its least.
         begin = self._look(cohort.first, 0.0 * eta, self._terms(everybody, self.typical), slope)
-        inverse = inverse_of(begin.information)
-        mode = -np.einsum("nij,nj->ni", inverse, begin.gradient)
+        mode = self._least(begin)
         found = self._terms(everybody, self.line(mode))
         look = self._look(cohort.first, mode, found, slope)
+        seen = self._known(look)
+        inverse = seen.by_data
         u_z, u_ez, t_z = stencil.outer(cohort.first, inverse, found.u_f, found.u_ff, found.w, found.w_f, slope, bend)
         by = By(u_z @ cohort.directions.T, u_ez @ cohort.directions.T, t_z @ cohort.directions.T)
         self._by_moved_slopes(by, found, inverse, mode)
         self._by_errors(by, found, inverse, slope)
         self._by_typical_residual(by, found, inverse, slope)
         # No derivative of H by eta: the line is straight.
-        seen = Seen(look, look.information, inverse, np.zeros_like(t_z))
-        return self.finished(vector, mode, log_det, settled, seen, by)
+        return self.finished(vector, mode, log_det, settled, seen, np.zeros_like(t_z), by)
+
+    def _least(self, begin: Look) -> Floats:
+        """Where U (N, D) is least, of what is seen at 0."""
+        return np.asarray(-np.einsum("nij,nj->ni", inverse_of(begin.information), begin.gradient))
 
     def _by_moved_slopes(self, by: By, found: Terms, inverse: Floats, mode: Floats) -> None:
         """Add derivatives by typical values through G eta: the line turns with them."""

@@ -9,7 +9,7 @@ U'' is followed where it is convex, and the expected information (`twin.observat
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from twin.arrays import Floats, Integers
 from twin.population import stencil
 from twin.population.cohort import Cohort
+from twin.population.laplace.bounded import Bounded
 from twin.population.laplace.weighed import Values, Weighed
 from twin.population.modes import Look
 from twin.population.objective import FLAT, By, Evaluation, Objective, Point, Seen, inverse_of
@@ -26,9 +27,6 @@ from twin.population.values import Population
 
 ALONG = 6.0
 """Displacement of z for derivatives of log det U'', in those of `twin.population.stencil`."""
-
-PLAIN = 1e-6
-"""Instead of `FLAT`: U'' is taken as it is, wherever it is that of a minimum."""
 
 
 class LaplaceObjective(Objective):
@@ -115,19 +113,25 @@ class LaplacePoint(Point):
         rows = self._rows(everybody, z)
         weighed = self._weighed(everybody, rows)
         look, loss = self._look(everybody, z, weighed), self._sums(everybody, weighed.loss)
-        bounded = Bounded.of(look.curvature, self._factor, self._flat)
-        h, inverse = bounded.h, bounded.slope
-        t_z = self._along(everybody, z)
+        seen, t_z = self._known(look), self._along(everybody, z, look.curvature)
         u_z, u_ez = stencil.slopes(loss, self.h), stencil.bends(loss, self.h, d)
         by = By(u_z @ cohort.directions.T, u_ez @ cohort.directions.T, t_z @ cohort.directions.T)
-        self._by_sizes(by, everybody, rows, inverse)
-        # The mode moves as U'' itself says.
-        look = Look(look.value, look.gradient, look.information, bounded.convex)
-        by_prior = self.precision @ inverse @ bounded.curvature
-        return self.finished(vector, eta, log_det, settled, Seen(look, h, inverse_of(h), t_z, inverse, by_prior), by)
+        self._by_sizes(by, everybody, rows, seen.by_data)
+        return self.finished(vector, eta, log_det, settled, seen, t_z, by)
 
-    def _along(self, which: Integers, z: Floats) -> Floats:
-        """Derivatives (N, M) of log det U'' by z."""
+    def _known(self, look: Look) -> Seen:
+        """What makes H of what is seen at the modes: U'', as far as it is not flat."""
+        bounded = self._bounded(look.curvature)
+        by_prior = self.precision @ bounded.slope @ bounded.curvature
+        # The mode moves as U'' itself says.
+        look = replace(look, curvature=bounded.convex)
+        return Seen(look, bounded.h, inverse_of(bounded.h), bounded.slope, bounded.slope, by_prior)
+
+    def _bounded(self, curvature: Floats) -> Bounded:
+        return Bounded.of(curvature, self._factor, self._flat)
+
+    def _along(self, which: Integers, z: Floats, here: Floats) -> Floats:
+        """Derivatives (N, M) of log det U'' by z, where U'' is ``here`` (N, D, D)."""
         m, d = z.shape[1], self.cohort.effects
         step = ALONG * self.h
         there = np.repeat(z[:, None], 2 * m, axis=1)
@@ -139,8 +143,14 @@ class LaplacePoint(Point):
         rows = self._values.rows(which, around.reshape(len(z), 2 * m * points, m), self.population.place)
         loss = self._sums(which, self._weighed(which, rows).loss).reshape(len(z) * 2 * m, points)
         curvature = stencil.bends(loss, self.h, d)[:, :, :d] + self.precision
-        log_det = Bounded.of(curvature, self._factor, self._flat).log_det.reshape(len(z), 2, m)
-        return np.asarray((log_det[:, 0] - log_det[:, 1]) / (2.0 * step))
+        log_det = self._log_dets(here, curvature.reshape(len(z), 2 * m, d, d))
+        return np.asarray((log_det[:, :m] - log_det[:, m:]) / (2.0 * step))
+
+    def _log_dets(self, here: Floats, moved: Floats) -> Floats:  # noqa: ARG002 (of sites everybody's count)
+        """log det U'' (N, X) of all, but for what is the same for all X, where that of one patient has ``moved`` from
+        ``here`` (N, D, D) to each of (N, X, D, D)."""
+        count, ways, d, _ = moved.shape
+        return self._bounded(moved.reshape(-1, d, d)).log_det.reshape(count, ways)
 
     def _by_sizes(self, by: By, which: Integers, rows: Floats, inverse: Floats) -> None:
         """Add derivatives by the free sizes of the errors."""
@@ -156,47 +166,3 @@ class LaplacePoint(Point):
                 bend = stencil.bends(change, self.h, d)[:, :, :d]
                 trace = np.einsum("nij,nij->n", inverse, bend)
                 by.add(at, (change[:, 0], stencil.slopes(change, self.h)[:, :d], trace))
-
-
-@dataclass(frozen=True)
-class Bounded:
-    """U'' (N, D, D) as it is taken: in no direction flatter than half of ``flat`` = c times the prior.
-
-    With Omega = L L', for eigenvalues l of L' U'' L, which are precisions in units of the prior's, stand
-
-        l   from c on,     (l^2 + c^2) / (2 c)   below,     c / 2   where there is no minimum,
-
-    which have a slope everywhere. Without that the objective falls without end as two modes of a patient merge.
-
-    Attributes:
-        curvature: U''; where it is no number, neither is the rest. ``convex`` is U'' with what is no minimum made one.
-        h: what stands for it.
-        log_det: (N,) of ``h``, up to that of the prior's precision.
-        slope: (N, D, D) derivative of ``log_det`` by U''; its inverse where nothing is flat.
-    """
-
-    curvature: Floats
-    convex: Floats
-    h: Floats
-    log_det: Floats
-    slope: Floats
-
-    @classmethod
-    def of(cls, curvature: Floats, factor: Floats, flat: float) -> Bounded:
-        """Of curvatures (N, D, D) with the ``factor`` (D, D) L of the prior's covariance."""
-        if not len(factor):
-            return cls(curvature, curvature, curvature, np.zeros(len(curvature)), curvature)
-        usable = np.asarray(np.isfinite(curvature).all(axis=(1, 2)))
-        inner = factor.T @ np.where(usable[:, None, None], curvature, 0.0) @ factor
-        found, vectors = np.linalg.eigh(0.5 * (inner + inner.swapaxes(1, 2)))
-        low = np.clip(found, 0.0, flat)
-        size = np.where(found >= flat, found, (low**2 + flat**2) / (2.0 * flat))
-        slope = np.where(found >= flat, 1.0, low / flat)
-        size[~usable] = np.nan
-        back = np.linalg.inv(factor)
-
-        def turned(values: Floats) -> Floats:
-            return np.asarray((vectors * values[:, None]) @ vectors.swapaxes(1, 2))
-
-        h, convex = (back.T @ turned(each) @ back for each in (size, np.where(found > PLAIN, found, size)))
-        return cls(curvature, convex, h, np.log(size).sum(axis=1), factor @ turned(slope / size) @ factor.T)

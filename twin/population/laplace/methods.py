@@ -5,15 +5,13 @@ from __future__ import annotations
 from twin.population.cohort import Cohort
 from twin.population.laplace.first_order import FirstOrderObjective
 from twin.population.laplace.laplace import LaplaceObjective
-from twin.population.laplace.site_objective import SiteObjective
+from twin.population.laplace.site_objective import FirstOrderSiteObjective, LaplaceSiteObjective, SiteObjective
 from twin.population.objective import Evaluation, Method, Objective
 from twin.population.theta import FitError
 
 
 def usual_objective(cohort: Cohort) -> Objective:
     """FOCE-I, or Laplace's where that cannot weigh a value."""
-    if cohort.site is not None:
-        return objective_of(cohort, "focei")
     try:
         return objective_of(cohort, "focei")
     except FitError:
@@ -26,11 +24,12 @@ def objective_of(cohort: Cohort, method: Method) -> Objective:
     Raises:
         FitError: a value that the method cannot weigh.
     """
-    if cohort.site is not None:
-        return SiteObjective(cohort, method)
+    differ = cohort.site is not None
     if method == "laplace":
-        return LaplaceObjective(cohort)
-    return FirstOrderObjective(cohort) if method == "fo" else Objective(cohort, method)
+        return LaplaceSiteObjective(cohort) if differ else LaplaceObjective(cohort)
+    if method == "fo":
+        return FirstOrderSiteObjective(cohort) if differ else FirstOrderObjective(cohort)
+    return SiteObjective(cohort, method) if differ else Objective(cohort, method)
 
 
 def post_hoc(objective: Objective, here: Evaluation) -> Evaluation:

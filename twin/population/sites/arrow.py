@@ -16,7 +16,7 @@ when all else is integrated over.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -54,6 +54,10 @@ class Arrow:
         back = self.along.swapaxes(1, 2) @ of_patients
         b = self.covariance @ (of_site + by_site(back, self.site))
         return b, self.inverse @ of_patients + self.along @ b[self.site]
+
+    def where(self, schur: Floats) -> Arrow:
+        """The same with another S (S, q, q)."""
+        return replace(self, schur=schur, covariance=np.asarray(np.linalg.inv(schur)))
 
     @property
     def of_patients(self) -> Floats:

@@ -15,7 +15,8 @@ from twin.kernel.kernel import compile_model
 from twin.model.spec import Model
 from twin.modelfile.reader import parse_model
 from twin.population.cohort import Cohort
-from twin.population.laplace.laplace import PLAIN, LaplaceObjective
+from twin.population.laplace.bounded import PLAIN
+from twin.population.laplace.laplace import LaplaceObjective
 from twin.population.laplace.methods import objective_of
 from twin.population.objective import FLAT, Evaluation, Objective, flatter_than_the_prior
 from twin.population.theta import FitError, Theta

@@ -11,7 +11,6 @@ from twin.arrays import Floats
 from twin.filter.posthoc import post_hoc
 from twin.population.laplace.site_objective import SiteObjective
 from twin.population.objective import Method
-from twin.population.theta import FitError
 
 LOG_2PI = np.log(2.0 * np.pi)
 
@@ -104,10 +103,3 @@ def test_scores_of_what_is_independent_are_those_of_sites() -> None:
     found = objective(theta.pack(theta.start))
     assert found.independent.shape == (4, theta.size)
     np.testing.assert_allclose(found.independent.sum(axis=0), found.gradient, rtol=1e-12)
-
-
-def test_other_methods_are_refused() -> None:
-    with pytest.raises(
-        FitError, match=r"method laplace does not go with \[sites\]; fit by focei, foce, imp, saem or bayes"
-    ):
-        SiteObjective(clinics.of_line(clinics.line_values()), "laplace")
