@@ -24,6 +24,7 @@ class Parameter:
     line: int
     iiv: float | None = None
     iov: float | None = None
+    isv: float | None = None
     distribution: str = "log-normal"
     expression: ast.expr | None = None
     comment: str = ""
@@ -35,7 +36,7 @@ class Drawn:
     """A source with its effects as parameters.
 
     Attributes:
-        covariances: of pairs of parameters, with their level (``iiv``, ``iov``).
+        covariances: of pairs of parameters, with their level (`connectors.models.source.Level`).
         definitions: those that are left and needed, in order.
     """
 

@@ -26,10 +26,13 @@ from connectors.models.formulas import (
     value,
     words,
 )
-from connectors.models.source import Source, Theta
+from connectors.models.source import Level, Source, Theta
 from twin.model.formula import is_record
 
 LONGEST_EXPRESSION = 400
+
+Effects = dict[Level, str]
+"""Names of the etas of one parameter."""
 
 
 def draw(source: Source, names: dict[str, str]) -> Drawn:
@@ -69,10 +72,14 @@ class _Work:
                     covariances.append((a, b, level, covariance * scale * factor))
         used = {word for formula in [*self.definitions.values(), *self.roots] for word in words(formula)}
         used |= {w for p in self.made.values() if p.expression is not None for w in words(p.expression)}
-        covariates = tuple(item for item in source.covariates if item in used or item == source.occasion)
+        used |= {each for each in (source.occasion, self._site()) if each is not None}
+        covariates = tuple(item for item in source.covariates if item in used)
         return Drawn(
             source, list(self.made.values()), covariances, self.definitions, source.states, source.observed, covariates
         )
+
+    def _site(self) -> str | None:
+        return self.source.site if any(made.isv is not None for made in self.made.values()) else None
 
     def _prune(self) -> None:
         """Leave out what nothing reads, and complain of what nothing defines."""
@@ -141,7 +148,7 @@ class _Work:
                 inlined = self._plain(product([name(word), *above[:at], *above[at + 1 :]], below), word)
                 if inlined is not None:
                     line = self.source.lines.get(word, 0)
-                    self.made[word] = self._named(word, (None, None), theta, inlined, line, "log-normal", 1.0)
+                    self.made[word] = self._named(word, {}, theta, inlined, line, "log-normal", 1.0)
                 return
 
     def _own(self, eta: str, word: str) -> int:
@@ -224,18 +231,15 @@ class _Work:
             self._theta_in(self.definitions[word], uses) for word in within
         )
 
-    def _effects_of(self, formula: ast.expr) -> tuple[str | None, str | None] | None:
-        """The eta of the patient and that of the occasion that a sum is made of, and of nothing else."""
-        patient: set[str] = set()
-        occasion: set[str] = set()
+    def _effects_of(self, formula: ast.expr) -> Effects | None:
+        """The etas that a sum is made of, and of nothing else: one of a level at the most, and none of a site that
+        stands above no patient's."""
+        found: Effects = {}
         for each in summands(formula):
             word = self._effect(each)
-            if word is None:
+            if word is None or found.setdefault(self.source.etas[word].level, word) != word:
                 return None
-            (occasion if self.source.etas[word].occasion else patient).add(word)
-        if len(patient) > 1 or len(occasion) > 1:
-            return None
-        return next(iter(patient), None), next(iter(occasion), None)
+        return None if "isv" in found and "iiv" not in found else found
 
     def _effect(self, formula: ast.expr) -> str | None:
         match formula:
@@ -244,11 +248,11 @@ class _Work:
             case ast.Call(func=ast.Name(id="where"), args=[_, yes, no]):
                 found = {self._effect(each) for each in (yes, no) if value(each) != 0}
                 one = next(iter(found)) if len(found) == 1 else None
-                return one if one and self.source.etas[one].occasion else None
+                return one if one and self.source.etas[one].level == "iov" else None
             case ast.BinOp(left=left, op=ast.Mult(), right=right):
                 for part, beside in ((left, right), (right, left)):
                     found_in = self._effect(part)
-                    if found_in and self.source.etas[found_in].occasion and self._indicator(beside):
+                    if found_in and self.source.etas[found_in].level == "iov" and self._indicator(beside):
                         return found_in
         return None
 
@@ -266,7 +270,7 @@ class _Work:
                 case ast.Call(func=ast.Name(id="exp"), args=[inner]):
                     effects = self._effects_of(inner)
                     others = [*above[:at], *above[at + 1 :]]
-                    if effects is None or {e for e in effects if e} != set(etas):
+                    if effects is None or set(effects.values()) != etas:
                         continue
                     if any(words(other) & set(etas) for other in (*others, *below)):
                         continue
@@ -280,7 +284,7 @@ class _Work:
         effects = [each for each in parts if each not in thetas]
         if len(thetas) == 1 and effects and uses[thetas[0].id] == 1:
             found = self._effects_of(total(effects))
-            if found is not None and {each for each in found if each} == set(etas):
+            if found is not None and set(found.values()) == etas:
                 return self._named(word, found, self.source.thetas[thetas[0].id], None, line, "normal", 1.0)
         above, below = factors(formula, self.source.covariates)
         for at, each in enumerate(above):
@@ -294,7 +298,7 @@ class _Work:
                     and isinstance(others[0], ast.Name)
                     and others[0].id in self.source.thetas
                 )
-                if found is not None and {e for e in found if e} == set(etas) and lone:
+                if found is not None and set(found.values()) == etas and lone:
                     assert isinstance(others[0], ast.Name)
                     theta = self.source.thetas[others[0].id]
                     if uses[theta.name] == 1 and theta.value != 0:
@@ -304,7 +308,7 @@ class _Work:
     def _made(
         self,
         word: str,
-        effects: tuple[str | None, str | None],
+        effects: Effects,
         others: list[ast.expr],
         below: list[ast.expr],
         line: int,
@@ -335,7 +339,7 @@ class _Work:
     def _beside(
         self,
         word: str,
-        effects: tuple[str | None, str | None],
+        effects: Effects,
         theta: Theta | None,
         others: list[ast.expr],
         below: list[ast.expr],
@@ -367,7 +371,7 @@ class _Work:
     def _named(
         self,
         word: str,
-        effects: tuple[str | None, str | None],
+        effects: Effects,
         theta: Theta | None,
         expression: ast.expr | None,
         line: int,
@@ -375,14 +379,13 @@ class _Work:
         scale: float,
         number: float = 1.0,
     ) -> Parameter:
-        patient, occasion = effects
-        variance = [None if each is None else self.source.etas[each].variance * scale**2 for each in effects]
-        for eta, level in ((patient, "iiv"), (occasion, "iov")):
-            if eta is not None:
-                self.of_eta[eta] = word, level, abs(scale)
+        variances = {level: self.source.etas[eta].variance * scale**2 for level, eta in effects.items()}
+        for level, eta in effects.items():
+            self.of_eta[eta] = word, level, abs(scale)
         typical = number if theta is None else theta.value
         comment = theta.comment if theta else ""
-        return Parameter(word, typical, line, variance[0], variance[1], distribution, expression, comment, theta)
+        three = (variances.get("iiv"), variances.get("iov"), variances.get("isv"))
+        return Parameter(word, typical, line, *three, distribution, expression, comment, theta)
 
     # --- what is left ------------------------------------------------------------------------------------------------
 
@@ -401,9 +404,15 @@ class _Work:
             if eta.name in read and eta.name not in self.of_eta:
                 word = self._free(eta.name, plain)
                 renamed[eta.name] = name(word)
-                iiv, iov = (None, eta.variance) if eta.occasion else (eta.variance, None)
-                plain[word] = Parameter(word, 0.0, eta.line, iiv, iov, "normal")
-                self.of_eta[eta.name] = word, "iov" if eta.occasion else "iiv", 1.0
+                iiv, iov = (None, eta.variance) if eta.level == "iov" else (eta.variance, None)
+                plain[word] = Parameter(word, 0.0, eta.line, iiv, iov, distribution="normal")
+                self.of_eta[eta.name] = word, "iov" if eta.level == "iov" else "iiv", 1.0
+                if eta.level == "isv":
+                    self.source.lose(
+                        eta.line,
+                        f"{eta.name}, an effect of sites ($LEVEL), is taken for one of each patient: it is not added to"
+                        " one of a patient within a parameter",
+                    )
         self.made = {**self.made, **plain}
         self._put(renamed)
 

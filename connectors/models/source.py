@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 from dataclasses import dataclass, field
+from typing import Literal
 
 from twin.names import shown
 
@@ -53,14 +54,18 @@ class Theta:
     unit: str | None = None
 
 
+Level = Literal["iiv", "iov", "isv"]
+"""What a random effect is of, as a model file calls it: a patient, an occasion, a site."""
+
+
 @dataclass(frozen=True, slots=True)
 class Eta:
-    """A random effect with mean 0; of an occasion where it is drawn anew on each."""
+    """A random effect with mean 0: of a patient, of an occasion where it is drawn anew on each, or of a site."""
 
     name: str
     variance: float
     line: int
-    occasion: bool = False
+    level: Level = "iiv"
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +132,7 @@ class Source:
         lines: where each name was defined.
         references: values that stand for a data item where the source says or implies one.
         occasion: the data item that tells one occasion from the next; ``every`` so much time where none does.
+        site: the data item that tells who is of one site.
         aliases: names that the source gives to a theta as it stands.
         classes: of patients, where the source has any.
     """
@@ -149,6 +155,7 @@ class Source:
     references: dict[str, float] = field(default_factory=dict)
     occasion: str | None = None
     every: float | None = None
+    site: str | None = None
     aliases: dict[str, str] = field(default_factory=dict)
     lost: list[Lost] = field(default_factory=list)
     classes: Classes | None = None

@@ -111,7 +111,8 @@ class _Writer:
 
     def text(self) -> tuple[str, list[Lost]]:
         drawn = self.drawn
-        body = [*self._covariates(), *self._parameters(), *self._correlations(), *self._occasions(), *self._mixture()]
+        body = [*self._covariates(), *self._parameters(), *self._correlations(), *self._occasions(), *self._sites()]
+        body += self._mixture()
         constants = {p.name for p in drawn.parameters} | set(drawn.covariates)
         derived: list[str] = []
         terms: list[str] = []
@@ -240,6 +241,8 @@ class _Writer:
             lines.append(f"iiv = {_number(parameter.iiv)}")
         if parameter.iov is not None:
             lines.append(f"iov = {_number(parameter.iov)}")
+        if parameter.isv is not None:
+            lines.append(f"isv = {_number(parameter.isv)}")
         if parameter.distribution != "log-normal":
             lines.append(f"distribution = {_quoted(parameter.distribution)}")
         if parameter.expression is not None:
@@ -266,7 +269,7 @@ class _Writer:
         lines: list[str] = []
         for one, other, level, covariance in self.drawn.covariances:
             lines += ["[[correlations]]", f"between = [{_quoted(self.names[one])}, {_quoted(self.names[other])}]"]
-            lines += [f'level = "{level}"'] if level == "iov" else []
+            lines += [f'level = "{level}"'] if level != "iiv" else []
             lines += [
                 f"covariance = {_number(covariance)}",
                 'stated_as = "covariance"',
@@ -294,6 +297,13 @@ class _Writer:
         self._lose(f"occasions: a new one begins at each change of {word}")
         why = f"the source chooses the effect of an occasion by {word}"
         return ["[occasions]", f"covariate = {_quoted(self.names[word])}", f"assumed = {_quoted(why)}", ""]
+
+    def _sites(self) -> list[str]:
+        word = self.source.site
+        if word is None or word not in self.drawn.covariates:
+            return []
+        why = f"the source has effects of {word} above those of its patients ($LEVEL)"
+        return ["[sites]", f"covariate = {_quoted(self.names[word])}", f"assumed = {_quoted(why)}", ""]
 
     def _states(self) -> list[str]:
         lines: list[str] = []

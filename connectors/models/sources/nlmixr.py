@@ -135,7 +135,7 @@ class _Function:
                 if numbers[at + j]:
                     self.source.covariances[word, names[j]] = numbers[at + j]
             at += i
-            self.source.etas[word] = Eta(word, numbers[at], line, occasion)
+            self.source.etas[word] = Eta(word, numbers[at], line, "iov" if occasion else "iiv")
             at += 1
 
     # --- model -------------------------------------------------------------------------------------------------------

@@ -16,11 +16,11 @@ from connectors.models.following import Follower
 from connectors.models.formulas import ZERO, call, decided, name, number, parsed, replaced, same, value, words
 from connectors.models.observing.likelihood import Likelihood
 from connectors.models.observing.residuals import observe
-from connectors.models.source import Entry, Eta, Source, State
+from connectors.models.source import Entry, Eta, Level, Source, State
 from connectors.models.sources.closed_forms import compartments, linear
 from connectors.models.sources.nonmem_kept import named, past, unkept
+from connectors.models.sources.nonmem_levels import occasion, sites
 from connectors.models.sources.nonmem_mixture import classify
-from connectors.models.sources.nonmem_occasions import occasion
 from connectors.models.sources.nonmem_records import Record, Variances, of, positive, records, thetas, variances
 
 _RESERVED = frozenset(
@@ -136,23 +136,20 @@ class _Stream:
             if item is None and source.every is None:  # lesions, not occasions: each varies for itself
                 for at in repeats:
                     del omega.same_as[at]
+        above = sites(source, of(self.records, "LEVEL"), self.items)
         for at, variance in omega.variances.items():
             first = omega.same_as.get(at, at)
             again = first in omega.same_as.values()
             word = f"ETA_{first}"
             if first == at:
-                source.etas[word] = Eta(word, variance, omega.lines.get(at, 0), again)
+                level: Level = "iov" if again else "isv" if at in above else "iiv"
+                source.etas[word] = Eta(word, variance, omega.lines.get(at, 0), level)
         if kept := positive(omega):
             source.lose(
                 0, f"covariances of $OMEGA are taken {kept:.4g} times as large: as printed it is not positive definite"
             )
         for prior in of(self.records, "PRIOR"):
             source.lose(prior.line, "what $PRIOR knows of the parameters is not carried; give it to a fit with --prior")
-        for level in of(self.records, "LEVEL"):
-            source.lose(
-                level.line,
-                "effects of sites ($LEVEL) are taken for those of each patient; write isv and [sites] instead",
-            )
         for (i, j), covariance in omega.covariances.items():
             if i not in omega.same_as:
                 source.covariances[f"ETA_{i}", f"ETA_{j}"] = covariance

@@ -107,6 +107,12 @@ def test_effects_of_sites_stand_above_those_of_patients() -> None:
     assert "$OMEGA 0.16 ; CL\n$OMEGA 0.09 ; V\n$OMEGA BLOCK(2)\n  0.09 ; CL, sites\n  0.02 0.04 ; V, sites\n" in stream
     assert "\n$LEVEL SITE=(3[1],4[2])\n" in stream
     assert lost == ["sites: patients of one SITE have to follow one another in the data ($LEVEL)"]
+    back = there_and_back(model, "nonmem", None)
+    assert back.sites is not None
+    assert (back.sites.covariate, len(back.isv_names)) == ("SITE", 2)
+    assert next(each.reference for each in back.covariates if each.name == "SITE") == 0.0
+    np.testing.assert_allclose(back.omega_isv, model.omega_isv, rtol=1e-12)
+    np.testing.assert_allclose(back.omega_iiv, model.omega_iiv, rtol=1e-12)
     specification, lost = mrgsolve.write(model)
     assert "@labels ETA_CL ETA_V\n0.25\n0.02 0.13\n" in specification
     assert lost == ["who is of one site: effects of CL, V are those of patients alone"]

@@ -74,13 +74,6 @@ def test_an_equation_that_is_missing_is_named_unless_its_compartment_is_idle() -
         read(two + code.format(" + A(2)") + TAIL)
 
 
-def test_effects_of_sites_are_named() -> None:
-    pk = "$PK\n CL = THETA(1)*EXP(ETA(1) + ETA(3))\n V = THETA(2)*EXP(ETA(2))\n S1 = V\n"
-    text = f"{HEAD}{pk}$DES\n DADT(1) = -CL/V*A(1)\n$ERROR\n Y = F*(1 + EPS(1))\n$THETA 5 40\n$OMEGA 0.1 0.1 0.05\n"
-    lost = " ".join(str(each) for each in read(f"{text}$LEVEL SITE=(3[1])\n$SIGMA 0.04").lost)
-    assert "effects of sites ($LEVEL) are taken for those of each patient" in lost
-
-
 def test_a_rounded_omega_is_made_positive_definite_and_a_prior_is_named() -> None:
     text = f"""{HEAD}$PRIOR NWPRI NTHETA=2\n$PK\n CL = THETA(1)*EXP(ETA(1))\n V = THETA(2)*EXP(ETA(2))\n S1 = V
 $DES\n DADT(1) = -CL/V*A(1)\n$ERROR\n Y = F*(1 + EPS(1))\n$THETA 5 40\n$OMEGA BLOCK(2) 0.1 0.1001 0.1\n$SIGMA 0.04"""

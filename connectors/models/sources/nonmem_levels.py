@@ -1,13 +1,36 @@
-"""What tells one occasion from the next: the data item, or the time, that chooses among effects which are the SAME."""
+"""Which effects are not of a patient alone: of an occasion, which the data item or the time tells that chooses among
+effects which are the SAME, and of a site ($LEVEL)."""
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Collection
+import re
+from collections.abc import Collection, Sequence
 
 from connectors.models.code import Assign, Branch, Statement
 from connectors.models.formulas import value, words
 from connectors.models.source import Source
+from connectors.models.sources.nonmem_records import Record
+
+NOBODYS = 0.0
+"""Number of a site that no patient is expected to have: who has it is a site alone."""
+
+
+def sites(source: Source, levels: Sequence[Record], items: Collection[str]) -> set[int]:
+    """Numbers of the etas of sites, by ``SITE=(3[1],4[2])``: ETA(3) above ETA(1); the data item is noted
+    (`Source.site`), and what is said of a further level is lost."""
+    above: set[int] = set()
+    for record in levels:
+        for item, pairs in re.findall(r"(\w+)\s*=\s*\(([^()]*)\)", record.text.upper()):
+            if source.site not in (None, item) or item not in items:
+                why = "there is one level above the patient" if item in items else f"$INPUT has no {item}"
+                source.lose(record.line, f"effects of {item} ($LEVEL) are taken for those of each patient: {why}")
+                continue
+            source.site = item
+            source.references[item] = NOBODYS
+            source.lose(record.line, f"sites: a patient whose {item} is {NOBODYS:g} is of a site alone")
+            above |= {int(at) for at in re.findall(r"(\d+)\s*\[", pairs)}
+    return above
 
 
 def occasion(source: Source, code: list[Statement], items: Collection[str], effects: set[str]) -> str | None:
