@@ -10,8 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twin.arrays import Floats
+from twin.filter.modes.newton import NEAR
 from twin.population.laplace.site_point import SitePoint
 from twin.population.modes import Look
+from twin.population.objective import solved
 from twin.population.sites.arrow import Arrow, by_site
 
 MOST_STEPS = 40
@@ -81,9 +83,12 @@ class _Search:
         """Find the steps of sites (S,), of which something new is seen."""
         point, look = self.point, self.look
         site, nothing = point.site, np.zeros((len(of), point.above.shape[1], 1))
-        curved = np.where(_positive(look.curvature)[:, None, None], look.curvature, look.information)
+        step = solved(look.information, look.gradient[:, :, None])[:, :, 0]
+        with np.errstate(invalid="ignore"):
+            near = _positive(look.curvature) & ((look.gradient * step).sum(axis=1) < NEAR * NEAR)
+        curved = np.where(near[:, None, None], look.curvature, look.information)
         arrow = point.arrow(curved)
-        straight = np.asarray(~_positive(arrow.schur))
+        straight: NDArray[np.bool_] = np.logical_not(_positive(arrow.schur))
         if straight.any():
             arrow = point.arrow(np.where(straight[site][:, None, None], look.information, curved))
         step = _solved(arrow, nothing, look.gradient)
@@ -100,12 +105,12 @@ class _Search:
 
 
 def _solved(arrow: Arrow, of_sites: Floats, gradient: Floats) -> Floats:
-    return arrow.solved(of_sites, gradient[:, :, None])[1][:, :, 0]
+    return np.asarray(arrow.solved(of_sites, gradient[:, :, None])[1][:, :, 0])
 
 
 def _positive(matrices: Floats) -> NDArray[np.bool_]:
     """Which of (N, D, D) are positive definite."""
-    usable = np.isfinite(matrices).all(axis=(1, 2))
-    found = np.linalg.eigvalsh(np.where(usable[:, None, None], matrices, 0.0))
-    least = 1e-12 * np.abs(found).max(axis=1, initial=0.0)
-    return np.asarray(usable & (found > least[:, None]).all(axis=1))
+    usable = np.asarray(np.isfinite(matrices).all(axis=(1, 2)))
+    found = np.asarray(np.linalg.eigvalsh(np.where(usable[:, None, None], matrices, 0.0)))
+    size = np.abs(found).max(axis=1, keepdims=True, initial=0.0)
+    return np.asarray(usable & np.all(found > 1e-12 * size, axis=1))

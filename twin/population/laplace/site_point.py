@@ -75,7 +75,8 @@ class SitePoint(Point):
 
     def of_sites(self, of_patients: Floats, b: Floats) -> Floats:
         """U (S,) of sites with effects b (S, q), of what `shifted` has of their patients (N,)."""
-        return by_site(of_patients, self.site) + 0.5 * np.einsum("sq,qr,sr->s", b, self.population.precision_isv, b)
+        found = by_site(of_patients, self.site) + 0.5 * np.einsum("sq,qr,sr->s", b, self.population.precision_isv, b)
+        return np.asarray(found)
 
     def arrow(self, curvature: Floats) -> Arrow:
         """Of curvatures (N, D, D) of U of each patient."""
