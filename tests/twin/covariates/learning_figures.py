@@ -38,10 +38,12 @@ def effect(x: Floats, kind: str) -> Floats:
     return np.asarray(0.8 / (1.0 + np.exp(-3.0 * x[:, 0])) + 0.15 * x[:, 0] * (x[:, 1] > 0.0))
 
 
-def simulated(seed: int, kind: str, patients: int = PATIENTS) -> tuple[Task, Floats]:
+def simulated(
+    seed: int, kind: str, patients: int = PATIENTS, covariates: int = COVARIATES, draws_each: int = DRAWS
+) -> tuple[Task, Floats]:
     """What may be learnt, and the true effect (N,)."""
     rng = np.random.default_rng(seed)
-    x = rng.normal(size=(patients, COVARIATES))
+    x = rng.normal(size=(patients, covariates))
     truth = effect(x, kind)
     eta = 0.3 * rng.normal(size=(patients, 2))
     eta[:, 0] += truth - truth.mean()
@@ -54,7 +56,7 @@ def simulated(seed: int, kind: str, patients: int = PATIENTS) -> tuple[Task, Flo
     vector = theta.pack(theta.population({"omega.CL": omega[0, 0], "omega.V": omega[1, 1]}))
     covariance = np.array([np.diag(one) for one in np.diag(omega) * (1.0 - share)])
     proposals = Proposals.around(share * seen, covariance, omega)
-    standard = even_draws([str(n) for n in range(patients)], 1, DRAWS, 2)
+    standard = even_draws([str(n) for n in range(patients)], 1, draws_each, 2)
     draws = proposals.drawn(standard)
     apart = (draws - seen[:, None]) ** 2 / noise[:, None]
     log = -0.5 * (apart + np.log(2.0 * np.pi * noise)[:, None]).sum(axis=2) - proposals.log_density(standard)
@@ -64,10 +66,10 @@ def simulated(seed: int, kind: str, patients: int = PATIENTS) -> tuple[Task, Flo
     return Task(Drawn(theta, vector, directions, draws, log), standardised(x), at, HIDDEN, seed), truth
 
 
-def one(seed: int, kind: str, patients: int = PATIENTS, members: int = 0) -> tuple[Verdict, float, float]:
-    """The verdict, the share of the true effect's variance that what was learnt leaves, and the share of patients whose
-    true effect lies within 1.96 standard errors by so many ``members``."""
-    task, truth = simulated(seed, kind, patients)
+def one(seed: int, kind: str, members: int = 0, **size: int) -> tuple[Verdict, float, float]:
+    """Of `simulated` data: the verdict, the share of the true effect's variance that what was learnt leaves, and the share
+    of patients whose true effect lies within 1.96 standard errors by so many ``members``."""
+    task, truth = simulated(seed, kind, **size)
     verdict = judged(task)
     if not verdict.accepted or verdict.penalty is None:
         return verdict, 1.0, 0.0

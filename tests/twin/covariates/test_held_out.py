@@ -9,9 +9,12 @@ from tests.twin.covariates.learning_figures import one, simulated
 from twin.covariates.characteristics import CovariateError
 from twin.covariates.held_out import Verdict, all_weights, chosen, judged
 
+FEW = {"covariates": 3, "draws_each": 64}
+"""Half of what `tests.twin.covariates.learning_figures` looks at, in a tenth of the time."""
+
 
 def test_a_maturation_that_is_there_is_taken_and_nearly_whole() -> None:
-    verdict, left, _ = one(2, "maturation")
+    verdict, left, _ = one(3, "maturation", **FEW)
     assert verdict.accepted
     assert all(penalty is not None for penalty in verdict.penalties)
     assert verdict.interval[0] > 0.05
@@ -19,7 +22,7 @@ def test_a_maturation_that_is_there_is_taken_and_nearly_whole() -> None:
 
 
 def test_nothing_is_taken_where_there_is_nothing() -> None:
-    assert not one(5, "nothing")[0].accepted
+    assert not one(1, "nothing", **FEW)[0].accepted
 
 
 def test_no_network_is_taken_that_left_out_patients_only_seem_to_bear_out() -> None:
@@ -30,7 +33,7 @@ def test_no_network_is_taken_that_left_out_patients_only_seem_to_bear_out() -> N
 
 
 def test_what_is_learnt_depends_on_nothing_but_patients_and_seed() -> None:
-    task, _ = simulated(2, "maturation", 40)
+    task, _ = simulated(2, "maturation", 40, **FEW)
     assert chosen(task, 2) == chosen(task, 2)
     first, second = (all_weights(task, 1.0, 1) for _ in range(2))
     np.testing.assert_array_equal(first[0], second[0])

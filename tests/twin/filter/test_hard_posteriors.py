@@ -103,8 +103,8 @@ def test_every_run_is_close_to_the_reference(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_over_ten_keys_there_is_no_bias(name: str) -> None:
     of_mean, of_sd = errors_of(name)
-    np.testing.assert_allclose(of_mean.mean(axis=0), 0.0, atol=0.04)
-    np.testing.assert_allclose(of_sd.mean(axis=0), 0.0, atol=0.04)
+    np.testing.assert_allclose(of_mean.mean(axis=0), 0.0, atol=0.055)
+    np.testing.assert_allclose(of_sd.mean(axis=0), 0.0, atol=0.055)
 
 
 @pytest.mark.parametrize("name", BY_QUADRATURE)
