@@ -218,7 +218,7 @@ def test_a_real_antibody_study_is_described_by_two_compartments(tmp_path: Path) 
     (tmp_path / "antibody.toml").write_text(model.text)
     words = ["--model", str(tmp_path / "antibody.toml"), "--out", str(tmp_path / "out.csv")]
     # The file holds logarithms, one of them negative.
-    words += ["--predictions", str(tmp_path / "values.csv"), "--columns", "LNDV=DV"]
+    words += ["--predictions", str(tmp_path / "values.csv"), "--columns", "LNDV=DV", "--jobs", "1"]
     result = CliRunner().invoke(app, ["estimate", str(NIMOTUZUMAB), *words])
     assert result.exit_code == 0, result.stderr
     rows = table(tmp_path / "out.csv")

@@ -235,12 +235,12 @@ def test_a_posterior_is_drawn_and_written_with_its_prior(tmp_path: Path, monkeyp
 def test_a_bootstrap_says_how_certain_the_numbers_are_on_any_number_of_processes(tmp_path: Path) -> None:
     made = []
     for jobs in ("1", "2"):
-        result = fit(tmp_path, "--bootstrap", "12", "--jobs", jobs)
+        result = fit(tmp_path, "--bootstrap", "6", "--no-page", "--jobs", jobs)
         assert result.exit_code == 0, result.output
         made.append(json.loads((tmp_path / "out" / "fit.json").read_text()))
     assert made[0]["bootstrap"] == made[1]["bootstrap"]
     numbers = {one["name"]: one for one in made[0]["bootstrap"]["numbers"]}
-    assert made[0]["bootstrap"]["converged"] > 9
+    assert made[0]["bootstrap"]["converged"] > 4
     for one in made[0]["estimates"]:
         if one["name"] in ("k", "V"):
             assert 0.5 < numbers[one["name"]]["se"] / one["se_R"] < 2.0

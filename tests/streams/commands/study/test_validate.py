@@ -116,7 +116,7 @@ def test_patients_of_a_file_are_examined_and_what_cannot_be_used_is_named(
     toy: Path, records: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "out"
-    done = validate("--data", records, "--model", toy, "--particles", 100, "--jobs", 2, "--out", out)
+    done = validate("--data", records, "--model", toy, "--particles", 100, "--jobs", 1, "--out", out)
     assert done.exit_code == 3, done.output
     assert "records.csv: line 16: DV -4 cannot be marker" in done.stderr
     assert "toxin_plasma: 9 values of 3 patients" in done.stdout

@@ -84,7 +84,7 @@ def test_a_narrow_prior_holds_what_it_names() -> None:
         (Known("by_age", 0.1, se=0.002), Known("gain", 1.0, se=0.002), Known("omega.Base", 0.5, degrees=4000.0)), "here"
     )
     cohort.theta = cohort.theta.with_prior(prior)
-    found = sampled(Density(cohort), cohort.theta.pack(cohort.theta.start), warm=60, kept=60)
+    found = sampled(Density(cohort), cohort.theta.pack(cohort.theta.start), warm=30, kept=30)
     named = dict(zip(found.names, zip(found.mean, found.sd, strict=True), strict=True))
     assert named["by_age"][0] == pytest.approx(0.1, abs=0.01)
     assert named["gain"][0] == pytest.approx(1.0, abs=0.01)
