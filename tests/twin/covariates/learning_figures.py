@@ -67,8 +67,8 @@ def simulated(
 
 
 def one(seed: int, kind: str, members: int = 0, **size: int) -> tuple[Verdict, float, float]:
-    """Of `simulated` data: the verdict, the share of the true effect's variance that what was learnt leaves, and the share
-    of patients whose true effect lies within 1.96 standard errors by so many ``members``."""
+    """Of `simulated` data: the verdict, the share of the true effect's variance that what was learnt leaves, and the
+    share of patients whose true effect lies within 1.96 standard errors by so many ``members``."""
     task, truth = simulated(seed, kind, **size)
     verdict = judged(task)
     if not verdict.accepted or verdict.penalty is None:

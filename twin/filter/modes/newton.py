@@ -184,6 +184,23 @@ def _finite(vector):  # type: ignore[no-untyped-def]
 
 
 @compiled
+def _all_finite(matrix):  # type: ignore[no-untyped-def]
+    total = 0.0
+    for i in range(len(matrix)):
+        for j in range(len(matrix)):
+            total += abs(matrix[i, j])
+    return total < np.inf
+
+
+@compiled
+def _put(matrix, into):  # type: ignore[no-untyped-def]
+    """Number by number, which compiles in a tenth of the time of ``into[:, :] = matrix``."""
+    for i in range(len(matrix)):
+        for j in range(len(matrix)):
+            into[i, j] = matrix[i, j]
+
+
+@compiled
 def propose(  # type: ignore[no-untyped-def]
     eta, gradient, information, curvature, damping, precision, settled, tolerance, bent
 ):
@@ -204,18 +221,19 @@ def propose(  # type: ignore[no-untyped-def]
         convex, closer = _solved(curvature[k], gradient[k])
         if convex and expected < NEAR * NEAR:
             x = closer
-        elif bent and _finite(curvature[k].ravel()):
-            curvature[k, :, :] = absolute(curvature[k], precision)
+        elif bent and _all_finite(curvature[k]):
+            _put(absolute(curvature[k], precision), curvature[k])
             _, x = _solved(curvature[k], gradient[k])
         else:
-            curvature[k, :, :] = information[k]
+            _put(information[k], curvature[k])
         decrement = _dot(gradient[k], x)
         nearly = damping[k] > 0.0 and max(decrement, expected) < SETTLED_AT_LEAST * SETTLED_AT_LEAST
         if decrement < tolerance * tolerance or nearly:
             settled[k] = usable
             continue
         if damping[k] > 0.0:
-            damped = curvature[k].copy()
+            damped = np.empty((d, d))
+            _put(curvature[k], damped)
             for i in range(d):
                 damped[i, i] += damping[k] * information[k, i, i]
             _, x = _solved(damped, gradient[k])
