@@ -74,7 +74,7 @@ def test_processes_make_no_difference() -> None:
 
 def test_the_class_of_a_patient_is_drawn_and_is_no_item_of_the_data() -> None:
     model = treated()
-    found = simulate(model, (), 60, 3, 1, lambda _: None)
+    found = simulate(model, (), 60, 3, 0, lambda _: None)
     table = simulation_table(model, found)
     assert "SORT" not in table
     assert set(table["CLASS_SORT"]) == {"slow", "fast"}

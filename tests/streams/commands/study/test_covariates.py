@@ -147,7 +147,7 @@ def test_trees_propose_and_the_likelihood_decides(tmp_path: Path) -> None:
     (tmp_path / "model.toml").write_text(MODEL)
     (tmp_path / "levels.csv").write_text(levels(36, 4, {("CL", "WT"): 0.4}))
     given = ["covariates", "trees", str(tmp_path / "levels.csv"), "--model", str(tmp_path / "model.toml")]
-    how = ["--permutations", "39", "--fix", "V,omega.V,error.plasma.proportional", "--categorical", "SEX"]
+    how = ["--permutations", "19", "--fix", "V,omega.V,error.plasma.proportional", "--categorical", "SEX"]
     result = CliRunner().invoke(app, [*given, *how, "--out", str(tmp_path / "out")])
     assert result.exit_code == 0, result.output
     found = json.loads((tmp_path / "out" / "trees.json").read_text())

@@ -34,7 +34,7 @@ def toy(tmp_path: Path) -> Path:
 @pytest.mark.slow
 def test_a_model_file_gets_its_verdict_its_numbers_and_its_pages(toy: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    done = validate(toy, "--patients", 20, "--particles", 100, "--jobs", 2, "--out", out)
+    done = validate(toy, "--patients", 20, "--particles", 50, "--jobs", 2, "--out", out)
     assert done.exit_code == 0, done.output
     assert done.stdout.startswith("toy_levels: calibrated; least p ")
     assert sorted(path.name for path in out.iterdir()) == ["index.html", "toy_levels.html", "toy_levels.json"]
@@ -46,7 +46,7 @@ def test_a_model_file_gets_its_verdict_its_numbers_and_its_pages(toy: Path, tmp_
     whole((out / "toy_levels.html").read_text())
     assert whole((out / "index.html").read_text()).asked == ["toy_levels.html"]
     again = tmp_path / "again"
-    validate(toy, "--patients", 20, "--particles", 100, "--jobs", 1, "--out", again)
+    validate(toy, "--patients", 20, "--particles", 50, "--jobs", 1, "--out", again)
     repeated = json.loads((again / "toy_levels.json").read_text())
     assert repeated | {"milliseconds": said["milliseconds"]} == said, (
         "whatever the number of processes, but for the time"
