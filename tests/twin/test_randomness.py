@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import qmc
 
-from twin.randomness import even_normals, even_points, generator
+from twin.randomness import SOBOL_BITS, even_normals, even_points, generator
 
 
 def test_chance_is_keyed_by_every_part_of_its_purpose() -> None:
@@ -26,6 +27,14 @@ def test_even_points_lie_inside_the_cube_and_are_the_same_for_the_same_key(
     assert points.shape == (count, dimension)
     assert ((points > 0) & (points < 1)).all()
     assert np.array_equal(points, even_points(generator("even", seed), count, dimension))
+
+
+@pytest.mark.parametrize(("count", "dimension"), [(1, 1), (2, 2), (5, 3), (37, 40), (300, 120), (1000, 7), (1025, 2)])
+def test_even_points_are_those_of_scipy_bit_for_bit(count: int, dimension: int) -> None:
+    key = np.random.Generator(np.random.Philox(int(generator("even", count).integers(2**62))))
+    whole = qmc.Sobol(dimension, bits=SOBOL_BITS, rng=key).random_base2(max(count - 1, 1).bit_length())
+    found = even_points(generator("even", count), count, dimension)
+    np.testing.assert_array_equal(found, whole[:count] + 0.5 ** (SOBOL_BITS + 1))
 
 
 def test_even_points_leave_no_stretch_empty_nor_crowded() -> None:
