@@ -1,5 +1,5 @@
-"""Generated functions through Numba: compiled in less time, and kept under a seal.
+"""Functions through Numba: compiled in less time, by one process at a time, and kept; generated ones under a seal.
 
-In comes a generated module and its source. Out go its functions, of which each is compiled when it is first called, or
-taken from the cache where it was compiled before from this very source.
+In comes a generated module and its source, or a function written by hand. Out go its functions, of which each is
+compiled when it is first called, or taken from the cache where it was compiled before from this very source.
 """
