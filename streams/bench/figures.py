@@ -47,7 +47,8 @@ class Scale:
     ``ward`` patients, ``waiting_hours`` of the ward's events that wait in the topics, ``stream_seconds`` for which each
     stream is timed at most, ``paced_seconds`` for latency;
     ``messages`` over MLLP, ``http_seconds`` of events over HTTP, ``resources`` of a FHIR server; ``board_days`` of the
-    ward on Grafana's boards; quarters and patients of each of the ward that is ``learning``."""
+    ward on Grafana's boards; quarters and patients of each of the ward that is ``learning``; patients that are
+    ``fitted`` at the most, and replicates of a bootstrap."""
 
     particles: int
     cycles: int
@@ -64,10 +65,11 @@ class Scale:
     resources: int
     board_days: int
     learning: tuple[int, int]
+    fitted: tuple[int, int]
 
 
-FULL = Scale(1000, 6, 28, 4, 25, MANY, 200, ADMITTED_HOURS, 60.0, 90.0, 6_000, 12.0, 10_000, 30, (8, 38))
-QUICK = Scale(200, 2, 8, 1, 5, 20, 8, ADMITTED_HOURS, 15.0, 6.0, 300, 1.0, 300, 2, (3, 20))
+FULL = Scale(1000, 6, 28, 4, 25, MANY, 200, ADMITTED_HOURS, 60.0, 90.0, 6_000, 12.0, 10_000, 30, (8, 38), (1000, 40))
+QUICK = Scale(200, 2, 8, 1, 5, 20, 8, ADMITTED_HOURS, 15.0, 6.0, 300, 1.0, 300, 2, (3, 20), (8, 2))
 
 
 class UnknownFigure(ValueError):
@@ -361,6 +363,7 @@ COURSES = (
 )
 ADVICE = ("advice_ms", "what_if_ms")
 LEARNING = ("learning_off_ml", "learning_gain", "learning_worst")
+ESTIMATION = ("fit_focei_s", "focei_vs_scipy", "fit_ml_s", "bootstrap_s", "fit_stepped_s")
 STREAM = (
     "stream_vs_passthrough",
     "worker_per_s",
@@ -388,6 +391,12 @@ def _learning(scale: Scale, say: Say) -> dict[str, Any]:
     }
 
 
+def _estimation(scale: Scale, say: Say) -> dict[str, Any]:
+    from streams.bench.estimation.fits import estimation
+
+    return estimation(*scale.fitted, say)
+
+
 MEASUREMENTS: tuple[tuple[tuple[str, ...], Callable[[Scale, Say], dict[str, Any]]], ...] = (
     (KERNEL, _kernel),
     (("compile_s", "compile_cached_s"), _compile),
@@ -399,6 +408,7 @@ MEASUREMENTS: tuple[tuple[tuple[str, ...], Callable[[Scale, Say], dict[str, Any]
     (ADVICE, _advice),
     (("advice_ms_slowest", "advice_models"), _slowest_advice),
     (LEARNING, _learning),
+    (ESTIMATION, _estimation),
     (("cost_growth",), _growth),
     (("cost_growth_years",), _years),
     (("worker_rss_mib_500_twins", "twin_kib"), _memory),

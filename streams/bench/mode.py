@@ -63,7 +63,8 @@ class Study:
         return Design(given, tuple((ORIGIN + round(hour * HOUR_MS), numbers[name]) for hour, name in self.samples))
 
 
-def _at(hours: tuple[float, ...], output: str) -> tuple[tuple[float, str], ...]:
+def at_hours(hours: tuple[float, ...], output: str) -> tuple[tuple[float, str], ...]:
+    """Samples of an output at these hours."""
     return tuple((hour, output) for hour in hours)
 
 
@@ -71,12 +72,14 @@ STUDIES = {
     "two_compartments": Study(
         two_compartments,
         tuple((24.0 * day, 100.0, 1.0) for day in range(3)),
-        _at((1.0, 4.0, 12.0, 49.0, 56.0, 72.0), "plasma"),
+        at_hours((1.0, 4.0, 12.0, 49.0, 56.0, 72.0), "plasma"),
     ),
     "methotrexate_mao2022": Study(
         lambda: load_model("methotrexate_mao2022"),
         tuple((14.0 * 24 * course, 4000.0, 3.0) for course in range(3)),
-        _at(tuple(14.0 * 24 * course + hour for course in range(3) for hour in (4, 24, 48, 72)), "methotrexate_plasma"),
+        at_hours(
+            tuple(14.0 * 24 * course + hour for course in range(3) for hour in (4, 24, 48, 72)), "methotrexate_plasma"
+        ),
     ),
     "ibrutinib_gallais2020": Study(
         lambda: load_model("ibrutinib_gallais2020"),
@@ -93,7 +96,8 @@ STUDIES = {
     "docetaxel_ozawa2007": Study(
         lambda: load_model("docetaxel_ozawa2007"),
         ((0.0, 96.0, 1.0),),
-        _at((1.0, 5.0), "docetaxel_plasma") + _at(tuple(24.0 * day for day in (4, 8, 11, 15, 21)), "neutrophils"),
+        at_hours((1.0, 5.0), "docetaxel_plasma")
+        + at_hours(tuple(24.0 * day for day in (4, 8, 11, 15, 21)), "neutrophils"),
     ),
 }
 """By the model: linear; with occasions; with steady states, lag and duration too; with cells beside levels."""

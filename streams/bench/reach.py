@@ -59,6 +59,27 @@ FIGURES = (
         "there, by how much the log error of the next value is less than under the published population, once released",
     ),
     Figure("learning_worst", "%", ">= 0", "the least such gain of any quarter of the two years"),
+    Figure(
+        "fit_focei_s",
+        "s",
+        "<= 0.3 (rich)",
+        "processor time of a whole fit by FOCE-I, closed forms: 12 patients with 11 levels, 59 with two or three",
+    ),
+    Figure(
+        "focei_vs_scipy",
+        "",
+        "",
+        "processor time of the search for the 12, over the same objective by hand and SciPy's BFGS",
+    ),
+    Figure("fit_ml_s", "s", "<= 3", "processor time of a fit of the likelihood itself, 12 patients with 11 levels"),
+    Figure("bootstrap_s", "s", "<= 600", "processor time of 1,000 refits of 59 patients with two or three levels"),
+    Figure(
+        "fit_stepped_s",
+        "s",
+        "<= 30; 120",
+        "processor time of whole fits by FOCE-I, stepped equations: levels and an effect that turns over (32 patients, "
+        "8 effects), binding to a target (50 patients, 8 effects, full Omega)",
+    ),
     Figure("state_row_bytes", "B", "<= 150,000", "the same patients' state with pump samples and wearable readings"),
     Figure("row_encrypt_us", "us", "", "processor time to encrypt a row of 63 kB with its patient's key; median"),
     Figure("row_open_us", "us", "", "processor time to open it again; median"),

@@ -35,7 +35,7 @@ from twin.kernel.kernel import Kernel
 from twin.population.mixture.mixing import in_class
 from twin.population.paces.walked import paced
 from twin.population.sites.membership import drawn_sites, sites_of
-from twin.population.subjects import WITHOUT, Subject, prepared
+from twin.population.subjects import WITHOUT, Stretch, Subject, prepared
 from twin.population.theta import FitError, Theta
 from twin.randomness import generator
 from twin.solver.eigenbasis import eigenbasis
@@ -166,7 +166,8 @@ class Cohort:
         found = copy.copy(self)
         each = zip(self.subjects, instants, strict=True)
         found.subjects = tuple(
-            prepared(s.id, self.kernel, self.step_sizes, s.timeline, also, s.key, s.pace) for s, also in each
+            prepared(s.id, self.kernel, self.step_sizes, s.timeline, also, s.key, s.pace, s.looked_at)
+            for s, also in each
         )
         return found
 
@@ -211,10 +212,14 @@ class Cohort:
         """
         runs = runs_of(which)
         points = [np.ascontiguousarray(z[run.begin : run.end].reshape(-1, z.shape[2])) for run in runs]
-        systems = self._systems(runs, points, place)
+        ways, systems = self._systems(runs, points, place)
         # Closed forms are solved sooner than a thread is told of them.
         run_all = self._spread if self.kernel.stepped else map
-        return list(run_all(lambda n: self._solved(runs[n].subject, points[n], systems[n], place), range(len(runs))))
+
+        def solved(n: int) -> Floats:
+            return self._solved(runs[n].subject, points[n], ways[n], systems[n], place)
+
+        return list(run_all(solved, range(len(runs))))
 
     def predictions(self, which: Integers, z: Floats, place: Floats) -> Floats:
         """What is predicted of every value (T, S), of outputs whose likelihood reads a single row.
@@ -237,23 +242,30 @@ class Cohort:
         parts = [np.arange(self.first[i], self.first[i + 1]) for i in which]
         return np.concatenate(parts) if parts else np.empty(0, dtype=np.int64)
 
-    def _systems(self, runs: list[Run], points: list[Floats], place: Floats) -> list[list[System]]:
-        """Of each run the equations of its particles in each of the patient's systems, all made at once."""
+    def _systems(
+        self, runs: list[Run], points: list[Floats], place: Floats
+    ) -> tuple[list[tuple[Stretch, ...] | None], list[list[System]]]:
+        """Of each run the way through time of its particles, and their equations in each of the patient's systems, all
+        made at once."""
         parts = [
             (n, self.phi(z, place, occasion), covariates)
             for n, (run, z) in enumerate(zip(runs, points, strict=True))
             for covariates, occasion in self.subjects[run.subject].systems
         ]
         found: list[list[System]] = [[] for _ in runs]
+        placed: list[list[Floats]] = [[] for _ in runs]
+        for n, rows, _ in parts:
+            placed[n].append(rows)
+        ways = [self.subjects[run.subject].way(rows) for run, rows in zip(runs, placed, strict=True)]
         if not parts:
-            return found
+            return ways, found
         phi = np.concatenate([rows for _, rows, _ in parts])
         covariates = np.repeat([row for *_, row in parts], [len(rows) for _, rows, _ in parts], axis=0)
         every, begin = self._built(phi, covariates.reshape(len(phi), -1)), 0
         for n, rows, _ in parts:
             found[n].append(every.of(slice(begin, begin + len(rows))))
             begin += len(rows)
-        return found
+        return ways, found
 
     def _paced(self) -> tuple[Subject, ...]:
         """Everybody, stepped no more finely than `PEOPLE` of the population that the search begins with need."""
@@ -265,8 +277,10 @@ class Cohort:
         z[1:, : self.effects] = storable(WIDELY * draws * deviation)
         found = []
         for number, subject in enumerate(self.subjects):
-            systems = self._systems([Run(number, 0, 1)], [z], place)[0]
-            found.append(paced(subject, self.kernel, self.step_sizes, systems) if systems else subject)
+            systems = self._systems([Run(number, 0, 1)], [z], place)[1][0]
+            placed = np.concatenate([self.phi(z, place, occasion) for _, occasion in subject.systems] or [z])
+            looked_at = np.stack([placed.min(axis=0), placed.max(axis=0)])
+            found.append(paced(subject, self.kernel, self.step_sizes, systems, looked_at) if systems else subject)
         return tuple(found)
 
     def _built(self, phi: Floats, covariates: Floats) -> System:
@@ -280,15 +294,17 @@ class Cohort:
         _in_modes(w, b, c, bw, cw)
         return System(par, lam, v, w, bw, cw, np.zeros((count, 0, TIMING)))
 
-    def _solved(self, number: int, z: Floats, systems: list[System], place: Floats) -> Floats:
-        """(marks, O, N) of one patient's particles z (N, M)."""
+    def _solved(
+        self, number: int, z: Floats, way: tuple[Stretch, ...] | None, systems: list[System], place: Floats
+    ) -> Floats:
+        """(marks, O, N) of one patient's particles z (N, M), which go this way through time."""
         subject, kernel = self.subjects[number], self.kernel
-        if subject.stretches is None:
+        if way is None:
             return self._solved_elsewhere(subject, z, place)
         out = np.empty((len(subject.marks), kernel.height, len(z)))
         states, y = np.empty((0, 0)), np.empty((0, 0))
         held = -1
-        for stretch in subject.stretches:
+        for stretch in way:
             system = systems[stretch.system]
             if (moment := stretch.begins) is not None:
                 x, y = np.zeros((len(z), len(kernel.linear))), np.zeros((len(z), len(kernel.stepped)))

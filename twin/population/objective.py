@@ -439,7 +439,7 @@ def solved(matrices: Floats, right: Floats) -> Floats:
 
 
 def _regular(matrices: Floats) -> Floats:
-    singular = ~(np.abs(np.linalg.det(np.nan_to_num(matrices))) > 0.0)
+    singular = ~(np.linalg.slogdet(np.nan_to_num(matrices))[1] > -np.inf)
     if not singular.any():
         return matrices
     found = matrices.copy()

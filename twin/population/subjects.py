@@ -7,6 +7,7 @@ all numbers of the population. Here it is written down, so that the way costs on
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -77,6 +78,8 @@ class Subject:
         shown: whether the first row of the output is at the very start.
         key: of the random numbers of this patient, and of this class where the model has several.
         pace: how finely it is stepped, in time order (`twin.population.paces`); from its begin on as suits everything.
+        looked_at: (2, P) least and greatest placed parameters that the pace is known to suit; ``None`` without one.
+        finest: the way through time for all others, stepped as suits everything; as ``stretches`` without a pace.
     """
 
     id: str
@@ -91,6 +94,16 @@ class Subject:
     shown: bool
     key: str
     pace: tuple[Pace, ...] = ()
+    looked_at: Floats | None = None
+    finest: tuple[Stretch, ...] | None = None
+
+    def way(self, phi: Sequence[Floats]) -> tuple[Stretch, ...] | None:
+        """The way through time of people with placed parameters (S, P) in each of ``systems``: a pace that was found
+        for others could be too long for them."""
+        within = self.looked_at
+        if within is None or all((one >= within[0]).all() and (one <= within[1]).all() for one in phi):
+            return self.stretches
+        return self.finest
 
     def occasion(self, segment: Segment) -> int:
         """Number of the occasion of a segment; that of a time after the last datum is the last one's."""
@@ -107,9 +120,10 @@ def prepared(
     also: Integers = _NO_STOPS,
     key: str = "",
     pace: tuple[Pace, ...] = (),
+    looked_at: Floats | None = None,
 ) -> Subject:
     """A patient with this timeline, whose solution has rows at the ms ``also`` (G,) besides; ``key`` is that of its
-    random numbers, where it is not its id, and ``pace`` how finely it is stepped."""
+    random numbers, where it is not its id, and ``pace`` how finely it is stepped, which suits ``looked_at``."""
     observations = timeline.observations
     every = [millis for o in observations for millis in (o.millis, *o.moments)]
     marks = np.unique(np.concatenate([np.array(every, dtype=np.int64), also]))
@@ -130,7 +144,15 @@ def prepared(
     )
     if kernel.late or timeline.steady or not len(marks):
         return subject
-    return cut(subject, kernel, step_sizes, pace)
+    finest = cut(subject, kernel, step_sizes, ())
+    return finest if looked_at is None else stepped_by(finest, kernel, step_sizes, pace, looked_at)
+
+
+def stepped_by(
+    subject: Subject, kernel: Kernel, step_sizes: StepSizes, pace: tuple[Pace, ...], looked_at: Floats
+) -> Subject:
+    """A patient that is stepped as suits everything, by a pace where that suits."""
+    return replace(cut(subject, kernel, step_sizes, pace), looked_at=looked_at, finest=subject.stretches)
 
 
 def cut(subject: Subject, kernel: Kernel, step_sizes: StepSizes, pace: tuple[Pace, ...]) -> Subject:

@@ -22,6 +22,7 @@ from streams.bench.figures import (
     BACKLOG,
     BOARDS,
     DOORS,
+    ESTIMATION,
     LEARNING,
     QUICK,
     RESTART,
@@ -189,8 +190,9 @@ def test_everything_but_modes_and_the_stream_is_measured(monkeypatch: pytest.Mon
     small = compile_seconds("imatinib_widmer2006", beside="carboplatin_ekhart2009")
     monkeypatch.setattr("streams.bench.kernel.compile_seconds", lambda *_, **__: small)
     # The whole library's advice is asked for elsewhere, of four models: else every kernel there is would be compiled.
-    # A ward that learns has a test of its own.
-    left_out = {"map_ms", *LEARNING, "advice_ms_slowest", "advice_models", *STREAM, *BACKLOG, *RESTART, *DOORS, *BOARDS}
+    # A ward that learns and fits have tests of their own.
+    left_out = {"map_ms", *LEARNING, *ESTIMATION, "advice_ms_slowest", "advice_models", *STREAM, *BACKLOG, *RESTART}
+    left_out |= {*DOORS, *BOARDS}
     names = [name for name in NAMES if name not in left_out]
     said: list[str] = []
     found = measure(SMALL, names, said.append)

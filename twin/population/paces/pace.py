@@ -3,8 +3,11 @@
 Steps that suit every dose and moment (`twin.solver.step_control`) are as short as the sharpest moment asks for, as
 where a saturated elimination ends. A fit solves the same few patients a million times. So each is looked at once: from
 mark to mark (doses, values, changes of what holds) some people of the population that the search begins with are
-advanced by steps of a length and by halves of them, from long ones down, until both agree to `TOLERANCE`. Steps are
-never shorter than those that suit everything.
+advanced by steps of a length and by halves of them, from long ones down, until both agree to `TOLERANCE`. What has
+faded away is not looked at there, and yet grows without end under steps that are too long for how fast it fades
+(explicit schemes are stable only while step times rate is under some three). So steps must also let fade what is put
+upon every state, even if they were longer still, as they are for whoever is faster than the people who were looked at.
+Steps are never shorter than those that suit everything.
 """
 
 from __future__ import annotations
@@ -26,6 +29,12 @@ NEGLIGIBLE = 1e-7
 
 LONGEST = 12
 """Doublings of the shortest step that are tried."""
+
+NUDGE = 1e-3
+"""What is put upon each state, in the most that it has been."""
+
+FASTER = 1
+"""Doublings more by which steps still let fade what is put upon states."""
 
 
 class Where(NamedTuple):
@@ -63,9 +72,23 @@ class Pacer:
                 break
             once, doublings = twice, doublings - 1
         found = twice if doublings else advance(where.copied(), self._shortest)
-        self._doublings = doublings
         self._seen(found)
+        while doublings > 0 and not self._stable(where, doublings, advance):
+            doublings -= 1
+        self._doublings = doublings
         return self._sizes(doublings), found
+
+    def _stable(self, where: Where, doublings: int, advance: Advance) -> bool:
+        """Whether what is put upon the states at ``where`` comes to the same by steps longer by `FASTER` and by the
+        shortest, to what was put upon them."""
+        assert self._most is not None
+        put = NUDGE * self._most[:, where.states.shape[1] :]
+        nudged = Where(where.states, where.stepped + put)
+        longer, shortest = (advance(nudged.copied(), self._sizes(by)).stepped for by in (doublings + FASTER, 0))
+        with np.errstate(invalid="ignore", over="ignore"):
+            fades = np.abs(longer - shortest) <= put
+        # Who cannot be followed by either says nothing.
+        return bool(fades[np.isfinite(shortest)].all())
 
     def _sizes(self, doublings: int) -> StepSizes:
         factor = 2.0**doublings

@@ -11,18 +11,21 @@ from twin.clock import UNIT_MS
 from twin.kernel.arguments import StepSizes, System
 from twin.kernel.kernel import Kernel
 from twin.population.paces.pace import Pacer, Where, advanced
-from twin.population.subjects import Pace, Subject, cut
+from twin.population.subjects import Pace, Subject, cut, stepped_by
 from twin.solver.step_schedule import schedule
 
 _NO_STOPS: Integers = np.empty(0, dtype=np.int64)
 
 
-def paced(subject: Subject, kernel: Kernel, step_sizes: StepSizes, systems: Sequence[System]) -> Subject:
+def paced(
+    subject: Subject, kernel: Kernel, step_sizes: StepSizes, systems: Sequence[System], looked_at: Floats
+) -> Subject:
     """The patient, stepped no more finely than it needs; one that only `twin.solver` can follow stays as it is.
 
     Args:
         step_sizes: the shortest.
         systems: of the people who walk, the equations in each of the patient's ``systems``.
+        looked_at: (2, P) least and greatest of their placed parameters.
     """
     if subject.stretches is None or not kernel.stepped or kernel.late:
         return subject
@@ -51,7 +54,7 @@ def paced(subject: Subject, kernel: Kernel, step_sizes: StepSizes, systems: Sequ
         sizes, where = pacer.next(where, (end - start) / unit, advance)
         if not found or found[-1].sizes != sizes:
             found.append(Pace(start, sizes))
-    return cut(subject, kernel, step_sizes, tuple(found))
+    return stepped_by(subject, kernel, step_sizes, tuple(found), looked_at)
 
 
 def _places(subject: Subject) -> tuple[Pace, ...]:

@@ -40,3 +40,15 @@ def test_steps_are_never_shorter_than_those_that_suit_everything() -> None:
 def test_who_cannot_be_followed_is_passed_over() -> None:
     begin = Where(np.empty((2, 0)), np.array([[1.0], [np.nan]]))
     assert Pacer(SHORTEST).next(begin, 4.0, decaying(0.01, 4.0))[0].largest > SHORTEST.largest
+
+
+def test_what_has_faded_away_is_still_stepped_so_that_it_fades() -> None:
+    rate, length = 3.0, 8.0
+    pacer, where = Pacer(SHORTEST), Where(np.empty((1, 0)), np.ones((1, 1)))
+    sizes = []
+    for _ in range(12):
+        taken, where = pacer.next(where, length, decaying(rate, length))
+        sizes.append(taken.largest)
+    # Fourth order is stable up to 2.785; whoever is twice as fast is followed too.
+    assert max(sizes) * rate < 2.785 / 2.0
+    assert np.abs(where.stepped).max() < 1e-30

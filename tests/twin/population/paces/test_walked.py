@@ -22,6 +22,13 @@ LINES = (
     *("2,0,1,2,.", "2,0,0,.,0.1", "2,6,0,.,0.05", "2,48,0,.,0.001"),
 )
 
+FADING = ({"ka": "1 1/h 0.4", "k": "0.05 1/h 0.1", "V": "20 L 0.04", "half": "2 mg/L 0.1", "out": "0.05 1/h",
+           "D0": "5000 mg"},
+          {"D": "mg: input(toxin) - ka*D*D0/(D0 + D)", "A": "mg: ka*D*D0/(D0 + D) - k*A",
+           "E": "1: 1 -> out*(1 - A/V/(half + A/V)) - out*E"},
+          {"level": "mg/L: A/V", "effect": "1: E"})  # fmt: skip
+"""What is absorbed has faded away long before the last value."""
+
 
 def steps(subjects: tuple[Subject, ...]) -> int:
     return sum(len(stretch.steps.dt) for subject in subjects for stretch in subject.stretches or ())
@@ -41,6 +48,24 @@ def test_steps_are_long_where_nothing_is_sharp_and_predictions_stay() -> None:
     cohort.subjects = fine
     expected = cohort.predictions(which, z, place)
     assert found == pytest.approx(expected, rel=3e-6, abs=1e-9)
+
+
+def test_whoever_is_faster_than_all_who_were_looked_at_is_stepped_as_suits_everything() -> None:
+    model = toys.made(*FADING)
+    values = (f"{n},{hours},0,.,1" for n in (1, 2) for hours in (1, 24, 120, 240, 480, 720))
+    lines = ("ID,TIME,EVID,AMT,DV", "1,0,1,300,.", "2,0,1,2,.", *values)
+    kernel, every = compile_model(model), timelines(model, lines)
+    cohort = Cohort(kernel, step_sizes_for(kernel, every["1"].delivered), every, Theta.of(model))
+    fine = tuple(cut(subject, kernel, cohort.step_sizes, ()) for subject in cohort.subjects)
+    assert steps(cohort.subjects) < steps(fine)
+    # Rates of absorption up to 4 standard deviations, twice as fast as the fastest who were looked at.
+    z = np.zeros((2, 9, cohort.size))
+    z[:, :, 0] = np.linspace(-4.0, 4.0, 9) * np.sqrt(0.4)
+    which, place = np.arange(2), cohort.theta.start.place
+    found = [cohort.predictions(which, z[:, [n]], place) for n in range(9)]
+    cohort.subjects = fine
+    expected = [cohort.predictions(which, z[:, [n]], place) for n in range(9)]
+    assert np.hstack(found) == pytest.approx(np.hstack(expected), rel=1e-5, abs=1e-9)
 
 
 def test_rows_at_other_instants_are_stepped_at_the_same_pace() -> None:
