@@ -85,10 +85,15 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def run_state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """The session's own run state, seen by commands that tests start too."""
+    """The session's own run state, seen by commands that tests start too.
+
+    Of the cores, which processes of tests share, a command takes one unless a test asks for more (``--jobs``): to start
+    a process and load all that it needs costs more than most tests have to do there.
+    """
     directory = tmp_path_factory.mktemp("run-state")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DOSETWIN_STATE_DIR", str(directory))
+        patch.setenv("PYTHON_CPU_COUNT", "1")
         yield directory
 
 

@@ -7,9 +7,11 @@ import hashlib
 import os
 import re
 import secrets
+import shutil
 import subprocess
 import tempfile
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
@@ -18,10 +20,10 @@ from typing import Any
 from connectors.services.cache import cached
 from connectors.services.keys import keys_of
 from connectors.services.keys.listeners import REFUSALS, listeners
-from connectors.services.ports import answers
+from connectors.services.ports import answers, free_ports
 from connectors.services.progress import CommandFailed, Say, run
 from connectors.services.run_state import private_directory, write_private
-from connectors.services.supervisor import environment
+from connectors.services.supervisor import die_with_parent, environment
 from connectors.services.tools import KAFKA_TOOLS, require
 
 VERSION = "4.2.0"
@@ -32,6 +34,9 @@ KEY = f"kafka-{VERSION}-{hashlib.sha256(PINNED.joinpath('jars.sha256').read_byte
 
 STORAGE_KEY = f"{KEY}-storage"
 """What Kafka's tool makes of a new storage is the same for every node but for its ids: it is made once and copied."""
+
+ARCHIVE_SECONDS = 600.0
+"""How long the one start may take at which the archive of classes is made."""
 
 _JAVA = ("java", "-Xms256m", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
 
@@ -127,6 +132,8 @@ def prepare(
 ) -> tuple[str, ...]:
     """Write the configuration under ``directory``, make its storage on first use; returns the server's command.
 
+    Its classes come from `archive`, which is made where it is missing.
+
     Args:
         broker, controller: ports of this node.
         node: its number, from 1.
@@ -135,6 +142,21 @@ def prepare(
         cluster: the id that all nodes share; by default a new one.
         users: port for users with passwords, of a server that lets nobody in without a key.
     """
+    server = _prepare(directory, library, broker, controller, node, controllers, cluster, users)
+    return (*_JAVA, *archive(library), *server)
+
+
+def _prepare(
+    directory: Path,
+    library: Path,
+    broker: int,
+    controller: int,
+    node: int = 1,
+    controllers: Sequence[int] = (),
+    cluster: str = "",
+    users: int | None = None,
+) -> tuple[str, ...]:
+    """What follows Java's own options in the command."""
     private_directory(directory)
     configuration, logging = directory / "server.properties", directory / "log4j2.properties"
     storage = directory / "storage"
@@ -151,7 +173,43 @@ def prepare(
     write_private(logging, _LOGGING + (REFUSALS if users is not None else ""))
     if not (storage / "meta.properties").is_file():
         _new_storage(storage, library, cluster or cluster_id(), node)
-    return (*_JAVA, *_classes(library, logging), "kafka.Kafka", str(configuration))
+    return (*_classes(library, logging), "kafka.Kafka", str(configuration))
+
+
+def archive(library: Path) -> tuple[str, ...]:
+    """Java's option for an archive of Kafka's classes, with which a start takes half the processor time.
+
+    Java writes it at the end of a first start, which is made here; it is that Java's alone. A Java that cannot do so
+    has none.
+    """
+    java = Path(shutil.which("java") or "java").resolve()
+    written = java.stat().st_mtime_ns if java.is_file() else 0
+    of_java = hashlib.sha256(f"{java} {written}".encode()).hexdigest()[:8]
+    made = cached(f"{KEY}-classes-{of_java}", lambda folder: _archive(folder, library), lambda _: None)
+    return (f"-XX:SharedArchiveFile={made / 'classes.jsa'}",) if (made / "classes.jsa").is_file() else ()
+
+
+def _archive(folder: Path, library: Path) -> None:
+    """Start a server, end it when it answers, and leave in ``folder`` what Java writes of its classes."""
+    with tempfile.TemporaryDirectory() as kept:
+        broker, controller = free_ports(2)
+        server = _prepare(Path(kept) / "server", library, broker, controller)
+        process = subprocess.Popen(
+            [*_JAVA, f"-XX:ArchiveClassesAtExit={folder / 'classes.jsa'}", *server], env=environment(os.environ),
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            preexec_fn=die_with_parent(),
+        )  # fmt: skip
+        until = time.monotonic() + ARCHIVE_SECONDS
+        try:
+            while process.poll() is None and time.monotonic() < until and not ready(f"127.0.0.1:{broker}"):
+                time.sleep(0.1)
+            process.terminate()
+            process.wait(max(until - time.monotonic(), 1.0))
+        except subprocess.TimeoutExpired:
+            (folder / "classes.jsa").unlink(missing_ok=True)
+        finally:
+            process.kill()
+            process.wait()
 
 
 def _classes(library: Path, logging: Path) -> tuple[str, ...]:

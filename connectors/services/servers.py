@@ -254,7 +254,7 @@ def prepare(kafka: bool = True, influx: bool = True, say: Say = say_on_stderr) -
     if provider() == "compose":
         return
     if kafka and not named_kafka():
-        kafka_server.jars(say)
+        kafka_server.archive(kafka_server.jars(say))
     if influx and not named_influx():
         influxdb.binary(say)
 

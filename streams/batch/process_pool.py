@@ -41,7 +41,10 @@ class WorkerLost(RuntimeError):
 
 
 def cores() -> int:
-    """Cores that this process may use."""
+    """Cores that this process may use: as many as ``PYTHON_CPU_COUNT`` names, as Python itself has it from 3.13 on."""
+    named = os.environ.get("PYTHON_CPU_COUNT", "")
+    if named.isdecimal() and int(named):
+        return int(named)
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 

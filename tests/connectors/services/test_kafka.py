@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,29 @@ def test_a_new_storage_is_what_kafkas_tool_makes_with_ids_of_its_own(tmp_path: P
         2: ("2", "one"),
     }
     assert found[1]["directory.id"] != found[2]["directory.id"]
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("kafka")
+def test_a_server_has_its_classes_from_an_archive_that_java_takes(tmp_path: Path) -> None:
+    library = cache_directory() / kafka_server.KEY
+    command = kafka_server.prepare(tmp_path / "node", library, 9092, 9093)
+    of_java = command[: command.index("kafka.Kafka")]
+    only_with_it = [of_java[0], "-Xshare:on", *of_java[1:], "-version"]
+    assert subprocess.run(only_with_it, capture_output=True, check=False).returncode == 0
+    another = [str(tmp_path) if word.startswith(str(library)) else word for word in only_with_it]
+    assert subprocess.run(another, capture_output=True, check=False).returncode != 0
+
+
+def test_a_java_that_makes_no_archive_starts_without(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    made = cache_directory() / kafka_server.STORAGE_KEY
+    made.mkdir(parents=True)
+    (made / "meta.properties").write_text("cluster.id=a\ndirectory.id=b\nnode.id=c\n")
+    (tmp_path / "java").write_text("#!/bin/sh\nexit 1\n")
+    (tmp_path / "java").chmod(0o700)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert kafka_server.archive(tmp_path) == ()
 
 
 def test_a_storage_to_copy_that_says_no_ids_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from streams.batch.process_pool import WorkerLost, in_processes, worker_processes
+from streams.batch.process_pool import WorkerLost, cores, in_processes, worker_processes
 
 
 def square(number: int) -> int:
@@ -57,6 +57,15 @@ def test_without_jobs_the_tasks_are_done_here_one_after_the_other() -> None:
 def test_one_worker_alone_is_no_worker() -> None:
     assert [worker_processes(jobs, tasks) for jobs, tasks in ((1, 9), (2, 1), (2, 0), (None, 1))] == [0] * 4
     assert (worker_processes(2, 9), worker_processes(4, 3)) == (2, 3)
+
+
+def test_by_default_there_is_a_process_for_each_core_or_as_many_as_python_is_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: range(6), raising=False)
+    for told, found in (("3", 3), ("1", 1), ("default", 6), ("0", 6), ("", 6)):
+        monkeypatch.setenv("PYTHON_CPU_COUNT", told)
+        assert (cores(), worker_processes(None, 99)) == (found, found if found > 1 else 0)
 
 
 @pytest.mark.slow
