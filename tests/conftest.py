@@ -53,24 +53,27 @@ def pytest_collection() -> Generator[None, object, object]:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """What waits for minutes is begun first, so that nobody waits for it in the end; leave out what ``--fast`` says."""
-    items.sort(key=lambda item: item.get_closest_marker("waits") is None)
+    """What waits for minutes is begun first, so that nobody waits for it in the end; leave out what ``--fast`` says.
+
+    Then comes what needs locked servers, which are each process's own: so it is one process that needs them.
+    """
+    items.sort(key=lambda item: (item.get_closest_marker("waits") is None, "locked" not in _fixtures(item)))
     if not config.option.fast:
         return
-    left_out = {
-        item
-        for item in items
-        if {*SERVERS, "browser"} & set(getattr(item, "fixturenames", ())) or item.get_closest_marker("slow")
-    }
+    left_out = {item for item in items if {*SERVERS, "browser"} & _fixtures(item) or item.get_closest_marker("slow")}
     config.hook.pytest_deselected(items=list(left_out))
     items[:] = [item for item in items if item not in left_out]
+
+
+def _fixtures(item: pytest.Item) -> set[str]:
+    return set(getattr(item, "fixturenames", ()))
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Fetch or build missing servers before the first test: it can take minutes, shows progress, has no timeout."""
     if session.config.option.collectonly:
         return
-    asked = {name for item in session.items for name in getattr(item, "fixturenames", ())}
+    asked = {name for item in session.items for name in _fixtures(item)}
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     say = reporter.write_line if reporter else print
     prepare(kafka=bool({"kafka", "locked"} & asked), influx=bool({"influx", "locked"} & asked), say=say)

@@ -98,7 +98,7 @@ class FaultyInflux:
                     self.answer(status, content if status != 204 else b"", headers)
 
             def pass_on(self, body: bytes) -> tuple[int, bytes]:
-                connection = http.client.HTTPConnection(address, timeout=10)
+                connection = http.client.HTTPConnection(address, timeout=60)
                 try:
                     connection.request("POST", self.path, body, dict(self.headers))
                     answer = connection.getresponse()

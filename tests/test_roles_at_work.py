@@ -38,7 +38,7 @@ def part(doors: Doors, role: str, folder: Path, *words: object, **more: str) -> 
     finally:
         process.send_signal(signal.SIGTERM)
         try:
-            process.wait(30)
+            process.wait(60)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
@@ -73,8 +73,8 @@ def mend_as_an_engineer(doors: Doors, at: str) -> None:
     with pytest.MonkeyPatch.context() as patch:
         doors.act(patch, "feed")
         with closing(open_producer(doors.users, acks="all")) as feed:
-            feed.send(LABS, b"{", key=b"P-0001").get(20)
-    until, found = time.monotonic() + 60, []
+            feed.send(LABS, b"{", key=b"P-0001").get(60)
+    until, found = time.monotonic() + 120, []
     while not found:
         assert time.monotonic() < until
         answer = httpx2.get(f"{at}/letters", timeout=60)

@@ -90,7 +90,7 @@ def told(environment: dict[str, str]) -> list[LabResult]:
 def sent(raw: bytes, port: int) -> bool:
     """Whether a message was sent and accepted within a few seconds."""
     try:
-        with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+        with socket.create_connection(("127.0.0.1", port), timeout=60) as connection:
             connection.sendall(framed(raw))
             frames = Frames()
             while received := connection.recv(65536):

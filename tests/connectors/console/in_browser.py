@@ -20,7 +20,7 @@ from connectors.kafka.topics import topic_of
 from tests.streams.worker.forks import Forked
 from twin.events import Heartbeat, OutputEvent, Rejected, encode
 
-SECONDS = 20.0
+SECONDS = 60.0
 
 AXE = os.environ.get("DOSETWIN_AXE", "")
 """axe.min.js of axe-core, which looks for what people with other senses cannot use."""
@@ -84,7 +84,7 @@ def start_console(kafka: str, prefix: str, port: int = 0, *more: str) -> Console
 
 def stop_console(console: Console) -> int:
     console.process.send_signal(signal.SIGTERM)
-    return console.process.wait(15)
+    return console.process.wait(60)
 
 
 def requests(browser: webdriver.Chrome) -> list[str]:

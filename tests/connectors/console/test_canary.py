@@ -152,9 +152,9 @@ def feed(ward: Ward) -> None:
         spoken.laboratory(spoken.count("zitrone"), pid=number),
         number.encode(),
     ):
-        with socket.create_connection(("127.0.0.1", ward.mllp), timeout=10) as line:
+        with socket.create_connection(("127.0.0.1", ward.mllp), timeout=60) as line:
             line.sendall(framed(message))
-            line.settimeout(30)
+            line.settimeout(60)
             with contextlib.suppress(OSError):
                 line.recv(4096)
     ward.stage.send(LABS, PATIENT, wrong)

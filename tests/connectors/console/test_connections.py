@@ -28,12 +28,12 @@ def port(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
         running.start()
         yield int(listener.getsockname()[1])
         server.should_exit = True
-        running.join(10)
+        running.join(60)
 
 
 def open_half(stack: ExitStack, port: int) -> socket.socket:
     """A connection that has said half of what it wants."""
-    one = stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=5))
+    one = stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=60))
     one.sendall(b"GET /api/ward HTTP/1.1\r\nHost: 127.0.0.1\r\n")
     return one
 
@@ -49,7 +49,7 @@ def ended(one: socket.socket) -> bool:
 
 
 def ward(port: int) -> int:
-    with urlopen(f"http://127.0.0.1:{port}/api/ward", timeout=5) as answer:
+    with urlopen(f"http://127.0.0.1:{port}/api/ward", timeout=60) as answer:
         return int(answer.status)
 
 

@@ -77,7 +77,7 @@ def test_each_client_does_its_work_and_a_consumer_makes_up_no_topic(kafka: str) 
         assert topic not in admin.list_topics()
         admin.create_topics({topic: {"num_partitions": 1, "replication_factor": -1}}, wait_for_metadata=True)
     with contextlib.closing(open_producer(kafka, acks="all")) as producer:
-        assert producer.send(topic, b"x").get(10).offset == 0
+        assert producer.send(topic, b"x").get(60).offset == 0
     reading = {"auto_offset_reset": "earliest", "consumer_timeout_ms": 10_000}
     with contextlib.closing(open_consumer(kafka, **reading)) as consumer:
         consumer.subscribe([topic])
@@ -94,7 +94,7 @@ def test_a_consumer_in_a_group_is_given_the_partitions_that_a_topic_gains_howeve
             for partitions in (1, 2):
                 if partitions > 1:
                     admin.create_partitions({topic: NewPartitions(total_count=partitions)})
-                until = time.monotonic() + 30
+                until = time.monotonic() + 90
                 while len(consumer.assignment()) < partitions and time.monotonic() < until:
                     consumer.poll(3)
                 assert len(consumer.assignment()) == partitions

@@ -101,7 +101,7 @@ def test_the_broker_makes_up_no_topic(kafka: str, prefix: str) -> None:
 
 def send(kafka: str, topic: str, size: int) -> RecordMetadata:
     with contextlib.closing(KafkaProducer(bootstrap_servers=kafka, max_request_size=16 * topics.MIB)) as producer:
-        return producer.send(topic, b"x" * size, key=b"P-1", timestamp_ms=1).get(10)
+        return producer.send(topic, b"x" * size, key=b"P-1", timestamp_ms=1).get(60)
 
 
 def test_sizes_are_enforced_by_the_broker_and_records_are_stamped_on_arrival(kafka: str, prefix: str) -> None:

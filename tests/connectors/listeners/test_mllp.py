@@ -34,12 +34,12 @@ class Sender:
     async def answers(self, count: int) -> list[list[str]]:
         """The segments of so many answers; fewer where the connection ended."""
         found: list[list[str]] = []
-        while len(found) < count and (received := await asyncio.wait_for(self._reader.read(65536), 30)):
+        while len(found) < count and (received := await asyncio.wait_for(self._reader.read(65536), 60)):
             found += [frame.decode().strip().split("\r") for frame in self._frames.feed(received)]
         return found
 
     async def ended(self) -> bool:
-        return await asyncio.wait_for(self._reader.read(1), 30) == b""
+        return await asyncio.wait_for(self._reader.read(1), 60) == b""
 
 
 @contextlib.asynccontextmanager

@@ -462,7 +462,7 @@ def test_an_interrupted_replay_leaves_neither_processes_nor_files(tmp_path: Path
         process.kill()
     assert process.returncode == 130
     assert "interrupted; nothing was written" in said
-    assert psutil.wait_procs(children, timeout=20)[1] == []
+    assert psutil.wait_procs(children, timeout=60)[1] == []
     assert bytes_of(tmp_path / "out") == {}
 
 

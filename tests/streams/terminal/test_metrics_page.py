@@ -19,12 +19,12 @@ def test_the_page_shows_the_registry_until_the_context_ends() -> None:
     with metrics_page(registry, 0) as address:
         assert address is not None
         assert address.startswith("http://127.0.0.1:")
-        with urlopen(address, timeout=5) as answer:
+        with urlopen(address, timeout=60) as answer:
             text = answer.read().decode()
     assert "doses_total 3.0" in text
     assert f'dosetwin_build_info{{python="{platform.python_version()}",version="{version()}"}} 1.0' in text
     with pytest.raises(URLError):
-        urlopen(address, timeout=5)
+        urlopen(address, timeout=60)
 
 
 def test_it_lives_and_is_ready_as_the_process_says() -> None:
@@ -33,7 +33,7 @@ def test_it_lives_and_is_ready_as_the_process_says() -> None:
 
     def asked(path: str) -> tuple[int, str]:
         try:
-            with urlopen(f"{base}{path}", timeout=5) as answer:
+            with urlopen(f"{base}{path}", timeout=60) as answer:
                 return answer.status, answer.read().decode()
         except HTTPError as error:
             return error.code, error.read().decode()

@@ -173,7 +173,7 @@ class Stage:
         finally:
             consumer.close()
 
-    def wait_until_committed(self, timeout: float = 40.0) -> None:
+    def wait_until_committed(self, timeout: float = 120.0) -> None:
         until = time.monotonic() + timeout
         while self.lag():
             assert time.monotonic() < until, f"{self.lag()} records still not committed after {timeout} s"
@@ -195,7 +195,7 @@ class CommandProcess:
         seen = {**os.environ, "PYTHONPATH": str(ROOT), **stage.environment, **environment}
         self.process = Forked(arguments, seen, self._file.fileno())
 
-    def wait_ready(self, timeout: float = 40.0) -> None:
+    def wait_ready(self, timeout: float = 120.0) -> None:
         until = time.monotonic() + timeout
         while self.READY not in self.text():
             assert self.process.poll() is None, f"it ended:\n{self.text()}"
@@ -212,7 +212,7 @@ class CommandProcess:
         self.process.wait()
         self._file.close()
 
-    def stop(self, timeout: float = 30.0) -> int:
+    def stop(self, timeout: float = 120.0) -> int:
         """SIGTERM, if it still runs; the exit code."""
         self.process.send_signal(signal.SIGTERM)
         code = self.process.wait(timeout)

@@ -384,14 +384,14 @@ async def test_a_fold_of_years_is_done_in_slices_and_ends_when_the_partition_goe
     folds_for_long(bedside, "YEARS", steps)
     bedside.dispatcher._threads._heavy = {"YEARS", "A"}
     await bedside.receive(lab("YEARS", 2), lab("A", 2))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while bedside.queue("A").worker is not None:
             await asyncio.sleep(0.01)
     assert 0 < len(steps) < 1_000, "the other one waited for a slice, not for the fold"
     worker = bedside.queue("YEARS").worker
     bedside.dispatcher.abandon()
     assert worker is not None
-    await asyncio.wait_for(worker, 5)
+    await asyncio.wait_for(worker, 60)
     assert len(steps) < 1_000
     assert not bedside.failures
 

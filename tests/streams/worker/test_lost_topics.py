@@ -33,7 +33,7 @@ async def work(stage: Stage, datadir: Path, until: Callable[[], object] | None =
     app = build_worker(stage.settings, FakeTwins(), datadir, WorkerOptions(barrier_seconds=0.2, instance="one"))
     stopping = asyncio.Event()
     running = asyncio.create_task(run_worker(app, stopping))
-    async with asyncio.timeout(40):
+    async with asyncio.timeout(120):
         while not running.done():
             done = app.dispatcher.holds_partitions and not await asyncio.to_thread(stage.lag)
             if done and (until is None or await asyncio.to_thread(until)):

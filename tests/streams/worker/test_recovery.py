@@ -125,7 +125,7 @@ async def restart(
         app.dispatcher = log  # type: ignore[assignment]
         stopping = asyncio.Event()
         running = asyncio.create_task(run_worker(app, stopping))
-        await asyncio.wait_for(log.opened.wait(), 30)
+        await asyncio.wait_for(log.opened.wait(), 120)
         await asyncio.sleep(seconds + 0.05 * number)
         stopping.set()
         # Who does not watch over offsets still takes what comes after the partitions are given back, and is refused.
@@ -236,7 +236,7 @@ async def test_a_gap_in_delivery_is_read_again(stage: Stage, tmp_path: Path) -> 
     app.admit = lossy_admit  # type: ignore[method-assign]
     stopping = asyncio.Event()
     running = asyncio.create_task(run_worker(app, stopping))
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(120):
         while sum(map(len, seen.values())) < 50:
             await asyncio.sleep(0.05)
     stopping.set()

@@ -174,5 +174,5 @@ def lying() -> Iterator[Lying]:
         thread.start()
         yield one
         server.should_exit = True
-        thread.join(20)
+        thread.join(60)
         assert not thread.is_alive()

@@ -90,5 +90,5 @@ def visited(commanded: Settings, live: LiveBoard, file: AccountsFile, identities
         thread.start()
         yield Visited(app, place, keeper, file, clock, provider, identities)
         server.should_exit = True
-        thread.join(20)
+        thread.join(60)
         assert not thread.is_alive()

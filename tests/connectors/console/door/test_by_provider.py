@@ -169,7 +169,7 @@ def ended_after(visited: Visited) -> float:
         token = visited.identities.sign(visited.identities.logout(), typ="logout+jwt")
         with visited.open_page(stolen) as page, client.stream("GET", "/api/alerts/stream") as stream:
             chunks = stream.iter_text()
-            page.recv(timeout=10)
+            page.recv(timeout=60)
             next(chunks)
             began = time.monotonic()
             answer = httpx2.post(f"http://{visited.place}/oidc/log-out", data={"logout_token": token}, trust_env=False)
@@ -223,7 +223,7 @@ def certified(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, O
             thread.start()
             yield place, said
             server.should_exit = True
-            thread.join(20)
+            thread.join(60)
 
 
 def through(client: httpx2.Client, person: str) -> httpx2.Response:

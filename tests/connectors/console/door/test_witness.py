@@ -47,7 +47,7 @@ class Recorded:
 
     def told(self, count: int) -> list[Access]:
         """What was told after it began, which are so many; each in its order."""
-        end = time.monotonic() + 30
+        end = time.monotonic() + 60
         while True:
             found = accesses(self.settings, self.trail.seat)[1:]
             if len(found) >= count or time.monotonic() > end:
@@ -73,7 +73,7 @@ def recorded(commanded: Settings, live: LiveBoard, file: AccountsFile, identitie
         visited = Visited(app, place, keeper, file, Clock(), provider, identities)
         yield Recorded(visited, trail, commanded)
         server.should_exit = True
-        thread.join(20)
+        thread.join(60)
         assert not thread.is_alive()
 
 
@@ -185,7 +185,7 @@ def test_a_page_is_one_reading_for_each_thing_that_it_opens_however_much_it_is_t
     with recorded.visited.open_page(recorded.visited.session("nurse-7")) as page:
 
         def until(kind: str) -> None:
-            while json.loads(page.recv(timeout=10))["type"] != kind:
+            while json.loads(page.recv(timeout=60))["type"] != kind:
                 pass
 
         page.send(json.dumps({"watch": "P-1"}))

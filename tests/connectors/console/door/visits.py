@@ -99,6 +99,6 @@ def ended(page: Any) -> int | None:
     """The code with which a page is closed, however much it is told before."""
     try:
         while True:
-            page.recv(timeout=10)
+            page.recv(timeout=60)
     except ConnectionClosed as closed:
         return closed.rcvd and closed.rcvd.code

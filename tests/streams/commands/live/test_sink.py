@@ -111,7 +111,7 @@ def test_the_sink_of_a_package_runs_serves_its_meters_and_stops_at_a_signal(kafk
             assert time.monotonic() < until, log.read_text()
             time.sleep(0.1)
         (address,) = (word for line in log.read_text().splitlines() for word in line.split() if "/metrics" in word)
-        with urlopen(address.partition("=")[2], timeout=5) as answer:
+        with urlopen(address.partition("=")[2], timeout=60) as answer:
             assert "dosetwin_sink_items_total 5.0" in answer.read().decode()
         process.send_signal(signal.SIGTERM)
         assert process.wait(PATIENCE) == 0
