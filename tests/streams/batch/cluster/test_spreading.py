@@ -47,15 +47,15 @@ def one(tmp_path: Path) -> Iterator[Machines]:
         yield found
 
 
-def test_a_fit_its_starts_and_its_bootstrap_are_the_same_bytes_here_in_processes_and_on_a_cluster(
+def test_a_fit_its_starts_and_its_bootstrap_are_the_same_bytes_here_and_on_a_cluster(
     cluster: str, tmp_path: Path
 ) -> None:
     made = []
-    for where in (("--jobs", "1"), ("--jobs", "2"), ("--cluster", cluster)):
+    for where in (("--jobs", "1"), ("--cluster", cluster)):
         result = fit(tmp_path, "--starts", "2", "--bootstrap", "4", "--no-page", *where)
         assert result.exit_code == 0, result.output
         made.append([(tmp_path / "out" / name).read_bytes() for name in ("fit.json", "made_fit.toml")])
-    assert made[0] == made[1] == made[2]
+    assert made[0] == made[1]
 
 
 def test_a_trial_is_the_same_bytes_here_in_processes_and_on_a_cluster(cluster: str) -> None:
