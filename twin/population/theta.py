@@ -28,7 +28,7 @@ from typing import Literal, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from twin.arrays import Floats
+from twin.arrays import Floats, Integers
 from twin.kernel.free import Scale, natural, placed, scale_of, slope
 from twin.model.formula import names_in
 from twin.model.measured.error import ErrorSpec
@@ -58,6 +58,24 @@ class Element(NamedTuple):
     kind: Literal["place", "error", "share"] | Level
     i: int
     j: int = 0
+
+
+class _Shape(NamedTuple):
+    """Of a covariance what its factor is made of.
+
+    ``lower`` is the factor at the start; what is free below its diagonal stands in ``rows`` and ``columns``, and ``at``
+    places of the vector; on the diagonal ``on``, at ``on_at``; ``holes`` are zeros within a block, in order; ``above``
+    the entries over the diagonal.
+    """
+
+    lower: Floats
+    rows: list[int]
+    columns: list[int]
+    at: list[int]
+    on: list[int]
+    on_at: list[int]
+    holes: list[tuple[int, int]]
+    above: tuple[Integers, Integers]
 
 
 class Known(Protocol):
@@ -207,13 +225,12 @@ class Theta:
     def unpack(self, vector: Floats) -> Population:
         """The population of a vector (K,)."""
         place = self.start.place.copy()
+        at, of = self._places
+        place[of] = vector[at]
         sizes: dict[int, dict[str, float]] = {}
-        for at, (kind, i, j) in enumerate(self.elements):
-            if kind == "place":
-                place[i] = vector[at]
-            elif kind == "error":
-                sizes.setdefault(i, {})[SIZES[j]] = float(np.exp(vector[at]))
-        errors = tuple(resized(e, sizes.get(i, {})) for i, e in enumerate(self.start.errors))
+        for n, (_, i, j) in self._sizes:
+            sizes.setdefault(i, {})[SIZES[j]] = float(np.exp(vector[n]))
+        errors = tuple(resized(e, sizes[i]) if i in sizes else e for i, e in enumerate(self.start.errors))
         logits = vector[self.shares]
         shares = shares_of(logits) if len(logits) else self.start.shares
         omega, iov, isv = (self._omega(level, vector) for level in LEVELS)
@@ -236,18 +253,45 @@ class Theta:
 
     def _omega(self, level: Level, vector: NDArray[np.float64] | NDArray[np.complex128]) -> Floats:
         """The covariance of a level, symmetric to the last bit."""
-        pattern = self.patterns[level]
-        lower = _factor(self.start.covariance(level)).astype(vector.dtype)
-        free = {(i, j): vector[at] for at, (kind, i, j) in enumerate(self.elements) if kind == level}
-        for i in range(len(lower)):
-            for j in range(i + 1):
-                if (i, j) in free:
-                    lower[i, j] = np.exp(free[i, j]) if i == j else free[i, j]
-                elif not pattern[i, j]:
-                    lower[i, j] = -(lower[i, :j] @ lower[j, :j]) / lower[j, j]
+        shape = self._shapes[level]
+        lower = shape.lower.astype(vector.dtype)
+        lower[shape.rows, shape.columns] = vector[shape.at]
+        if len(shape.on):
+            lower[shape.on, shape.on] = np.exp(vector[shape.on_at])
+        for i, j in shape.holes:
+            lower[i, j] = -(lower[i, :j] @ lower[j, :j]) / lower[j, j]
         full = lower @ lower.T
-        full[~pattern] = 0.0
-        return np.asarray(np.tril(full) + np.tril(full, -1).T)
+        if shape.holes:
+            full[~self.patterns[level]] = 0.0
+        upper, left = shape.above
+        full[upper, left] = full[left, upper]
+        return np.asarray(full)
+
+    @functools.cached_property
+    def _places(self) -> tuple[list[int], list[int]]:
+        """Places in the vector of typical values, and whose these are."""
+        found = [(n, e.i) for n, e in enumerate(self.elements) if e.kind == "place"]
+        return [n for n, _ in found], [i for _, i in found]
+
+    @functools.cached_property
+    def _sizes(self) -> list[tuple[int, Element]]:
+        """Sizes of errors with their places in the vector."""
+        return [(n, e) for n, e in enumerate(self.elements) if e.kind == "error"]
+
+    @functools.cached_property
+    def _shapes(self) -> dict[Level, _Shape]:
+        return {level: self._shape(level) for level in LEVELS}
+
+    def _shape(self, level: Level) -> _Shape:
+        pattern, lower = self.patterns[level], _factor(self.start.covariance(level))
+        free = [(n, e.i, e.j) for n, e in enumerate(self.elements) if e.kind == level]
+        off, on = [one for one in free if one[1] != one[2]], [one for one in free if one[1] == one[2]]
+        pairs = [(i, j) for block in _blocks(pattern) for i in block for j in block if j < i]
+        holes = sorted((i, j) for i, j in pairs if not pattern[i, j])
+        rows, columns, at = ([one[k] for one in off] for k in (1, 2, 0))
+        return _Shape(
+            lower, rows, columns, at, [i for _, i, _ in on], [n for n, *_ in on], holes, np.triu_indices(len(lower), 1)
+        )
 
     def population(self, numbers: Mapping[str, float]) -> Population:
         """The population that numbers by name make, as `natural` gives them; what is not named stays as it was.

@@ -23,6 +23,7 @@ from twin.arrays import Floats
 from twin.population.cohort import Cohort
 from twin.population.importance.density import LOG_2PI, Density
 from twin.population.importance.draws import Proposals, even_draws, paired_draws
+from twin.population.importance.newton import promise, stepped_up
 from twin.population.importance.sampled import Likelihood, Sample
 from twin.population.laplace.methods import usual_objective
 from twin.population.objective import Evaluation
@@ -116,6 +117,8 @@ def climb(density: Density, start: Floats, seed: int = 1, told: Progress = lambd
         begun = sample.likelihood(vector)
         _possible(begun, [subject.id for subject in cohort.patients])
         reached, found, moved = _climbed(sample, begun)
+        if moved == 0.0:
+            reached, found, moved = _by_curvature(sample, begun)
         vector = bounds(cohort.theta).clip(vector + (reached - vector) / max(1, late))
         proposals = adapted(found, cohort.theta.unpack(vector).prior(cohort.occasions)[0])
         slope = steepest(2.0 * begun.slope)
@@ -130,10 +133,9 @@ def _ended(last: Sample, vector: Floats, late: int) -> str:
     """``converged`` where the slope is nothing beside the standard errors, else what was seen."""
     if late < AVERAGED:
         return f"not converged after {MOST_ROUNDS} rounds"
-    found = last.likelihood(vector)
-    step = np.linalg.solve(_scale(found), found.slope)
-    promised = 0.5 * float(step @ step)
-    return "converged" if np.abs(step).max() < STEEP else f"stuck where {promised:.2g} was still promised"
+    by = promise(last, vector)
+    name = last.theta.names[by.of]
+    return "converged" if by.long < STEEP else f"stuck where {name} was still promised {by.long:.2g} standard errors"
 
 
 def by_modes(density: Density, start: Floats) -> tuple[Floats, Proposals]:
@@ -247,6 +249,16 @@ def _climbed(sample: Sample, begun: Likelihood) -> tuple[Floats, Likelihood, flo
             return vector, found, float(np.abs(x).max())
         x = 0.5 * x
     return sample.vector, begun, 0.0
+
+
+def _by_curvature(sample: Sample, begun: Likelihood) -> tuple[Floats, Likelihood, float]:
+    """The same by one step of the curvature, where squared scores are no scale to climb by."""
+    by = promise(sample, sample.vector)
+    reached = stepped_up(sample, sample.vector, by)
+    found = _near(sample, reached)
+    if found is None or np.median(found.size) < COVERED * np.median(begun.size):
+        return sample.vector, begun, 0.0
+    return reached, found, float((np.abs(reached - sample.vector) / by.errors).max())
 
 
 def _near(sample: Sample, vector: Floats) -> Likelihood | None:

@@ -9,14 +9,15 @@ Moulines 1999, Ann Stat 27:94; Kuhn & Lavielle 2005, Comput Stat Data Anal 49:10
 g = 1, and the population walks to the maximum and about it; variances begin `WIDE` times what the model says and
 may not shrink faster than `COOLING` a step while it cools, so that a poor start is left. It ends where neither the
 complete likelihood nor any number has a trend. Numbers of which single draws say little (typical values that nobody
-differs in) would creep; while there is a trend, a Newton step by the score of the likelihood itself is made now and
-then, by importance sampling at a halt, which has the same end. Then g_k = k^-`SLOWING`, and the vectors of all but the
-first steps are averaged, which is as good as the best gain would be (Polyak & Juditsky 1992, SIAM J Control Optim
-30:838).
+differs in, variances that are next to singular) creep; while there is a trend, a Newton step by the score of the
+likelihood itself is made now and then, by importance sampling at a halt, which has the same end, until such a step
+gains nothing. Then g_k = k^-`SLOWING`, and the vectors of all but the first steps are averaged, which is as good as
+the best gain would be (Polyak & Juditsky 1992, SIAM J Control Optim 30:838).
 
 Whether that is the maximum is asked of the likelihood itself: its score tells how many standard errors there were
-still to go. Where they are too many, as of numbers that single draws say little of, a few steps by the score are made;
-if that is not enough, the second phase is gone through again from there.
+still to go (`twin.population.importance.newton`). Where they are too many a few steps by the score are made, then
+several of draws that are made anew, of which the mean is taken; if that is not enough, the second phase is gone
+through again from there.
 """
 
 from __future__ import annotations
@@ -30,7 +31,8 @@ from twin.arrays import Floats
 from twin.population.importance.climbing import EXACT, adapted
 from twin.population.importance.density import Density
 from twin.population.importance.draws import Proposals, even_draws
-from twin.population.importance.sampled import Likelihood, Sample
+from twin.population.importance.newton import FARTHEST, Promise, along, promise, stepped_up
+from twin.population.importance.sampled import Sample
 from twin.population.laplace.methods import usual_objective
 from twin.population.objective import Objective
 from twin.population.sampling.chains import Believed, Chains, Sweep, believed
@@ -71,6 +73,9 @@ AGAIN = 3
 LEFT = 4
 """Steps by the score that are made at the most of what a second phase leaves."""
 
+GAINED = 0.5
+"""Log likelihood that a halt has to have gained on the last one for the first phase to go on."""
+
 TREND, TREND_OF_ANY = 3.0, 4.5
 """Slopes in standard errors, of the complete likelihood and of the numbers, that are trends."""
 
@@ -83,11 +88,11 @@ TRIES = 24
 EARLY, SOMETIMES = 20, 10
 """Modes are found anew in every step up to `EARLY`, then in every `SOMETIMES`-th."""
 
+AVERAGED, APART = 8, 7919
+"""Times that draws are made anew for the mean of what their scores promise, with seeds so far apart."""
+
 NEAR, STEEP = 0.15, 0.3
 """A score that still promises a move of this many standard errors is worth another second phase, and no end."""
-
-FARTHEST, HALVINGS = 3.0, 6
-"""Standard errors that a step by the score is long at most, and times that it may be shortened."""
 
 Progress = Callable[[int, float, Floats], None]
 """Told after each step: its number, -2 complete log likelihood, and the vector (K,)."""
@@ -101,7 +106,7 @@ class Settled:
         vector: (K,) the estimates.
         steps: how many there were.
         sample, proposals: draws that cover what is known of everybody there, and around what they were made.
-        still: the longest move that the score still promises, in standard errors.
+        still: the move that the score still promises.
         why: ``converged``, or why not.
         accepted: share of independent proposals, and of steps of the walk, that were taken at the end.
     """
@@ -110,7 +115,7 @@ class Settled:
     steps: int
     sample: Sample
     proposals: Proposals
-    still: float
+    still: Promise
     why: str
     accepted: tuple[float, float]
 
@@ -123,7 +128,7 @@ def settle(density: Density, start: Floats, seed: int = 1, told: Progress = lamb
     """
     run = _Run(density, start, seed, warm=done > 0)
     history: list[Floats] = []
-    step, trending = done, True
+    step, trending, highest = done, True, -np.inf
     while trending and len(history) < max(MOST - done, WINDOW):
         step += 1
         objective = run.step(1.0, cooling=step <= COOLED)
@@ -132,16 +137,21 @@ def settle(density: Density, start: Floats, seed: int = 1, told: Progress = lamb
         if step % WINDOW == 0 and step >= COOLED + WINDOW and len(history) >= WINDOW:
             trending = has_trend(np.array(history[-WINDOW:]))
             if trending:
-                run.go_by_the_score(np.mean(history[-LATEST:], axis=0)[1:])
+                long, reached = run.go_by_the_score(np.mean(history[-LATEST:], axis=0)[1:])
+                trending = long > NEAR and reached > highest + GAINED
+                highest = max(highest, reached)
     for _ in range(AGAIN):
         vector = _smoothed(run, step, told)
         step += SMOOTHED
-        found = run.ended(vector, step, trending)
+        found = run.ended(vector, step)
         for _ in range(LEFT):
-            if found.still <= NEAR:
+            if found.still.long <= NEAR:
                 return found
-            found = run.ended(by_the_score(found.sample, found.vector), step, trending)
-        run.go_by_the_score(found.vector)
+            found = run.ended(stepped_up(found.sample, found.vector, found.still), step, found.still.information)
+        found = run.averaged(found)
+        if found.why == "converged":
+            return found
+        run.go_on_from(found.vector)
     return found
 
 
@@ -209,28 +219,55 @@ class _Run:
         self.chains.hold(before[None], self.vector[None])
         return -2.0 * _complete(sweep)
 
-    def go_by_the_score(self, vector: Floats) -> None:
-        """Go on from the end of a Newton step of the likelihood itself, by importance sampling, from a vector (K,)."""
-        sample, _ = self._sample(vector)
-        after = bounds(self.density.cohort.theta).clip(by_the_score(sample, vector))
-        self.chains.hold(self.vector[None], after[None])
-        self.vector, self.moments = after, None
+    def go_by_the_score(self, vector: Floats) -> tuple[float, float]:
+        """Go on from the end of a Newton step of the likelihood itself, by importance sampling, from a vector (K,): how
+        long a move was promised, and the log likelihood that was reached."""
+        sample, _ = self._sample(vector, self.seed)
+        by = promise(sample, vector)
+        after = bounds(self.density.cohort.theta).clip(stepped_up(sample, vector, by))
+        self.go_on_from(after)
+        return by.long, sample.likelihood(after, score=False).total
 
-    def _sample(self, vector: Floats) -> tuple[Sample, Proposals]:
+    def go_on_from(self, vector: Floats) -> None:
+        """Go on from a vector (K,)."""
+        self.chains.hold(self.vector[None], vector[None])
+        self.vector, self.moments = vector, None
+
+    def _sample(self, vector: Floats, seed: int) -> tuple[Sample, Proposals]:
         around = believed(self.objective, self.means, vector, self.believed.eta).around
-        return covering(self.density, vector, around, self.seed)
+        return covering(self.density, vector, around, seed)
 
-    def ended(self, vector: Floats, steps: int, trending: bool) -> Settled:
-        """What the likelihood itself says of where it ended."""
+    def ended(self, vector: Floats, steps: int, information: Floats | None = None) -> Settled:
+        """What the likelihood itself says of where it ended; its information (K, K) may be known."""
         vector = bounds(self.density.cohort.theta).clip(vector)
-        sample, proposals = self._sample(vector)
-        still = promised(sample.likelihood(vector))
+        sample, proposals = self._sample(vector, self.seed)
+        return self._judged(vector, steps, sample, proposals, promise(sample, vector, information))
+
+    def averaged(self, found: Settled) -> Settled:
+        """The mean of where the score leads, of draws made anew time after time.
+
+        Of a number that the data say little of, so much is missing that the score of some draws promises another move
+        than that of others. Those are averaged, and what is still promised is how far the later ones are from all.
+        """
+        within, information = bounds(self.density.cohort.theta), found.still.information
+        vector, sample, proposals = found.vector, found.sample, found.proposals
+        ends = list[Floats]()
+        for number in range(1, AVERAGED + 1):
+            sample, proposals = self._sample(vector, self.seed + number * APART)
+            by = along(information, sample.likelihood(vector))
+            if not np.isfinite(by.step).all():
+                return found
+            ends.append(vector + by.step * min(1.0, FARTHEST / max(by.long, 1e-300)))
+            vector = within.clip(np.mean(ends, axis=0))
+        left = np.mean(ends[AVERAGED // 2 :], axis=0) - vector
+        return self._judged(vector, found.steps, sample, proposals, Promise(left, found.still.errors, information))
+
+    def _judged(self, vector: Floats, steps: int, sample: Sample, proposals: Proposals, by: Promise) -> Settled:
         why = "converged"
-        if still > STEEP:
-            why = f"not converged: the score still promises a move of {still:.2g} standard errors"
-        elif trending:
-            why = f"not converged: numbers still had a trend after {MOST} steps"
-        return Settled(vector, steps, sample, proposals, still, why, self.accepted)
+        if by.long > STEEP:
+            name = self.density.cohort.theta.names[by.of]
+            why = f"not converged: the score still promises {name} a move of {by.long:.2g} standard errors"
+        return Settled(vector, steps, sample, proposals, by, why, self.accepted)
 
 
 def covering(density: Density, vector: Floats, around: Proposals, seed: int) -> tuple[Sample, Proposals]:
@@ -268,33 +305,6 @@ def _no_narrower(old: Floats, new: Floats) -> Floats:
     """A covariance with the correlations of ``new`` and variances that are at least `COOLING` times the old."""
     rise = np.sqrt(np.maximum(1.0, COOLING * np.diag(old) / np.diag(new)))
     return np.asarray(new * np.outer(rise, rise))
-
-
-def promised(found: Likelihood) -> float:
-    """The longest move that the score promises, in standard errors."""
-    step, errors = _newton(found)
-    return float((np.abs(step) / errors).max())
-
-
-def by_the_score(sample: Sample, vector: Floats) -> Floats:
-    """The vector (K,) after a Newton step up the likelihood, shortened until it leads up."""
-    here = sample.likelihood(vector)
-    step, errors = _newton(here)
-    step *= min(1.0, FARTHEST / float((np.abs(step) / errors).max()))
-    for _ in range(HALVINGS):
-        there = sample.likelihood(vector + step, score=False)
-        if there.total > here.total:
-            return np.asarray(vector + step)
-        step *= 0.5
-    return vector
-
-
-def _newton(found: Likelihood) -> tuple[Floats, Floats]:
-    """A Newton step (K,) and standard errors, information being that of the squared scores, and a prior's."""
-    information = found.information
-    least = max(1e-6 * float(np.diag(information).max(initial=0.0)), 1e-6)
-    inverse = np.linalg.inv(information + least * np.eye(len(information)))
-    return np.asarray(inverse @ found.slope), np.asarray(np.sqrt(np.diag(inverse)))
 
 
 def _complete(sweep: Sweep) -> float:
