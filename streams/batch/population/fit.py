@@ -46,7 +46,7 @@ from twin.population.results.sir import Resampled
 from twin.population.results.uncertainty import Uncertainty, uncertainty
 from twin.population.results.written import Provenance, fitted_model
 from twin.population.sampling.approach import sought
-from twin.population.sampling.gibbs import KEPT, WARMED, sampled
+from twin.population.sampling.gibbs import KEPT, MOST, WARMED, sampled
 from twin.population.sampling.posterior import Posterior
 from twin.population.sampling.saem import covering, settle
 from twin.population.search import State, bounds, run_away
@@ -224,10 +224,10 @@ def _by_posterior(cohort: Cohort, begin: State, told: Told, trace: Trace, seed: 
         if number % SELDOM == 0:
             told(State(vector, None, begin.step + number), objective, NO_SLOPE)
 
-    posterior = sampled(density, begin.vector, seed, told_step, WARMED, KEPT)
+    posterior = sampled(density, begin.vector, seed, told_step, WARMED, KEPT, MOST)
     vector = theta.pack(theta.population(dict(zip(theta.names, posterior.mean.tolist(), strict=True))))
     why = f"not converged: {posterior.problem}" if posterior.problem else "converged"
-    state = State(vector, None, begin.step + WARMED + KEPT, True, why)
+    state = State(vector, None, begin.step + WARMED + posterior.draws.shape[1], True, why)
     sample, proposals = covering(density, vector, first_proposals(density, vector), seed)
     return replace(_of_likelihood(density, "bayes", state, sample, proposals, trace), posterior=posterior)
 

@@ -82,7 +82,8 @@ class Density:
         self._outputs = cohort.kernel.model.outputs
         every = [(i, n, o) for i, subject in enumerate(cohort.subjects) for n, o in enumerate(subject.observations)]
         self._batches = self._batched([each for each in every if self._known(each[2])])
-        self._other = [(i, o) for i, _, o in every if not self._known(o)]
+        self._alike = _alike([(i, o) for i, _, o in every if not self._known(o)])
+        self._other = [one for some in self._alike for one in some]
         counted = [o for subject in cohort.patients for o in subject.observations if self._counts_without(o)]
         self.normal = len(counted)
         self.constant = sum(density_on_own_scale(self._outputs[o.output].error, np.array([o.value])) for o in counted)
@@ -110,12 +111,16 @@ class Density:
         total = np.zeros((len(self.cohort), points))
         for batch, predicted in zip(self._batches, read.batches, strict=True):
             _add(total, batch.patient, _density(batch, errors[batch.output], predicted))
-        for (i, o), rows in zip(self._other, read.other, strict=True):
+        begin = 0
+        for some in self._alike:
+            (_, o), patients = some[0], np.array([i for i, _ in some], dtype=np.int64)
+            rows, begin = read.other[begin : begin + len(some)], begin + len(some)
             output = replace(self._outputs[o.output], error=errors[o.output])
-            total[i] += log_likelihood(output, o, rows)
+            found = log_likelihood(output, o, rows[0] if len(some) == 1 else np.concatenate(rows, axis=-1))
             if self._counts_without(o):
                 own = density_on_own_scale(errors[o.output], np.array([o.value]))
-                total[i] += 0.5 * (LOG_2PI + own)
+                found = found + 0.5 * (LOG_2PI + own)
+            _add(total, patients, found.reshape(len(some), points))
         return np.where(np.isfinite(total), total, -np.inf)
 
     def _counts_without(self, o: Observation) -> bool:
@@ -152,6 +157,15 @@ class Density:
                 )
             )
         return found
+
+
+def _alike(every: Sequence[tuple[int, Observation]]) -> list[list[tuple[int, Observation]]]:
+    """Values of patients, those together that say the same of what is predicted, as a yes does of any patient."""
+    found: dict[object, list[tuple[int, Observation]]] = {}
+    for n, (i, o) in enumerate(every):
+        alone = not (o.earlier or o.moments or o.error is not None)
+        found.setdefault((o.output, o.value, o.below, o.above) if alone else n, []).append((i, o))
+    return list(found.values())
 
 
 def _density(batch: _Batch, error: ErrorSpec, predicted: Floats) -> Floats:

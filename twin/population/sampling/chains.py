@@ -114,12 +114,13 @@ class Chains:
     """Chains of everybody.
 
     Attributes:
-        eta: (N, C, D) where they are.
+        eta: (N, C, D) where they are; ``log_values`` (N, C) log p(values | effects) there, as of the last sweep.
         tries: independent proposals of each chain in a sweep.
     """
 
     def __init__(self, cohort: Cohort, means: Means, eta: Floats, tries: int, seed: int) -> None:
         self.eta, self.tries = eta.copy(), tries
+        self.log_values = np.full(eta.shape[:2], np.nan)
         self._means = means
         self._streams = [generator(subject.id, seed, "chains") for subject in cohort.subjects]
         blocks = _blocks(cohort)
@@ -185,6 +186,7 @@ class Chains:
         limits = np.log(chance[:, 1]).reshape(count, chains, self.tries)
         share, last, taken = _visited(weight, limits)
         self.eta = np.take_along_axis(eta.reshape(count, chains, -1, d), last[:, :, None, None], axis=2)[:, :, 0]
+        self.log_values = np.take_along_axis(log_values.reshape(count, chains, -1), last[:, :, None], axis=2)[:, :, 0]
         found = Sweep(eta, target.away(eta), share.reshape(count, -1), read, log_values, log_prior, (0.0, 0.0))
         return found, float(taken)
 

@@ -6,12 +6,14 @@ A step of each chain draws, one given the others,
     effects                    as `twin.population.sampling.chains` does,
     typical values and
     coefficients in means      theta ~ N(regression of individuals, (sum A' P A)^-1), individuals held,
-    blocks of Omega            Omega ~ IW(nu Omega0 + sum eta eta', nu + n),
+    blocks of Omega            Omega ~ IW(Psi + sum eta eta', nu + n),
     all other numbers          by a random walk each, tuned while the chains warm up.
 
 Chains have populations of their own; their effects are solved side by side. Without a prior of the analyst's, numbers
-other than Omega have a flat one on the scale they move on (`twin.kernel.free.scale_of`; errors on their logarithm), and
-a block of Omega with d effects the weak inverse-Wishart with nu = d around the model's own values. A prior that is
+other than Omega have a flat one on the scale they move on (`twin.kernel.free.scale_of`; errors on their logarithm). Of
+a block of Omega standard deviations are half-t with `FREEDOM` degrees and `WIDE` times the model's as their scale, and
+correlations flat, so that it hardly matters by which factor the model's variances are off: Psi = 2 nu diag(1/a), with
+1/a gamma and drawn given Omega (Huang & Wand 2013, Bayesian Anal 8:439). A prior that is
 given (`twin.population.prior`) stands in its place: conjugate where it is of Omega, else by accepting or not what the
 flat one proposes. A number that moves predictions takes everybody's effects along, as far as their modes move with it,
 and so do all typical values and coefficients together once a step: if effects stayed, they would creep.
@@ -23,15 +25,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from twin.arrays import Floats
 from twin.kernel.free import scale_of, slope
 from twin.population.cohort import Cohort
 from twin.population.importance.climbing import by_modes
-from twin.population.importance.density import Density, Read
+from twin.population.importance.density import Density
 from twin.population.laplace.methods import usual_objective
 from twin.population.prior import Prior
-from twin.population.sampling.chains import Chains, believed, target_log
+from twin.population.sampling.chains import Chains, believed
 from twin.population.sampling.maximised import normal_equations
 from twin.population.sampling.means import Means
 from twin.population.sampling.posterior import Posterior
@@ -59,6 +62,18 @@ TOGETHER = 0.3
 BENT = 1.0
 """Length of a walk of numbers that means bend with, in conditional standard errors."""
 
+FREEDOM = 2.0
+"""Degrees of the half-t prior of standard deviations of effects: with 2 correlations are flat."""
+
+WIDE = 3.0
+"""Its scale, in standard deviations that the model says."""
+
+MOST = 8000
+"""Steps that count at the most: more than `KEPT` are made while chains disagree, or draws are worth too few."""
+
+ROUNDS = 3
+"""Steps of each size of an error, which take no predictions anew."""
+
 AGAIN = 100
 """Steps of warming up after which modes are found anew, at the mean of the chains."""
 
@@ -68,12 +83,29 @@ Progress = Callable[[int, float, Floats], None]
 
 @dataclass(frozen=True)
 class Inverse:
-    """The inverse-Wishart of a block: ``rows`` of a level, ``scale`` nu Omega0, and ``degrees`` nu."""
+    """The inverse-Wishart of a block: ``rows`` of a level, ``scale`` Psi, and ``degrees`` nu.
+
+    Where ``widths`` (d,) are given, scales of half-t priors, ``scale`` is drawn given the block (`at`).
+    """
 
     level: Level
     rows: tuple[int, ...]
     scale: Floats
     degrees: float
+    widths: Floats | None = None
+
+    @classmethod
+    def weak(cls, level: Level, rows: tuple[int, ...], omega: Floats) -> Inverse:
+        """Of a block that the model says is ``omega``."""
+        widths = WIDE * np.sqrt(np.diag(omega))
+        return cls(level, rows, np.diag(widths**2), FREEDOM + len(rows) - 1.0, widths)
+
+    def at(self, omega: Floats, rng: np.random.Generator) -> Floats:
+        """Psi, given the block."""
+        if self.widths is None:
+            return self.scale
+        rate = FREEDOM * np.diag(np.linalg.inv(omega)) + self.widths**-2
+        return np.diag(2.0 * FREEDOM * rng.gamma(0.5 * (FREEDOM + len(rate)), size=len(rate)) / rate)
 
 
 def sampled(
@@ -83,30 +115,37 @@ def sampled(
     told: Progress = lambda *_: None,
     warm: int = WARMED,
     kept: int = KEPT,
+    most: int = MOST,
 ) -> Posterior:
-    """Draw from the posterior, from where a search by modes ends that begins at a vector (K,).
+    """Draw from the posterior, from where a search by modes ends that begins at a vector (K,): ``kept`` draws of each
+    chain, and twice as many time after time, up to ``most``, while these are not enough.
 
     Raises:
         FitError: a block of Omega has zeros within it.
     """
-    run = _Run(density, start, seed)
-    theta = density.cohort.theta
-    draws = np.empty((CHAINS, kept, theta.size))
-    for step in range(1, warm + kept + 1):
-        if step <= warm and step % AGAIN == 0:
-            run.look_again()
-        log = run.step(tune=step <= warm)
-        told(step, -2.0 * log, run.vectors.mean(axis=0))
-        if step > warm:
-            draws[:, step - warm - 1] = [theta.natural(vector) for vector in run.vectors]
-    return Posterior(theta.names, draws, stated(theta))
+    run, theta = _Run(density, start, seed), density.cohort.theta
+    draws, step = list[Floats](), 0
+    while True:
+        while step < warm + kept:
+            step += 1
+            if step <= warm and step % AGAIN == 0:
+                run.look_again()
+            log = run.step(tune=step <= warm)
+            told(step, -2.0 * log, run.vectors.mean(axis=0))
+            if step > warm:
+                draws.append(np.array([theta.natural(vector) for vector in run.vectors]))
+        found = Posterior(theta.names, np.stack(draws, axis=1), stated(theta))
+        if 2 * kept > most or not found.problem:
+            return found
+        kept *= 2
 
 
 def stated(theta: Theta) -> str:
     """The prior, in words."""
     weak = (
-        "flat on the scale that numbers move on (logarithm, logit or as they are; errors on their logarithm); blocks of"
-        " Omega inverse-Wishart around the model's values, with as many degrees of freedom as they have effects"
+        "flat on the scale that numbers move on (logarithm, logit or as they are; errors on their logarithm); standard"
+        f" deviations of effects half-t with {FREEDOM:g} degrees of freedom and {WIDE:g} times the model's as scale,"
+        " their correlations flat"
     )
     return weak if theta.prior is None else f"{theta.prior.source}; of what it does not name: {weak}"
 
@@ -128,8 +167,10 @@ def inverses(theta: Theta) -> list[Inverse]:
                     "method bayes: a block of Omega has pairs that are not listed; list them, or fit by saem or imp"
                 )
             prior = known.get((level, rows))
-            matrix, degrees = (start[np.ix_(rows, rows)], float(len(rows))) if prior is None else prior[2:]
-            found.append(Inverse(level, rows, degrees * matrix, degrees))
+            if prior is None:
+                found.append(Inverse.weak(level, rows, start[np.ix_(rows, rows)]))
+            else:
+                found.append(Inverse(level, rows, prior.degrees * prior.matrix, prior.degrees))
     return found
 
 
@@ -155,12 +196,13 @@ class _Run:
         self.believed = believed(self.objective, self.means, vector)
         eta = np.repeat(self.believed.eta[:, None], CHAINS, axis=1)
         self.chains = Chains(cohort, self.means, eta, TRIES, seed)
-        walking = [at for at, e in enumerate(cohort.theta.elements) if e.kind == "error"]
-        self._walking = [*self.means.apart, *walking]
-        self._length = {at: 0.5 * float(spread[at] @ spread[at]) ** 0.5 for at in self._walking}
+        self._sizes = [at for at, e in enumerate(cohort.theta.elements) if e.kind == "error"]
+        walking = (*self.means.apart, *self._sizes)
+        self._length = {at: 0.5 * float(spread[at] @ spread[at]) ** 0.5 for at in walking}
         self._steps = 0
         self.sites = None if cohort.site is None else SiteEffects(cohort, cohort.site, seed)
         self._about: Drawn | None = None
+        self._last: tuple[tuple[bytes, int], Target] | None = None
         self._with_prior = _with_prior(cohort.theta)
 
     def look_again(self) -> None:
@@ -206,14 +248,15 @@ class _Run:
         there = self.vectors.copy()
         there[:, moved] += steps
         eta = self.chains.eta + np.einsum("ndj,cj->ncd", np.nan_to_num(self._along[:, :, moved]), steps)
-        change = (target_log(self._target(there), eta) - self._log_here()).sum(axis=0)
+        target = self._target(there)
+        log_values = target.log_values(target.read(eta))
+        change = (log_values + target.log_prior(eta) - self._log_here()).sum(axis=0)
         if self._with_prior & set(moved):
             pairs = zip(there, self.vectors, strict=True)
             change += [self._log_prior(new, moved) - self._log_prior(old, moved) for new, old in pairs]
         with np.errstate(invalid="ignore"):
             taken = np.log([rng.random() for rng in self.rng]) < change
-        self.vectors = np.where(taken[:, None], there, self.vectors)
-        self.chains.eta = np.where(taken[:, None], eta, self.chains.eta)
+        self._take(taken, there, eta, log_values)
         if tune:
             self._reach *= float(np.exp(self._steps**-0.5 * (taken.mean() - TOGETHER)))
 
@@ -225,44 +268,63 @@ class _Run:
             )
 
     def _walk(self, tune: bool) -> None:
-        """A step of each number that moves predictions or errors, of all chains at once."""
-        if not self._walking:
+        """A step of each number that moves predictions, and some of each size of an error, of all chains at once."""
+        for at in self.means.apart:
+            moved, steps = self._stepped(at)
+            eta = self.chains.eta + steps[:, None] * np.nan_to_num(self._along[:, None, :, at])
+            target = self._target(moved)
+            log_values = target.log_values(target.read(eta))
+            change = (log_values + target.log_prior(eta) - self._log_here()).sum(axis=0)
+            self._take(self._accepted(at, moved, change, tune), moved, eta, log_values)
+        if not self._sizes:
             return
-        for at in self._walking:
-            steps = self._length[at] * np.array([rng.standard_normal() for rng in self.rng])
-            moved = self.vectors.copy()
-            moved[:, at] += steps
-            if at in self.means.apart:
-                eta = self.chains.eta + steps[:, None] * np.nan_to_num(self._along[:, None, :, at])
-                change = (target_log(self._target(moved), eta) - self._log_here()).sum(axis=0)
-            else:
-                eta, read = self.chains.eta, self._read_here()
-                now, then = (Target(self.density, one).log_values(read) for one in (self.vectors, moved))
-                change = (then - now).sum(axis=0)
-            if at in self._with_prior:
-                pairs = zip(moved, self.vectors, strict=True)
-                change += [self._log_prior(new, [at]) - self._log_prior(old, [at]) for new, old in pairs]
-            with np.errstate(invalid="ignore"):
-                taken = np.log([rng.random() for rng in self.rng]) < change
-            self.vectors = np.where(taken[:, None], moved, self.vectors)
-            self.chains.eta = np.where(taken[:, None], eta, self.chains.eta)
-            if tune:
-                self._length[at] *= float(np.exp(self._steps**-0.5 * (taken.mean() - WANTED)))
+        here = self._target(self.vectors)
+        read = here.read(self.chains.eta)
+        for at in self._sizes * ROUNDS:
+            moved, _ = self._stepped(at)
+            log_values = here.by_errors(read, [self.theta.unpack(vector).errors for vector in moved])
+            change = (log_values - self.chains.log_values).sum(axis=0)
+            self._take(self._accepted(at, moved, change, tune), moved, self.chains.eta, log_values)
+
+    def _stepped(self, at: int) -> tuple[Floats, Floats]:
+        """Vectors with a number moved, and by how much (C,)."""
+        steps = self._length[at] * np.array([rng.standard_normal() for rng in self.rng])
+        moved = self.vectors.copy()
+        moved[:, at] += steps
+        return moved, steps
+
+    def _accepted(self, at: int, moved: Floats, change: Floats, tune: bool) -> NDArray[np.bool_]:
+        """Which chains take that step (C,)."""
+        if at in self._with_prior:
+            pairs = zip(moved, self.vectors, strict=True)
+            change = change + [self._log_prior(new, [at]) - self._log_prior(old, [at]) for new, old in pairs]
+        with np.errstate(invalid="ignore"):
+            taken = np.log([rng.random() for rng in self.rng]) < change
+        if tune:
+            self._length[at] *= float(np.exp(self._steps**-0.5 * (taken.mean() - WANTED)))
+        return np.asarray(taken)
+
+    def _take(self, taken: NDArray[np.bool_], vectors: Floats, eta: Floats, log_values: Floats) -> None:
+        """Go where the chains that take a step (C,) go."""
+        self.vectors = np.where(taken[:, None], vectors, self.vectors)
+        self.chains.eta = np.where(taken[:, None], eta, self.chains.eta)
+        self.chains.log_values = np.where(taken, log_values, self.chains.log_values)
 
     def _log_here(self) -> Floats:
-        return target_log(self._target(self.vectors), self.chains.eta)
+        return self.chains.log_values + self._target(self.vectors).log_prior(self.chains.eta)
 
     def _target(self, vectors: Floats) -> Target:
         """Of the chains' populations, with the effects of sites as they were drawn last."""
-        return Target(self.density, vectors, None if self._about is None else self._about.centres)
+        key = vectors.tobytes(), id(self._about)
+        if self._last is None or self._last[0] != key:
+            centres = None if self._about is None else self._about.centres
+            self._last = key, Target(self.density, vectors.copy(), centres)
+        return self._last[1]
 
     def _away(self, chain: int) -> Floats:
         """Effects (N, D) of a chain without those of sites."""
         eta = self.chains.eta[:, chain]
         return eta if self._about is None else eta - self._about.centres[:, chain]
-
-    def _read_here(self) -> Read:
-        return Target(self.density, self.vectors).read(self.chains.eta)
 
     def _log_prior(self, vector: Floats, moved: list[int]) -> float:
         """Log density of the analyst's prior, of numbers ``moved`` on the scale that they move on."""
@@ -317,9 +379,9 @@ def omega_drawn(
         effects["isv"] = of_sites
     found = {level: population.covariance(level).copy() for level in LEVELS}
     for one in inverses:
-        of = effects[one.level][:, list(one.rows)]
-        drawn = inverse_wishart(one.scale + of.T @ of, one.degrees + len(of), rng)
-        found[one.level][np.ix_(one.rows, one.rows)] = drawn
+        of, within = effects[one.level][:, list(one.rows)], np.ix_(one.rows, one.rows)
+        scale = one.at(found[one.level][within], rng)
+        found[one.level][within] = inverse_wishart(scale + of.T @ of, one.degrees + len(of), rng)
     return theta.pack(population.with_covariances(found))
 
 

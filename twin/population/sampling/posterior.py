@@ -1,20 +1,29 @@
 """What draws of a posterior say, and whether there are enough: summaries, R-hat and effective numbers of draws.
 
-R-hat is that of halves of the chains (Gelman & Rubin 1992, Stat Sci 7:457; Gelman et al. 2013, Bayesian Data Analysis,
-11.4); the effective number sums autocorrelations over all chains while pairs of them are positive (Geyer 1992, Stat Sci
-7:473).
+Both are of draws that are made normal by their ranks, as Stan's are, so that heavy tails do not hide what chains
+disagree on (Vehtari et al. 2021, Bayesian Anal 16:667). R-hat is that of halves of the chains (Gelman et al. 2013,
+Bayesian Data Analysis, 11.4), of the draws or of their distance from the median, whichever is larger. The effective
+number sums autocorrelations over all chains while pairs of them are positive (Geyer 1992, Stat Sci 7:473), and is that
+of the middle or of whether a draw is in the outer 5 %, whichever is smaller.
 """
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import special, stats
 
 from twin.arrays import Floats
 
-MIXED, ENOUGH = 1.05, 100.0
-"""The largest R-hat, and the least effective number of draws, of chains that are believed."""
+MIXED, ENOUGH = 1.01, 400.0
+"""The largest R-hat, and the least effective number of draws, of chains that are believed (Vehtari et al. 2021)."""
+
+TAILS = (0.05, 0.95)
+"""Quantiles whose share of draws has an effective number too."""
+
+MEND = "its interval is not to be relied on: say what is known of it (--prior), fix it, or leave its effect out"
 
 LEVELS = (2.5, 50.0, 97.5)
 
@@ -42,26 +51,37 @@ class Posterior:
         """(3, K) the median between the limits of a 95 % interval."""
         return np.asarray(np.percentile(self.draws.reshape(-1, len(self.names)), LEVELS, axis=0))
 
-    @property
+    @functools.cached_property
     def r_hat(self) -> Floats:
         """(K,)."""
-        return r_hat(self.draws)
+        folded = np.abs(self.draws - np.median(self.draws, axis=(0, 1)))
+        return np.asarray(np.maximum(r_hat(by_rank(self.draws)), r_hat(by_rank(folded))))
 
-    @property
+    @functools.cached_property
     def effective(self) -> Floats:
         """(K,) effective numbers of draws."""
-        return effective(self.draws)
+        outer = np.quantile(self.draws, TAILS, axis=(0, 1))
+        tails = [effective((self.draws <= one).astype(np.float64)) for one in outer]
+        return np.minimum.reduce([effective(by_rank(self.draws)), *tails])
 
     @property
     def problem(self) -> str:
         """What did not mix, in words; empty where everything did."""
         at = int(np.argmax(self.r_hat))
         if self.r_hat[at] > MIXED:
-            return f"chains disagree on {self.names[at]}: R-hat {self.r_hat[at]:.3f}"
+            size = self.draws.shape[1]
+            return f"chains of {size} draws disagree on {self.names[at]}: R-hat {self.r_hat[at]:.3f}; {MEND}"
         at = int(np.argmin(self.effective))
         if self.effective[at] < ENOUGH:
-            return f"draws of {self.names[at]} are worth {self.effective[at]:.0f} independent ones"
+            return f"draws of {self.names[at]} are worth {self.effective[at]:.0f} independent ones; {MEND}"
         return ""
+
+
+def by_rank(draws: Floats) -> Floats:
+    """Standard normal scores (C, S, K) of the ranks of draws, among all chains."""
+    count = draws.shape[0] * draws.shape[1]
+    ranks = stats.rankdata(draws.reshape(count, -1), axis=0)
+    return np.asarray(special.ndtri((ranks - 0.375) / (count + 0.25))).reshape(draws.shape)
 
 
 def r_hat(draws: Floats) -> Floats:

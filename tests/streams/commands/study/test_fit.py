@@ -216,6 +216,7 @@ def test_a_posterior_is_drawn_and_written_with_its_prior(tmp_path: Path, monkeyp
 
     monkeypatch.setattr(of, "WARMED", 60)
     monkeypatch.setattr(of, "KEPT", 120)
+    monkeypatch.setattr(of, "MOST", 120)
     (tmp_path / "prior.toml").write_text('source = "elsewhere"\n[numbers]\nV = { value = 10.5, se = 0.1 }\n')
     result = fit(tmp_path, "--method", "bayes", "--prior", str(tmp_path / "prior.toml"))
     assert result.exit_code in (0, 1), result.output

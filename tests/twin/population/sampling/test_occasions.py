@@ -50,7 +50,7 @@ def test_both_variances_are_those_of_the_exact_maximum(monkeypatch: pytest.Monke
 
 def test_their_posterior_lies_around_it() -> None:
     cohort = occasions()
-    found = sampled(Density(cohort), cohort.theta.pack(cohort.theta.start), warm=60, kept=60)
+    found = sampled(Density(cohort), cohort.theta.pack(cohort.theta.start), warm=60, kept=60, most=60)
     low, _, high = found.quantiles
     truth = dict(zip(("Base", "omega.Base", "iov.Base", "error.marker.additive"), (4.0, 0.05, 0.08, 0.15), strict=True))
     for at, name in enumerate(found.names):

@@ -24,10 +24,25 @@ def test_chains_that_disagree_are_named() -> None:
     draws = np.random.default_rng(1).standard_normal((4, 200, 2))
     draws[0, :, 1] += 3.0
     found = Posterior(("CL", "V"), draws, "flat")
-    assert found.problem.startswith("chains disagree on V: R-hat 1.")
+    assert found.problem.startswith("chains of 200 draws disagree on V: R-hat 1.")
     still = Posterior(("CL",), np.ones((2, 50, 1)), "flat")
     assert still.r_hat[0] == 1.0
     assert still.quantiles.shape == (3, 1)
+
+
+def test_chains_that_differ_in_spread_alone_disagree() -> None:
+    draws = np.random.default_rng(1).standard_normal((4, 1000, 1))
+    draws[0] *= 4.0
+    assert r_hat(draws)[0] < 1.01
+    assert Posterior(("CL",), draws, "flat").r_hat[0] > 1.05
+
+
+def test_tails_that_are_seldom_seen_make_draws_worth_less() -> None:
+    rng = np.random.default_rng(4)
+    draws = rng.standard_normal((4, 2000, 1))
+    at = np.arange(400)
+    draws[:, at, 0] = np.abs(draws[:, at, 0]) + 2.0  # one visit to the tail
+    assert Posterior(("CL",), draws, "flat").effective[0] < 0.3 * effective(draws)[0] + 100
 
 
 def test_too_few_draws_are_said() -> None:

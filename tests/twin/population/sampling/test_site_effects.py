@@ -53,7 +53,7 @@ def test_by_stochastic_approximation_the_end_is_the_exact_maximum(monkeypatch: p
 
 def test_their_posterior_lies_around_it() -> None:
     cohort = clinics.of_line(clinics.line_values(MANY), MANY)
-    found = sampled(Density(cohort), cohort.theta.pack(cohort.theta.start), warm=60, kept=60)
+    found = sampled(Density(cohort), cohort.theta.pack(cohort.theta.start), warm=60, kept=60, most=60)
     low, _, high = found.quantiles
     truth = {"base": 10.0, "slope": 1.5, "omega.base": 4.0, "omega.slope": 0.25, "isv.slope": clinics.ABOVE}
     for name, value in truth.items():
