@@ -62,7 +62,7 @@ class Posterior:
         """(K,) effective numbers of draws."""
         outer = np.quantile(self.draws, TAILS, axis=(0, 1))
         tails = [effective((self.draws <= one).astype(np.float64)) for one in outer]
-        return np.minimum.reduce([effective(by_rank(self.draws)), *tails])
+        return np.asarray(np.minimum.reduce([effective(by_rank(self.draws)), *tails]))
 
     @property
     def problem(self) -> str:
