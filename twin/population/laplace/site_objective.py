@@ -27,6 +27,10 @@ from twin.population.values import Population
 EXACT = 1e-9
 """What may remain, as `SETTLED`, of a mode that had to be searched: each step squares it, near to the mode."""
 
+FAR, NEARLY = 0.05, 1e-6
+"""Modes that are moved along by more than this many standard deviations of the prior are searched before anything else
+is worked out there, until so much remains, as `SETTLED`: the evaluation makes the step that is left."""
+
 MOST_ROUNDS = 10
 """Times that sites are searched whose modes are still far."""
 
@@ -46,7 +50,10 @@ class SiteObjective(Objective):
             which = np.repeat(np.arange(count, dtype=np.int64), starts.shape[1])
             found = descend(point.given(point.conditional(psi)), precision, which, starts.reshape(len(which), -1))
             psi, settled = found.eta, found.settled
-        return self._settled(point, vector, psi, settled, EXACT if thorough or last is None else SETTLED)
+            return self._settled(point, vector, psi, settled, EXACT)
+        if _longest(psi - last.eta, precision) > FAR:
+            psi = together(point, psi, np.ones(int(point.site.max()) + 1, dtype=np.bool_), NEARLY)
+        return self._settled(point, vector, psi, settled, SETTLED)
 
     def near(self, vector: Floats, psi: Floats) -> Evaluation:
         """Evaluate at a vector (K,) whose modes are searched from psi (N, D)."""
@@ -92,3 +99,8 @@ class FirstOrderSiteObjective(FirstOrderObjective):
 
     def point(self, population: Population, precision: Floats) -> Point:
         return FirstOrderSitePoint(self, population, precision)
+
+
+def _longest(step: Floats, precision: Floats) -> float:
+    """Of steps (N, D) in standard deviations of the prior."""
+    return float(np.sqrt(np.einsum("ni,ij,nj->n", step, precision, step).max(initial=0.0)))
