@@ -16,7 +16,7 @@ from streams.batch.population.search_file import keep
 from streams.cli import app
 from tests.twin import toys
 from tests.twin.population.mixture.mixtures import concentrations, eliminated
-from tests.twin.population.sites import clinics
+from tests.twin.population.sites import clinics, outcomes
 from tests.twin.population.test_subjects import beginning_by_x
 from twin.modelfile.library import load_model
 from twin.modelfile.reader import parse_model
@@ -171,11 +171,19 @@ def test_effects_of_sites_are_fitted_with_standard_errors_and_replicates_of_whol
     assert (tmp_path / "out" / "fit.html").stat().st_size > 100_000
 
 
-def test_methods_that_cannot_follow_sites_name_those_that_can(tmp_path: Path) -> None:
-    result = of_wards(tmp_path, "--method", "laplace")
-    assert result.exit_code == 2
-    assert "method laplace does not go with [sites]; fit by focei, foce, imp, saem or bayes" in result.stderr
-    assert not (tmp_path / "out").exists()
+def test_counts_of_patients_in_sites_are_fitted_by_laplaces_method(tmp_path: Path) -> None:
+    (tmp_path / "counts.toml").write_text(outcomes.outcomes().text)
+    rows = zip(outcomes.ROWS["lesions"] * 3, [1 + i // 3 for i in range(18)], strict=True)
+    lines = ["ID,TIME,EVID,AMT,DV,DVID,SITE"]
+    for i, (own, site) in enumerate(rows, start=1):
+        lines.append(f"{i},0,1,1,.,.,{site}")
+        lines += [f"{i},{t},0,.,{y},lesions,{site}" for t, y in zip((1, 3), own, strict=True)]
+    held = ("--method", "laplace", "--fix", "long,rich,error.plasma.proportional", "--no-page")
+    result = fit(tmp_path, "--model", str(tmp_path / "counts.toml"), *held, text="\n".join(lines) + "\n")
+    assert result.exit_code == 0, result.output
+    found = json.loads((tmp_path / "out" / "fit.json").read_text())
+    assert [one["name"] for one in found["estimates"]] == ["risk", "omega.risk", "isv.risk"]
+    assert abs(found["likelihood"]["without_n_log_2pi"] - found["objective"]) < 2
 
 
 def test_a_first_order_fit_says_how_far_its_line_is_from_the_model(tmp_path: Path) -> None:
