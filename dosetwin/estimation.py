@@ -110,7 +110,7 @@ def estimate(
        ID  TIME    DV            OUTPUT
     0   1   3.0  0.15  docetaxel_plasma
     """
-    known = the_model(model)
+    known = the_model(model, mixtures=True)
     cases, remarks = read_records(records, known, columns, output, same=same_ids(join=join, prefix_ids=prefix_ids))
     workers = processes(jobs, len(cases))
     prepare([known], workers)

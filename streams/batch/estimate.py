@@ -66,6 +66,8 @@ class IndividualEstimate:
         at_reference: covariates that nothing was said of.
         notes: on doses that are charted and that a pump tells of, and on how exactly the record is followed.
         values: empty where they were not asked for.
+        of_class: of a mixture the likeliest class, of which the effects and predictions are.
+        probability: how probable each class is, by the objective in each.
     """
 
     patient_id: str
@@ -83,6 +85,8 @@ class IndividualEstimate:
     left_out: str = ""
     notes: tuple[str, ...] = ()
     values: tuple[PredictedValue, ...] = ()
+    of_class: str = ""
+    probability: Numbers = ()
 
 
 class BatchResult(NamedTuple):
@@ -153,8 +157,11 @@ def _estimate_one(record: Record, model: Model, diagnosed: bool) -> BatchResult:
 
 def estimate_record(record: Record, model: Model, *, diagnosed: bool) -> BatchResult:
     """The estimate of one patient; predictions of the values only where they are to be ``diagnosed``."""
+    import numpy as np
+
     from twin.filter.posthoc import post_hoc
     from twin.kernel.kernel import compile_model
+    from twin.population.mixture.mixing import members_of
     from twin.solver.step_control import step_sizes_for, steps_note
     from twin.study.diagnostics import diagnose
     from twin.study.prediction import Predictor
@@ -167,7 +174,11 @@ def estimate_record(record: Record, model: Model, *, diagnosed: bool) -> BatchRe
     kernel = compile_model(model)
     timeline = build(history, kernel)
     step_sizes = step_sizes_for(kernel, None if timeline is None else timeline.delivered)
-    found = post_hoc(kernel, step_sizes, timeline)
+    members = (None,) if timeline is None else members_of(model, timeline)
+    each = [post_hoc(kernel, step_sizes, member) for member in members]
+    ofv, probability = _of_classes(model, [float(one.ofv) for one in each])
+    best = 0 if len(each) == 1 else int(np.argmax(probability))
+    found, timeline = each[best], members[best]
     values: tuple[PredictedValue, ...] = ()
     if diagnosed and timeline is not None:
         diagnosis = diagnose(Predictor(kernel, patient_id, step_sizes), timeline, found.effects)
@@ -180,15 +191,31 @@ def estimate_record(record: Record, model: Model, *, diagnosed: bool) -> BatchRe
         tuple(tuple(each) for each in found.kappa_errors.tolist()),
         _occasions(found.occasions, timeline, model, zero),
         tuple(found.parameters.tolist()),
-        float(found.ofv),
+        ofv,
         bool(found.converged),
         int(found.modes),
         0 if timeline is None else len(timeline.observations),
         at_reference(model, said_by(fact for _, fact in history.effective())),
         notes=() if timeline is None else _notes(timeline, steps_note(kernel, timeline.delivered)),
         values=values,
+        of_class="" if model.mixture is None or timeline is None else model.mixture.classes[best],
+        probability=probability,
     )
     return BatchResult(patient_id, estimated, refusals(patient_id, events, recorded, refused))
+
+
+def _of_classes(model: Model, ofv: Sequence[float]) -> tuple[float, Numbers]:
+    """-2 log sum_k p_k exp(-OFV_k / 2), and how probable each class is; without classes the OFV that there is.
+
+    Of whom nothing is known classes are as probable as their shares.
+    """
+    import numpy as np
+
+    if model.mixture is None:
+        return ofv[0], ()
+    terms = np.log(model.mixture.shares) - 0.5 * np.array(ofv)
+    whole = np.logaddexp.reduce(terms)
+    return float(-2.0 * whole), tuple(np.exp(terms - whole).tolist())
 
 
 def _notes(timeline: Timeline, rough: str | None) -> tuple[str, ...]:
@@ -238,6 +265,10 @@ def estimate_table(model: Model, found: Sequence[IndividualEstimate]) -> Table:
             table[f"SE_KAPPA_{name}_{n + 1}"] = [_of_occasion(one.kappa_errors, n, i) for one in found]
     for i, name in enumerate(model.individual_names):
         table[name] = [one.parameters[i] for one in found]
+    if model.mixture is not None:
+        table[f"CLASS_{model.mixture.covariate}"] = [one.of_class or None for one in found]
+        for i, name in enumerate(model.mixture.classes):
+            table[f"probability.{name}"] = [one.probability[i] for one in found]
     table["OFV"] = [one.ofv for one in found]
     table["converged"] = [one.converged for one in found]
     table["modes_found"] = [one.modes for one in found]

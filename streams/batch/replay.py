@@ -237,15 +237,16 @@ def _posterior(twin: PatientTwin | AveragedTwin) -> Arrays:
     arrays = {f"{model}/{name}": a for model, p in twin.posteriors().items() for name, a in _arrays(p).items()}
     arrays["models"] = np.array(list(twin.weights), dtype=np.str_)
     arrays["model_weights"] = np.array(list(twin.weights.values()))
-    return arrays
+    return arrays | _message(twin)
 
 
-def _message(twin: PatientTwin) -> Arrays:
+def _message(twin: PatientTwin | AveragedTwin) -> Arrays:
     """What a population can be learnt from (`twin.learning.messages.message`), where the twin says anything of it."""
-    from twin.learning.messages.message import NoMessage, arrays_of, message_of
+    from twin.learning.messages.message import NoMessage, arrays_of
+    from twin.learning.messages.twins import message_by
 
     try:
-        return arrays_of(message_of(twin.patient_id, twin.model, twin.initial_effects()))
+        return arrays_of(message_by(twin))
     except NoMessage:
         return {}
 

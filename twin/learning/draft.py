@@ -45,7 +45,8 @@ def learnt_draft(published: Model, anchor: Anchor, theta: Theta, name: str, prov
         if not held
     }  # fmt: skip
     values, factors = anchor.also(theta)
-    return _version(published, name, centres, omega, provenance, values, factors)
+    shares = {} if anchor.shares_held else dict(zip(anchor.shares.names, theta.shares.tolist(), strict=True))
+    return _version(published, name, centres, omega, provenance, values, factors, shares)
 
 
 def widened_draft(published: Model, factor: float, name: str) -> Model:
@@ -72,6 +73,7 @@ def _version(
     words: str,
     coefficients: Mapping[str, float] = MappingProxyType({}),
     factors: Mapping[str, float] = MappingProxyType({}),
+    shares: Mapping[str, float] = MappingProxyType({}),
 ) -> Model:
     if published.sites is not None:
         raise ValueError(
@@ -111,6 +113,9 @@ def _version(
         resize(error, factor)
         error.pop("assumed", None)
         error["source"] = words
+    if shares:
+        content["mixture"].pop("assumed", None)
+        content["mixture"] |= {"shares": {of: _short(share) for of, share in shares.items()}, "source": words}
     _correlate(content, published, omega, words)
     found = parse_model(toml_of(content), f"{name}.toml")
     assert structure_of(found) == structure_of(published)

@@ -101,8 +101,8 @@ def learnt(
 
 
 def distance(one: Theta, other: Theta) -> float:
-    """Largest difference of two populations in any number: in published standard deviations, units of coefficients, or
-    logarithms of sizes of errors."""
+    """Largest difference of two populations in any number: in published standard deviations, units of coefficients,
+    logarithms of sizes of errors, or shares."""
     return float(max(np.abs(a - b).max(initial=0.0) for a, b in zip(one, other, strict=True)))
 
 
@@ -117,14 +117,20 @@ def errors_of(anchor: Anchor, patients: Sequence[Particles], theta: Theta) -> Th
     size = len(theta.mean)
     pairs = tuple((i, j) for i in range(size) for j in range(i, size) if anchor.free[i, j])
     scores = np.array([score(one, theta, pairs) for one in patients])
-    free = ~anchor.held, np.ones(len(pairs), np.bool_), anchor.free_coefficients, anchor.free_sizes
+    logits = np.full(max(len(theta.shares) - 1, 0), not anchor.shares_held)
+    free = ~anchor.held, np.ones(len(pairs), np.bool_), anchor.free_coefficients, anchor.free_sizes, logits
     kept = np.concatenate(free)
-    found = np.where(kept, np.nan, 0.0)
+    found, of_shares = np.where(kept, np.nan, 0.0), np.where(logits.any(), np.nan, 0.0) * np.ones(len(theta.shares))
     information: Floats = scores[:, kept].T @ scores[:, kept]
     if len(patients) > kept.sum() and np.linalg.eigvalsh(information).min() > 0:
-        found[kept] = np.sqrt(np.diag(np.linalg.inv(information)))
-    mean, each, coefficients, scatter = np.split(found, np.cumsum([len(part) for part in free[:-1]]))
+        whole = np.linalg.inv(information)
+        found[kept] = np.sqrt(np.diag(whole))
+        if logits.any():
+            p, inner = theta.shares, whole[-len(logits) :, -len(logits) :]
+            slope = (np.diag(p) - np.outer(p, p))[:, :-1]  # d p / d l, with l as in `twin.population.mixture.mixing`
+            of_shares = np.sqrt(np.diag(slope @ inner @ slope.T))
+    mean, each, coefficients, scatter, _ = np.split(found, np.cumsum([len(part) for part in free[:-1]]))
     covariance = np.zeros((size, size))
     for (i, j), error in zip(pairs, each, strict=True):
         covariance[i, j] = covariance[j, i] = error
-    return Theta(mean, covariance, coefficients, scatter)
+    return Theta(mean, covariance, coefficients, scatter, of_shares)

@@ -14,6 +14,7 @@ from twin.kernel.arguments import StepSizes
 from twin.kernel.kernel import Kernel
 from twin.learning.messages.message import Message, message_of
 from twin.patient.accounts.initial_effects import InitialEffects, residuals_of
+from twin.population.mixture.mixing import members_of
 from twin.timeline.covariates import widened
 from twin.timeline.timeline import Timeline
 
@@ -37,6 +38,25 @@ def followed(
     Raises:
         NoMessage: nothing varies in the model.
     """
+    believed, foreseen = _believed(kernel, patient_id, timeline, particles, step_sizes)
+    return message_of(patient_id, kernel.model, believed), foreseen
+
+
+def message_from(
+    kernel: Kernel, patient_id: str, timeline: Timeline, particles: int, step_sizes: StepSizes | None = None
+) -> Message:
+    """The message of a patient whose record is ``timeline``; of a mixture it is followed as one of each class.
+
+    Raises:
+        NoMessage: nothing varies in the model.
+    """
+    each = [_believed(kernel, patient_id, one, particles, step_sizes)[0] for one in members_of(kernel.model, timeline)]
+    return message_of(patient_id, kernel.model, *each)
+
+
+def _believed(
+    kernel: Kernel, patient_id: str, timeline: Timeline, particles: int, step_sizes: StepSizes | None
+) -> tuple[InitialEffects, tuple[Foreseen, ...]]:
     model, trunk = kernel.model, Trunk(kernel, patient_id, step_sizes=step_sizes)
     belief = prior(widened(model, timeline.widening), particles, patient_id)
     position = trunk.begin(timeline, belief)
@@ -53,4 +73,4 @@ def followed(
     rows = timeline.covariates
     known = timeline.widening, rows[-1], belief.log_evidence, belief.observations, rows.min(axis=0), rows.max(axis=0)
     residuals = residuals_of(trunk, timeline, belief)
-    return message_of(patient_id, model, InitialEffects(eta, belief.log_weight, *known, residuals)), tuple(foreseen)
+    return InitialEffects(eta, belief.log_weight, *known, residuals), tuple(foreseen)

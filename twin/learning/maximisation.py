@@ -17,7 +17,8 @@ standard errors, n_mu = omega^2 / SE(mean)^2 and, as NONMEM has it, nu = 2 (omeg
 least of its parameters; a coefficient counts by 1 / SE^2. Covariances that the published model has not stay 0: by
 iterative conditional fitting (Chaudhuri, Drton and Richardson 2007, Biometrika 94:199).
 
-The size of a residual error becomes what makes the mean square of the standardised residuals 1, whatever the prior.
+The size of a residual error becomes what makes the mean square of the standardised residuals 1, and the share of a
+class what patients are of it, by how probable it is of each: whatever the prior.
 """
 
 from __future__ import annotations
@@ -37,6 +38,9 @@ from twin.model.spec import Model
 
 LEAST_VARIANCE = 1e-6
 """Below this share of the published variance one is kept there: nothing is left to learn from."""
+
+LEAST_SHARE = 1e-6
+"""Least share of a class."""
 
 LEAST_TOLD = 1e-8
 """Least that a patient tells of a coefficient, as a share of a published variance for its unit."""
@@ -131,7 +135,9 @@ def maximised(anchor: Anchor, before: Theta, sums: Sums, prior: Standing | None 
         scatter += nu * anchor.correlation[cross]
         scatter /= patients if prior is None else nu + patients + len(mine) + 2
         covariance[cross] = _patterned(_alive(scatter), anchor.free[cross])
-    return Theta(mean, covariance, before.coefficients + step, before.scatter + _resized(anchor, sums))
+    return Theta(
+        mean, covariance, before.coefficients + step, before.scatter + _resized(anchor, sums), _shared(anchor, sums)
+    )
 
 
 def _regressed(
@@ -196,6 +202,14 @@ def _resized(anchor: Anchor, sums: Sums) -> Floats:
             )
         found[at] = 0.5 * math.log(squares[at] / count[at])
     return found
+
+
+def _shared(anchor: Anchor, sums: Sums) -> Floats:
+    """Shares of classes (K,). Noise of sums may take them off what is possible; then they are the nearest that are."""
+    if anchor.shares_held or not sums.classes:
+        return anchor.shares.at
+    shares = np.maximum(sums.of_classes / sums.patients, LEAST_SHARE)
+    return np.asarray(shares / shares.sum())
 
 
 def _alive(scatter: Floats) -> Floats:

@@ -4,7 +4,8 @@ Coordinates z are counted from the published model, in its own standard deviatio
 z = (psi - phi_0 - g(x; beta_0)) / omega_0. The published population is mean 0 with its correlations, and sums of z are
 without unit, of the same size for every parameter, and the same whichever version a particle was weighed under. Under
 other coefficients beta the mean of a patient is further by (g(x; beta) - g(x; beta_0)) / omega_0, and the size of a
-residual error is counted as the logarithm of its ratio to the published one.
+residual error is counted as the logarithm of its ratio to the published one. Of a mixture a particle has a class k
+beside z, whose value stands among the covariates, and the density p_k N(z; mean + offset_k, Omega).
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from numpy.typing import NDArray
 from twin.arrays import Floats
 from twin.filter.belief import normalised
 from twin.learning.messages.coefficients import Coefficients, coefficients_of
-from twin.learning.messages.message import NO_SIZES, BadMessage, Message
+from twin.learning.messages.message import NO_CLASSES, NO_SIZES, BadMessage, Message, Shares, shares_of
 from twin.learning.messages.structure import Centres, Sizes, centres_of, fixed_centres, sizes_of, structure_of
 from twin.model.spec import Model
 from twin.patient.accounts.initial_effects import Residuals
@@ -32,12 +33,13 @@ NOTHING.flags.writeable = False
 
 class Theta(NamedTuple):
     """A population: mean (d,) and covariance (d, d) of z, coefficients (q,) of covariates in their units from the
-    published ones, and log ratios (o,) of residual errors to the published ones."""
+    published ones, log ratios (o,) of residual errors to the published ones, and shares (K,) of classes."""
 
     mean: Floats
     covariance: Floats
     coefficients: Floats = NOTHING
     scatter: Floats = NOTHING
+    shares: Floats = NOTHING
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,6 +55,8 @@ class Anchor:
         coefficients: of covariates that can be learnt; ``None`` where the model has none.
         sizes: of residual errors that can be.
         learnt: names of coefficients and outputs that are; the others stay as published.
+        shares: of the classes that nobody sees; ``hidden`` is the covariate that is the class, ``values`` what it is in
+            each, and ``shares_held`` whether they stay as published.
     """
 
     model: str
@@ -65,12 +69,22 @@ class Anchor:
     coefficients: Coefficients | None = None
     sizes: Sizes = NO_SIZES
     learnt: frozenset[str] = frozenset()
+    shares: Shares = NO_CLASSES
+    hidden: str = ""
+    values: tuple[float, ...] = ()
+    shares_held: bool = False
+
+    @property
+    def classes(self) -> tuple[Mapping[str, float], ...]:
+        """What is known of somebody of each class beside the characteristics; of a model without classes nothing."""
+        return tuple({self.hidden: value} for value in self.values) or ({},)
 
     @property
     def published(self) -> Theta:
         """The published population."""
         sizes = np.zeros(len(self.sizes.names))
-        return Theta(np.zeros(len(self.sd)), self.correlation, np.zeros(len(self.free_coefficients)), sizes)
+        coefficients = np.zeros(len(self.free_coefficients))
+        return Theta(np.zeros(len(self.sd)), self.correlation, coefficients, sizes, self.shares.at)
 
     @property
     def effects(self) -> tuple[tuple[int, int], ...]:
@@ -104,7 +118,7 @@ class Anchor:
         shift = (centres_of(model).at - self.centres.at) / self.sd
         moved = NOTHING if self.coefficients is None else self.coefficients.moved(coefficients_of(model).at)
         scatter = np.log(sizes_of(model).at / self.sizes.at)
-        return Theta(shift, model.omega / np.outer(self.sd, self.sd), moved, scatter)
+        return Theta(shift, model.omega / np.outer(self.sd, self.sd), moved, scatter, shares_of(model).at)
 
     def natural(self, theta: Theta) -> tuple[Floats, Floats]:
         """Phi of the typical patient (d,) and Omega (d, d)."""
@@ -136,9 +150,12 @@ def anchor_of(model: Model, hold: Sequence[str] = (), learn: Sequence[str] = ())
     """
     if not model.eta_names:
         raise ValueError(f"{model.id}: no parameter has iiv, so there is no population to learn")
+    mixture = model.mixture
+    hidden = "" if mixture is None else mixture.covariate
+    can_stay = (*model.eta_names, *([hidden] if hidden else []))
     for name in hold:
-        if name not in model.eta_names:
-            raise ValueError(f"hold: {name} has no iiv in {model.id}; name some of {', '.join(model.eta_names)}")
+        if name not in can_stay:
+            raise ValueError(f"hold: {name} has no iiv in {model.id}; name some of {', '.join(can_stay)}")
     coefficients, sizes = coefficients_of(model), sizes_of(model)
     for name in learn:
         if name not in (*coefficients.names, *sizes.names):
@@ -153,6 +170,7 @@ def anchor_of(model: Model, hold: Sequence[str] = (), learn: Sequence[str] = ())
     return Anchor(
         model.id, structure_of(model), centres_of(model), sd, correlation, held, _blocks(correlation != 0),
         coefficients if coefficients.names else None, sizes, frozenset(learn),
+        shares_of(model), hidden, () if mixture is None else mixture.values, hidden in hold,
     )  # fmt: skip
 
 
@@ -174,6 +192,7 @@ class Particles:
         under: the population that the particles were weighed under.
         lowest, highest: of the covariates through the record.
         residuals: what values say of the sizes of residual errors, (N, o), which are those of ``under``.
+        of_class: (N,) number of the class that a particle is of; 0 without classes.
     """
 
     patient_id: str
@@ -188,27 +207,46 @@ class Particles:
     lowest: Mapping[str, float]
     highest: Mapping[str, float]
     residuals: Residuals
+    of_class: NDArray[np.int64]
 
-    def offset(self, theta: Theta) -> Floats:
-        """How much further the patient's mean is than ``theta.mean``, for the covariates (d,)."""
-        if self.anchor.coefficients is None or not theta.coefficients.any():
-            return np.zeros(len(self.widening))
-        return self.anchor.coefficients.means(theta.coefficients, self.covariates) / self.anchor.sd
+    def known(self, covariates: Mapping[str, float]) -> tuple[dict[str, float], ...]:
+        """Characteristics of somebody of each class."""
+        return tuple({**covariates, **of} for of in self.anchor.classes)
+
+    def offsets(self, theta: Theta) -> Floats:
+        """How much further the patient's mean is than ``theta.mean``, for the covariates, in each class (K, d)."""
+        coefficients = self.anchor.coefficients
+        if coefficients is None or not theta.coefficients.any():
+            return np.zeros((len(self.anchor.classes), len(self.widening)))
+        each = [coefficients.means(theta.coefficients, known) for known in self.known(self.covariates)]
+        return np.asarray(np.stack(each) / self.anchor.sd)
+
+    def effects(self, theta: Theta) -> Floats:
+        """z without the offset of the particle's class, (N, d)."""
+        found = self.offsets(theta)
+        return self.z - (found[0] if len(found) == 1 else found[self.of_class])
 
     def slopes(self, theta: Theta) -> Floats:
-        """d offset / d coefficient of each of `Anchor.effects` (L,)."""
-        if self.anchor.coefficients is None:
-            return NOTHING
-        found = self.anchor.coefficients.slopes(theta.coefficients, self.covariates)
-        return found / self.anchor.sd[[parameter for _, parameter in self.anchor.effects]]
+        """d offset / d coefficient of each of `Anchor.effects`, in each class (K, L)."""
+        coefficients = self.anchor.coefficients
+        if coefficients is None:
+            return np.zeros((len(self.anchor.classes), 0))
+        each = [coefficients.slopes(theta.coefficients, known) for known in self.known(self.covariates)]
+        return np.asarray(np.stack(each) / self.anchor.sd[[parameter for _, parameter in self.anchor.effects]])
 
     def untold(self, theta: Theta) -> Floats:
         """What of the covariates' effects along the record under ``theta`` the particles do not count, at most (d,)."""
         known, before = self.anchor.coefficients, self.under.coefficients
         if known is None or not (theta.coefficients - before).any():
             return np.zeros(len(self.widening))
-        records = self.covariates, self.lowest, self.highest
-        return known.untold(theta.coefficients, before, *records) / self.anchor.sd
+        records = zip(*map(self.known, (self.covariates, self.lowest, self.highest)), strict=True)
+        found = [known.untold(theta.coefficients, before, *each) for each in records]
+        return np.asarray(np.max(found, axis=0) / self.anchor.sd)
+
+    def log_density(self, theta: Theta) -> Floats:
+        """log of the prior density of each particle, of its class too (N,)."""
+        found = log_density(self.effects(theta), theta, self.widening)
+        return found + np.log(theta.shares)[self.of_class] if len(theta.shares) else found
 
     def log_scatter(self, theta: Theta) -> Floats:
         """log p(values | theta's sizes of errors) - log p(values | those of ``under``), of each particle (N,)."""
@@ -231,7 +269,11 @@ def particles_of(message: Message, anchor: Anchor) -> Particles:
     """
     named = message.centres.names, tuple(message.coefficients), message.sizes.names
     known = () if anchor.coefficients is None else anchor.coefficients.names
-    if message.structure != anchor.structure or named != (anchor.centres.names, known, anchor.sizes.names):
+    if (message.structure, message.shares.names) != (anchor.structure, anchor.shares.names) or named != (
+        anchor.centres.names,
+        known,
+        anchor.sizes.names,
+    ):
         raise BadMessage(
             f"patient {message.patient_id}: the message is of {message.model} ({message.model_hash}), which is no "
             f"version of {anchor.model}: replay the patient under that model"
@@ -239,15 +281,17 @@ def particles_of(message: Message, anchor: Anchor) -> Particles:
     shift = (message.centres.at - anchor.centres.at) / anchor.sd
     moved = NOTHING if anchor.coefficients is None else anchor.coefficients.moved(tuple(message.coefficients.values()))
     scatter = np.log(message.sizes.at / anchor.sizes.at)
-    under = Theta(shift, message.omega / np.outer(anchor.sd, anchor.sd), moved, scatter)
+    under = Theta(shift, message.omega / np.outer(anchor.sd, anchor.sd), moved, scatter, message.shares.at)
     z = shift + message.eta / anchor.sd
     widening = message.widening / anchor.sd**2
-    log_ratio = normalised(message.log_weight)[0] - log_density(z, under, widening)
+    log_weight = normalised(message.log_weight)[0]
     found = Particles(
-        message.patient_id, z, log_ratio, widening, message.covariates, message.log_evidence, message.observations,
-        anchor, under, message.lowest, message.highest, message.residuals,
+        message.patient_id, z, log_weight, widening, message.covariates, message.log_evidence, message.observations,
+        anchor, under, message.lowest, message.highest, message.residuals, message.of_class,
     )  # fmt: skip
-    return replace(found, z=z + found.offset(under))
+    offsets = found.offsets(under)
+    found = replace(found, z=z + (offsets[0] if len(offsets) == 1 else offsets[message.of_class]))
+    return replace(found, log_ratio=log_weight - found.log_density(under))
 
 
 def log_density(z: Floats, theta: Theta, widening: Floats) -> Floats:
@@ -274,7 +318,8 @@ def theta_from(said: Mapping[str, object], anchor: Anchor) -> Theta:
         found = Theta(*(np.array(said[name], dtype=np.float64) for name in Theta._fields))
     except (KeyError, TypeError, ValueError):
         raise ValueError(
-            "theta: must have 'mean', d numbers, 'covariance', d rows of d numbers, 'coefficients' and 'scatter'"
+            "theta: must have 'mean', d numbers, 'covariance', d rows of d numbers, 'coefficients', 'scatter' and "
+            "'shares'"
         ) from None
     size = len(published.mean)
     if found.mean.shape != (size,) or found.covariance.shape != (size, size):
@@ -284,6 +329,8 @@ def theta_from(said: Mapping[str, object], anchor: Anchor) -> Theta:
             raise ValueError(f"theta: {name} must be {wanted.size} numbers, as the model has them")
     if not np.isfinite(found.mean).all() or not np.isfinite(found.covariance).all():
         raise ValueError("theta: holds what is no number; take it from the file that 'dosetwin learn step' wrote")
+    if (found.shares <= 0).any():
+        raise ValueError("theta: shares are above 0; take it from the file that 'dosetwin learn step' wrote")
     if np.linalg.eigvalsh(found.covariance).min() <= 0:
         raise ValueError("theta: covariance is none; take it from the file that 'dosetwin learn step' wrote")
     return found

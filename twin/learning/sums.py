@@ -24,7 +24,7 @@ from twin.learning.population import Anchor, Particles, Theta, theta_as_text, th
 LEAST_PATIENTS = 5
 """Patients that a sum for others is of, at least."""
 
-FORMAT = 2
+FORMAT = 3
 
 
 class TooFew(ValueError):
@@ -34,7 +34,8 @@ class TooFew(ValueError):
 @dataclass(frozen=True, eq=False)
 class Sums:
     """Exact sums over some patients at one population: first moments (size,), counts and squares of residuals
-    (outputs,), second moments above and on the diagonal, and the gain, one after the other.
+    (outputs,), how probable classes are (classes,), second moments above and on the diagonal, and the gain, one after
+    the other.
 
     Moments are of effects and of slopes by coefficients (`twin.learning.contribution`), which are ``size`` in all.
     """
@@ -43,6 +44,7 @@ class Sums:
     total: Exact
     size: int
     outputs: int = 0
+    classes: int = 0
 
     @property
     def first(self) -> Floats:
@@ -60,10 +62,16 @@ class Sums:
         return rounded(self.total[self.size + self.outputs : self.size + 2 * self.outputs])
 
     @property
+    def of_classes(self) -> Floats:
+        """(classes,) patients of each class, by how probable it is of each patient."""
+        start = self.size + 2 * self.outputs
+        return rounded(self.total[start : start + self.classes])
+
+    @property
     def second(self) -> Floats:
         """(size, size)."""
         found = np.zeros((self.size, self.size))
-        found[np.triu_indices(self.size)] = rounded(self.total[self.size + 2 * self.outputs : -1])
+        found[np.triu_indices(self.size)] = rounded(self.total[self.size + 2 * self.outputs + self.classes : -1])
         return found + np.triu(found, 1).T
 
     @property
@@ -72,23 +80,24 @@ class Sums:
         return float(rounded(self.total[-1:])[0])
 
     def __add__(self, other: Sums) -> Sums:
-        return Sums(self.patients + other.patients, self.total + other.total, self.size, self.outputs)
+        return replace(self, patients=self.patients + other.patients, total=self.total + other.total)
 
 
 def sums_of(patients: Sequence[Particles], theta: Theta) -> Sums:
     """The sums of some patients at ``theta``."""
     size = len(theta.mean) + (len(patients[0].anchor.effects) if patients else 0)
-    outputs, upper = len(theta.scatter), np.triu_indices(size)
-    total = Sums(0, exact(np.zeros(_length(size, outputs))), size, outputs)
+    shape = size, len(theta.scatter), len(theta.shares)
+    upper = np.triu_indices(size)
+    total = Sums(0, exact(np.zeros(_length(*shape))), *shape)
     for one in patients:
         part = contribution(one, theta)
-        numbers = np.concatenate([part.first, part.count, part.squares, part.second[upper], [part.gain]])
-        total += Sums(1, exact(numbers), size, outputs)
+        numbers = [part.first, part.count, part.squares, part.classes, part.second[upper], np.array([part.gain])]
+        total += Sums(1, exact(np.concatenate(numbers)), *shape)
     return total
 
 
-def _length(size: int, outputs: int) -> int:
-    return size + 2 * outputs + size * (size + 1) // 2 + 1
+def _length(size: int, outputs: int, classes: int) -> int:
+    return size + 2 * outputs + classes + size * (size + 1) // 2 + 1
 
 
 def joined(parts: Sequence[Sums]) -> Sums:
@@ -97,7 +106,7 @@ def joined(parts: Sequence[Sums]) -> Sums:
     Raises:
         ValueError: there are none, or they are of different parameters.
     """
-    if not parts or len({(part.size, part.outputs) for part in parts}) != 1:
+    if not parts or len({(part.size, part.outputs, part.classes) for part in parts}) != 1:
         raise ValueError("sums: name at least one site's, all of the same model")
     return sum(parts[1:], parts[0])
 
@@ -157,11 +166,11 @@ def from_json(text: str, anchor: Anchor) -> tuple[Sums, Theta, int]:
         raise ValueError(f"patients: {patients!r}; a site says sums over at least {LEAST_PATIENTS}")
     if not isinstance(reached, int) or not 0 <= reached <= patients:
         raise ValueError(f"reached: {reached!r} is no number of these {patients} patients")
-    size, outputs = len(theta.mean) + len(anchor.effects), len(theta.scatter)
-    length = _length(size, outputs)
+    shape = len(theta.mean) + len(anchor.effects), len(theta.scatter), len(theta.shares)
+    length = _length(*shape)
     if not isinstance(texts, list) or len(texts) != length or not all(isinstance(text, str) for text in texts):
         raise ValueError(f"total: must be {length} hexadecimal numbers")
     try:
-        return Sums(patients, from_text(texts), size, outputs), theta, reached
+        return Sums(patients, from_text(texts), *shape), theta, reached
     except ValueError as error:
         raise ValueError(f"total: {error}") from None

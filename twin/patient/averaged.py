@@ -19,9 +19,10 @@ from twin.filter.belief import Belief
 from twin.filter.trunk import rhythm_of
 from twin.model.spec import Model
 from twin.patient.accounts.component import Component
+from twin.patient.accounts.initial_effects import InitialEffects
 from twin.patient.advising.desk import Adviser, Desk, DeskState, answered_alike
 from twin.patient.average_fold import AverageFold, AveragePoint
-from twin.patient.fold import PARTICLES, Fold, Update, earliest
+from twin.patient.fold import PARTICLES, Because, Fold, Update, earliest
 from twin.patient.model_fold import ModelFold
 from twin.patient.rivals import Rivals, classes_of, shares
 from twin.patient.state_row import (
@@ -35,7 +36,7 @@ from twin.patient.state_row import (
     unpack_foreseen,
     unpack_state,
 )
-from twin.patient.twin import PatientTwin, Posterior, components_at, new_actions, posterior_of
+from twin.patient.twin import PatientTwin, Posterior, components_at, effects_at_first, new_actions, posterior_of
 from twin.record.history import History
 from twin.steps import Steps, finished
 
@@ -145,6 +146,10 @@ class AveragedTwin:
         """Each model's belief as arrays, by its id, or by the name of the class."""
         return {name: posterior_of(one) for name, one in zip(self.models.ids, self._folded.members, strict=True)}
 
+    def initial_effects(self) -> tuple[InitialEffects | None, ...]:
+        """What each model believes of eta as it was at first, as `twin.PatientTwin.initial_effects`."""
+        return tuple(effects_at_first(one) for one in self._folded.members)
+
     def components(self, now: int | None = None) -> tuple[Component, ...]:
         """The belief as particles that can be carried on, as `twin.PatientTwin.components`; of every model."""
         weights = shares(self._folded.log_evidence).tolist()
@@ -167,6 +172,11 @@ class AveragedTwin:
         outputs = yield from self._fold.run(since, level=level, because=because)
         outputs = (*outputs, *self._folded.withdrawn(outputs), *self._fold.held_alerts())
         return Update(outputs, (*received.rejected, *self._fold.unmet(actions)), self._fold.withheld)
+
+    def beginning_again(self, because: Because, *, level: bool = True) -> Steps[Update]:
+        """As `twin.PatientTwin.beginning_again`, every model's record."""
+        alerts = yield from self._fold.begin_again(because, level=level)
+        return Update((*alerts, *self._fold.held_alerts()), (), self._fold.withheld)
 
     def judged(self, now: int) -> dict[tuple[str, Subject], AlertEvidence]:
         """What every rule finds of each subject at ``now`` (ms), not before the newest event; the twin is folded there.
@@ -228,17 +238,41 @@ class AveragedTwin:
         Raises:
             UnreadableState: damaged, or written for another version or other models.
         """
-        row = _decoded(raw, models)
-        rules = rules_hash(thresholds)
-        members = tuple(unpack_state(twin, model, rules) for twin, model in zip(row.twins, models.models, strict=True))
-        alike = row.rules_hash == rules and answered_alike(row.desk, adviser, models.models)
-        points = tuple(
-            AveragePoint(p.millis, book, unpack_foreseen(p.foreseen), p.evidence, p.log_evidence)
-            for p, book in zip(row.points, unpack_books(row.books, len(row.points)), strict=True)
-            if alike
-        )
-        state = AverageState(members, row.ledger, row.held, points, row.desk)
-        return cls(row.patient_id, models, row.particles, state, thresholds, adviser)
+        known = averaged_in(raw, models, rules_hash(thresholds))
+        alike = known.alike and answered_alike(known.desk, adviser, models.models)
+        state = AverageState(known.members, known.ledger, known.held, known.points if alike else (), known.desk)
+        return cls(known.patient_id, models, known.particles, state, thresholds, adviser)
+
+
+@dataclass(frozen=True)
+class AveragedRow:
+    """What a row says, as `AverageState` has it; ``alike`` whether its alerts were judged by the rules of now."""
+
+    patient_id: str
+    particles: int
+    members: tuple[TwinState, ...]
+    ledger: AlertLedger
+    held: AlertLedger
+    points: tuple[AveragePoint, ...]
+    desk: DeskState
+    alike: bool
+
+
+def averaged_in(raw: bytes, models: Rivals, rules: str) -> AveragedRow:
+    """The state in a row of a twin by ``models``, with its points where ``rules`` (hash) judged them.
+
+    Raises:
+        UnreadableState: damaged, or written for another version or other models.
+    """
+    row = _decoded(raw, models)
+    members = tuple(unpack_state(twin, model, rules) for twin, model in zip(row.twins, models.models, strict=True))
+    alike = row.rules_hash == rules
+    points = tuple(
+        AveragePoint(p.millis, book, unpack_foreseen(p.foreseen), p.evidence, p.log_evidence)
+        for p, book in zip(row.points, unpack_books(row.books, len(row.points)), strict=True)
+        if alike
+    )
+    return AveragedRow(row.patient_id, row.particles, members, row.ledger, row.held, points, row.desk, alike)
 
 
 def begun_twin(

@@ -221,10 +221,7 @@ class PatientTwin:
     def initial_effects(self) -> InitialEffects | None:
         """What is believed of eta as it was at first; ``None`` before the first value, and of a drift whose past the
         particles have left behind."""
-        fold, timeline = self._folded, self._folded.record.timeline
-        if timeline is None or not fold.belief.observations:
-            return None
-        return initial_effects_of(fold.trunk, timeline, fold.standings())
+        return effects_at_first(self._folded)
 
     def components(self, now: int | None = None) -> tuple[Component, ...]:
         """The belief as particles that can be carried on; the twin stays as it is.
@@ -319,6 +316,14 @@ def mode_of(fold: ModelFold) -> Mode | None:
         return None
     known = fold.weightiest()
     return posterior_mode(fold.trunk.kernel, fold.trunk.step_sizes, known.position.belief, known.timeline)
+
+
+def effects_at_first(fold: ModelFold) -> InitialEffects | None:
+    """See `PatientTwin.initial_effects`."""
+    timeline = fold.record.timeline
+    if timeline is None or not fold.belief.observations:
+        return None
+    return initial_effects_of(fold.trunk, timeline, fold.standings())
 
 
 def posterior_of(fold: ModelFold) -> Posterior:

@@ -94,6 +94,7 @@ def exact_population(kernel: Kernel, anchor: Anchor, timelines: Sequence[Timelin
             Particles(
                 str(number), nodes, likelihood, widening, covariates, 0.0, 1,
                 anchor, anchor.published, covariates, covariates, _residuals(predictor, eta, timeline),
+                np.zeros(len(nodes), np.int64),
             )
         )  # fmt: skip
     theta = anchor.published

@@ -54,6 +54,8 @@ def _further_lines(anchor: Anchor, found: Learnt) -> list[str]:
         if name in factors:
             size = float(anchor.sizes.at[at])
             rows.append((f"error {name}", size, size * factors[name], size * factors[name] * found.errors.scatter[at]))
+    shares = zip(anchor.shares.names, anchor.shares.at, found.theta.shares, found.errors.shares, strict=True)
+    rows += [(f"share {of}", float(old), float(new), float(error)) for of, old, new, error in shares]
     return [f"{name:14}{published:>12.4g}{learnt:>12.4g}{error:>10.4g}" for name, published, learnt, error in rows]
 
 
@@ -133,7 +135,10 @@ def folder_of(
 
     if not records:
         return None
-    cases = {one.patient_id: one for one in cases_in(records, reading(model, columns, output, records), left_out)}
+    cases = {
+        one.patient_id: one
+        for one in cases_in(records, reading(model, columns, output, records, mixtures=True), left_out)
+    }
 
     def again(draft: Model, patients: Sequence[str]) -> Mapping[str, Message]:
         own = [cases[patient] for patient in patients if patient in cases]

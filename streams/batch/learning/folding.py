@@ -39,7 +39,7 @@ def _fold_one(
 ) -> tuple[str, Message | str]:
     """One patient's message, or why there is none; runs in a worker process."""
     from twin.kernel.kernel import compile_model
-    from twin.learning.following import followed
+    from twin.learning.following import message_from
     from twin.solver.step_control import step_sizes_for
     from twin.study.records import record_of
     from twin.timeline.timeline import build
@@ -51,9 +51,8 @@ def _fold_one(
         timeline = build(history, kernel)
         if timeline is None:
             return patient_id, "nothing of the record means anything to the model, so there is nothing to learn from"
-        return patient_id, followed(
-            kernel, patient_id, timeline, particles, step_sizes_for(kernel, timeline.delivered)
-        )[0]
+        sizes = step_sizes_for(kernel, timeline.delivered)
+        return patient_id, message_from(kernel, patient_id, timeline, particles, sizes)
     except NoMessage as why:
         return patient_id, str(why)
     except Exception as error:  # one patient must not take the others' messages with it

@@ -48,7 +48,7 @@ def estimate(
 
     left_out = LeftOut()
     with usable_arguments():
-        how = reading(model, columns, output, files, join=join, prefix_ids=prefix_ids, where=where)
+        how = reading(model, columns, output, files, join=join, prefix_ids=prefix_ids, where=where, mixtures=True)
         assert how.model is not None, "a model is required"
         _writable("--out", out)
         if predictions is not None:

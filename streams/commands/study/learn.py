@@ -85,7 +85,7 @@ def fit(
 
     left_out = LeftOut()
     with usable():
-        published = load_model(model)
+        published = load_model(model, mixtures=True)
         anchor = anchor_of(published, hold or (), learn or ())
         worth = standing(published, prior, learn or ())
         said = read_all(messages, left_out)
@@ -173,7 +173,7 @@ def widen(
 
     with usable():
         require_place(out)
-        found = widened_draft(load_model(model), by, name)
+        found = widened_draft(load_model(model, mixtures=True), by, name)
         out.write_text(found.text, encoding="utf-8")
     typer.echo(
         f"{out}: {found.id}, hash {found.hash}, variances times {by:g}; dosetwin worker --model {found.id}={out}"
@@ -220,8 +220,8 @@ def judge(
 
     left_out = LeftOut()
     with usable():
-        published, candidate = load_model(model), load_model(draft)
-        current = load_model(against) if against else published
+        published, candidate = load_model(model, mixtures=True), load_model(draft, mixtures=True)
+        current = load_model(against, mixtures=True) if against else published
         version, kept = read_version(candidate, draft), account_of(draft, current.id)
         compared = Comparison(anchor_of(published), candidate, current, version, read_account(kept, current))
         own = read_all(summed, left_out) if summed else ()
@@ -269,7 +269,7 @@ def release(
     from twin.modelfile.library import load_model
 
     with usable():
-        found = load_model(draft)
+        found = load_model(draft, mixtures=True)
         version = read_version(found, draft)
         if not version.accepted:
             why = "; ".join(version.reasons) or "it was not judged; 'dosetwin learn judge' does"
@@ -317,7 +317,7 @@ def sums(
 
     left_out = LeftOut()
     with usable():
-        anchor = anchor_of(load_model(model))
+        anchor = anchor_of(load_model(model, mixtures=True))
         theta = tried(at, anchor)
         each = [particles_of(message, anchor) for message in read_all(messages, left_out)]
         try:
@@ -356,7 +356,7 @@ def step(
     with usable():
         if (draft is None) != (name is None):
             raise CaseError("--draft and --id: write both, or neither")
-        published = load_model(model)
+        published = load_model(model, mixtures=True)
         anchor = anchor_of(published, hold or (), learn or ())
         parts = [from_json(path.read_text(encoding="utf-8"), anchor) for path in sites]
         theta = parts[0][1]

@@ -7,9 +7,11 @@ from typing import NamedTuple
 
 from connectors.posteriors import sealed
 from connectors.privacy.patient_keys import KeyDestroyed, PatientKeys
-from twin import PatientTwin
 from twin.events import OutputEvent, Posterior, Prediction
-from twin.learning.messages.message import NoMessage, message_of
+from twin.learning.messages.message import NoMessage
+from twin.learning.messages.twins import message_by
+from twin.patient.averaged import AveragedTwin
+from twin.patient.twin import PatientTwin
 
 
 class Said(NamedTuple):
@@ -26,10 +28,10 @@ def posterior_of(twin: object, outputs: Iterable[OutputEvent], keys: PatientKeys
         KeysUnusable: the store cannot be used.
     """
     met = max((output.time for output in outputs if isinstance(output, Prediction)), default=None)
-    if met is None or not isinstance(twin, PatientTwin):
+    if met is None or not isinstance(twin, PatientTwin | AveragedTwin):
         return None
     try:
-        message = message_of(twin.patient_id, twin.model, twin.initial_effects())
+        message = message_by(twin)
         posterior = sealed(message, met, keys)
     except (NoMessage, KeyDestroyed):
         return None

@@ -18,11 +18,13 @@ from streams.cli import app
 from tests.places import REFERENCE
 from tests.twin import toys
 from tests.twin.filter.test_posthoc import between_occasions
+from tests.twin.population.mixture import mixtures
 from twin.events import encode, to_millis
 from twin.filter.posthoc import post_hoc
 from twin.kernel.kernel import compile_model
 from twin.model.spec import Model
 from twin.modelfile.reader import parse_model
+from twin.population.mixture.mixing import in_class
 from twin.solver.step_control import step_sizes_for
 from twin.study.diagnostics import diagnose
 from twin.study.prediction import Predictor
@@ -158,6 +160,31 @@ def test_an_event_that_the_model_cannot_use_is_a_problem_with_its_line() -> None
         (patient_id, (*recorded, RecordedEvent(zero, raw, EventPlace("records.csv", 5))), zero), MODEL, diagnosed=False
     )
     assert [str(problem).split(":")[:3] for problem in result.problems] == [["records.csv", " line 5", " unknown_unit"]]
+
+
+def test_of_a_mixture_the_likeliest_class_is_estimated_and_how_probable_each_is(folder: Path) -> None:
+    """As the objectives of the classes apart have it; of whom nothing was measured by the shares."""
+    model = mixtures.eliminated()
+    (folder / "mixture.toml").write_text(model.text)
+    lines = ["ID,TIME,EVID,AMT,DV,DVID", "A,0,1,100,.,.", *(f"A,{t},0,.,{v},1" for t, v in ((1, 4.4), (8, 2.1)))]
+    (folder / "two.csv").write_text("\n".join([*lines, "B,0,1,100,.,."]) + "\n")
+    done = run(folder, "--jobs", "1", file="two.csv", model="mixture.toml")
+    assert done.exit_code == 0, done.output
+    measured, unmeasured = table(folder / "out.csv")
+    kernel = compile_model(model)
+    timeline = build(record_of(read_nmtran(lines, model).events, model)[0], kernel)
+    assert timeline is not None
+    sizes = step_sizes_for(kernel, timeline.delivered)
+    apart = [post_hoc(kernel, sizes, in_class(timeline, 0, value)) for value in (1.0, 2.0)]
+    terms = np.log([0.4, 0.6]) - 0.5 * np.array([one.ofv for one in apart])
+    slow = float(np.exp(terms[0] - np.logaddexp(*terms)))
+    assert 0.5 < slow < 1.0
+    assert float(measured["probability.slow"]) == pytest.approx(slow, abs=1e-6)
+    assert float(measured["OFV"]) == pytest.approx(-2.0 * np.logaddexp(*terms), abs=1e-6)
+    assert measured["CLASS_SORT"] == "slow"
+    assert float(measured["ETA_CL"]) == pytest.approx(apart[0].eta[0], abs=1e-5)
+    assert float(measured["CL"]) == pytest.approx(2.0 * np.exp(apart[0].eta[0]), rel=1e-5)
+    assert float(unmeasured["probability.slow"]) == pytest.approx(0.4)
 
 
 @pytest.mark.parametrize(

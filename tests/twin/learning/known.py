@@ -6,7 +6,7 @@ import numpy as np
 from scipy import optimize, stats
 
 from twin.arrays import Floats
-from twin.learning.messages.message import NO_SIZES, Message
+from twin.learning.messages.message import NO_CLASSES, NO_SIZES, Message
 from twin.learning.messages.structure import Centres
 from twin.learning.population import Anchor, Particles, Theta, particles_of
 from twin.patient.accounts.initial_effects import Residuals
@@ -62,7 +62,7 @@ def message(
     return Message(
         patient, "known", "h", "s", Centres(NAMES, CENTRES.at + shift), omega, np.zeros(2), drawn - shift,
         np.full(count, -np.log(count)), weight, weight, weight, float(evidence), 2,
-        {}, NO_SIZES, Residuals.none(count),
+        {}, NO_SIZES, Residuals.none(count), NO_CLASSES, np.zeros(count, np.int64),
     )  # fmt: skip
 
 

@@ -41,7 +41,7 @@ def test_noise_has_the_size_that_was_asked_for() -> None:
 @pytest.mark.parametrize(
     ("changes", "named"),
     [
-        ({"format": 1}, "format: is not 2"),
+        ({"format": 1}, "format: is not 3"),
         ({"structure": "t"}, "structure: 't' is of another model"),
         ({"patients": 3}, "patients: 3; a site says sums over at least 5"),
         ({"reached": 9}, "reached: 9 is no number of these 8"),
@@ -49,7 +49,7 @@ def test_noise_has_the_size_that_was_asked_for() -> None:
         ({"total": ["x"] * 6}, "total: invalid literal"),
         ({"theta": {}}, "theta: must have 'mean'"),
         (
-            {"theta": {"mean": [0], "covariance": [[1]], "coefficients": [], "scatter": []}},
+            {"theta": {"mean": [0], "covariance": [[1]], "coefficients": [], "scatter": [], "shares": []}},
             "theta: is of 1 parameters, and the model has 2",
         ),
     ],

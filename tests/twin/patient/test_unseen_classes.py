@@ -7,18 +7,24 @@ from random import Random
 import numpy as np
 import pytest
 
+from tests.twin import toys
 from tests.twin.bedside import PATIENT, clock, covariate, dose
 from tests.twin.bedside import level as drug_level
 from tests.twin.longrun import Floats, log_normal, quadrature
 from tests.twin.population.mixture import mixtures
 from tests.twin.shapes import decay, individual
 from twin.events import DrugLevel, Estimate, InputEvent, Withdrawn, encode
+from twin.learning.messages.message import NoMessage
+from twin.learning.messages.structure import require_version
+from twin.learning.messages.twins import message_by
 from twin.model.spec import ModelError
 from twin.modelfile.reader import parse_model
 from twin.patient.averaged import AveragedTwin, begun_twin, histories_in, resumed_twin
 from twin.patient.fold import Update
 from twin.patient.rivals import classes_of, rivals
 from twin.patient.twin import PatientTwin
+from twin.patient.versions.moving import moving
+from twin.steps import finished
 
 MODEL = mixtures.eliminated()
 DOSES = [(0.0, 100.0)]
@@ -132,3 +138,45 @@ def test_a_twin_of_one_model_and_an_average_with_others_refuse_a_mixture() -> No
         rivals([MODEL, parse_model(MODEL.text.replace('"made"', '"other"'), "other.toml")])
     with pytest.raises(ModelError, match="no classes"):
         classes_of(classes_of(MODEL).models[0])
+
+
+def test_what_is_said_to_a_population_has_every_class_with_its_probability() -> None:
+    twin = twin_of(200)
+    with pytest.raises(NoMessage, match="no value was measured yet"):
+        message_by(twin)
+    twin.observe(EVENTS)
+    said = message_by(twin)
+    assert (said.model, said.shares.names, said.observations) == (MODEL.id, ("slow", "fast"), 3)
+    of_each = np.bincount(said.of_class, np.exp(said.log_weight))
+    assert of_each == pytest.approx(list(twin.weights.values()))
+    assert len(said.eta) == 400
+    alone = toys.absorption()
+    other = parse_model(alone.text.replace(f'id = "{alone.id}"', 'id = "other"'), "other.toml")
+    rival = AveragedTwin(PATIENT, rivals([alone, other]), 50)
+    with pytest.raises(NoMessage, match="goes by rival models"):
+        message_by(rival)
+
+
+def test_a_twin_moves_to_a_version_with_other_shares_and_is_as_one_that_had_it_from_the_start() -> None:
+    version = parse_model(
+        mixtures.with_shares(MODEL, 0.8).text.replace(f'id = "{MODEL.id}"', 'id = "toy_ward"'), "toy_ward.toml"
+    )
+    require_version(MODEL, version)
+    old = twin_of(100)
+    old.observe(EVENTS[:-1])
+    row = old.row()
+    new, update = finished(moving(row, MODEL, version))
+    assert isinstance(new, AveragedTwin)
+    assert not [one for one in update.outputs if isinstance(one, Estimate)], "of the past nothing is said again"
+    fresh = begun_twin(PATIENT, version, 100)
+    fresh.observe(EVENTS[:-1])
+    assert isinstance(fresh, AveragedTwin)
+    assert new.weights == fresh.weights != old.weights
+    for name, belief in fresh.beliefs.items():
+        assert new.beliefs[name].eta.tobytes() == belief.eta.tobytes()
+    last = [[encode(one) for one in each.observe([EVENTS[-1]]).outputs] for each in (new, fresh)]
+    assert last[0] == last[1]
+    assert old.row() == row
+    other = parse_model(MODEL.text.replace("slow", "lazy"), "toy_other.toml")
+    with pytest.raises(ValueError, match="is no version of"):
+        require_version(MODEL, other)

@@ -8,16 +8,21 @@ parameter, the logit of a logit one. Covariate effects are added to it by the mo
 the message names; and how many standardised residuals a particle has, and the sum of their squares, tell of the size of
 the residual error (`twin.observation.scatter`).
 
+Of a mixture (`Model.mixture`) a particle is of a class too, and the same holds of both together, with the shares of the
+classes p_k in the prior density, p_k p(phi | theta): weights of one class sum to how probable the class is.
+
 Particles of one patient are personal data: they stay where the patient is, and others get sums (`twin.learning.sums`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
+from scipy import special
 
 from twin.arrays import Floats
 from twin.filter.belief import normalised
@@ -27,13 +32,23 @@ from twin.model.spec import Model
 from twin.patient.accounts.initial_effects import InitialEffects, Residuals
 from twin.randomness import generator
 
-FORMAT = 2
+FORMAT = 3
 
 OURS = "message_"
 """What the names of a message's arrays begin with."""
 
 
 NO_SIZES = Sizes((), np.zeros(0))
+
+
+class Shares(NamedTuple):
+    """Names of K classes that nobody sees, and their shares (K,); none of a model without such."""
+
+    names: tuple[str, ...]
+    at: Floats
+
+
+NO_CLASSES = Shares((), np.zeros(0))
 
 
 class BadMessage(ValueError):
@@ -63,6 +78,8 @@ class Message:
         coefficients: of covariates, by name, as that version has them.
         sizes: of residual errors, names (o,) and as that version has them.
         residuals: what the values say of these, (N, o).
+        shares: of the classes of a mixture, as that version has them; ``of_class`` (N,) is the number of each
+            particle's. The class itself is no covariate of the message.
     """
 
     patient_id: str
@@ -82,10 +99,18 @@ class Message:
     coefficients: Mapping[str, float]
     sizes: Sizes
     residuals: Residuals
+    shares: Shares
+    of_class: NDArray[np.int64]
 
 
-def message_of(patient_id: str, model: Model, believed: InitialEffects | None) -> Message:
-    """What a twin by ``model`` says, which believes this of its patient.
+def shares_of(model: Model) -> Shares:
+    """Of the classes of a model."""
+    mixture = model.mixture
+    return NO_CLASSES if mixture is None else Shares(mixture.classes, np.array(mixture.shares))
+
+
+def message_of(patient_id: str, model: Model, *believed: InitialEffects | None) -> Message:
+    """What a twin by ``model`` says, which believes this of its patient: of a mixture as one of each class, in order.
 
     Raises:
         NoMessage: nothing was measured yet, nothing varies in the model, sites differ in it, or effects drifted and the
@@ -97,9 +122,13 @@ def message_of(patient_id: str, model: Model, believed: InitialEffects | None) -
         raise NoMessage(
             f"{model.id}: has effects of sites ([sites]), which a message does not tell from those of patients"
         )
-    if believed is None or not believed.observations:
+    each = [one for one in believed if one is not None and one.observations]
+    shares = shares_of(model)
+    if len(each) < max(len(shares.names), 1):
         drifts = f", or effects have drifted beyond the lag of {model.id}" if model.drift is not None else ""
         raise NoMessage(f"patient {patient_id}: no value was measured yet{drifts}")
+    of_class, log_weight, log_evidence = _together(each, shares)
+    first = each[0]
     return Message(
         patient_id,
         model.id,
@@ -107,22 +136,41 @@ def message_of(patient_id: str, model: Model, believed: InitialEffects | None) -
         structure_of(model),
         centres_of(model),
         np.array(model.omega),
-        np.array(believed.widening),
-        believed.eta,
-        normalised(believed.log_weight)[0],
-        _named(model, believed.covariates),
-        _named(model, believed.lowest),
-        _named(model, believed.highest),
-        believed.log_evidence,
-        believed.observations,
+        np.array(first.widening),
+        np.concatenate([one.eta for one in each]),
+        log_weight,
+        _named(model, first.covariates),
+        _named(model, first.lowest),
+        _named(model, first.highest),
+        log_evidence,
+        first.observations,
         dict(zip((known := coefficients_of(model)).names, known.at, strict=True)),
         sizes_of(model),
-        believed.residuals,
+        Residuals(
+            np.concatenate([one.residuals.count for one in each]),
+            np.concatenate([one.residuals.squares for one in each]),
+            np.all([one.residuals.exact for one in each], axis=0),
+        ),
+        shares,
+        of_class,
     )
 
 
+def _together(each: Sequence[InitialEffects], shares: Shares) -> tuple[NDArray[np.int64], Floats, float]:
+    """Class of each particle, normalised log weights, and the log evidence of the whole."""
+    of_class = np.repeat(np.arange(len(each)), [len(one.eta) for one in each])
+    weights = [normalised(one.log_weight)[0] for one in each]
+    if not shares.names:
+        return of_class, weights[0], each[0].log_evidence
+    terms = np.array([one.log_evidence for one in each]) + np.log(shares.at)
+    total = float(special.logsumexp(terms))
+    return of_class, np.concatenate([w + t - total for w, t in zip(weights, terms, strict=True)]), total
+
+
 def _named(model: Model, covariates: Floats) -> dict[str, float]:
-    return {c.name: float(value) for c, value in zip(model.covariates, covariates, strict=False)}
+    hidden = None if model.mixture is None else model.mixture.covariate
+    pairs = zip(model.covariates, covariates, strict=False)
+    return {c.name: float(value) for c, value in pairs if c.name != hidden}
 
 
 def thinned(message: Message, particles: int) -> Message:
@@ -133,12 +181,22 @@ def thinned(message: Message, particles: int) -> Message:
     if len(message.eta) <= particles:
         return message
     rng = generator(message.patient_id, "a message of fewer particles", message.observations)
-    places = (np.arange(particles) + rng.random()) / particles
-    drawn = np.minimum(np.searchsorted(np.cumsum(np.exp(message.log_weight)), places), len(message.eta) - 1)
-    index, times = np.unique(drawn, return_counts=True)
-    said = message.residuals
-    kept = Residuals(said.count[index], said.squares[index], said.exact)
-    return replace(message, eta=message.eta[index], log_weight=np.log(times / particles), residuals=kept)
+    # Of each class as many, with the weight that it has: who is hardly of one under this version may be under another.
+    classes = [np.flatnonzero(message.of_class == at) for at in range(max(len(message.shares.names), 1))]
+    most = max(1, particles // len(classes))
+    index, log_weight = [], []
+    for own in classes:
+        weights, whole = normalised(message.log_weight[own])
+        places = (np.arange(most) + rng.random()) / most
+        drawn = np.minimum(np.searchsorted(np.cumsum(np.exp(weights)), places), len(own) - 1)
+        kept, times = np.unique(drawn, return_counts=True)
+        index.append(own[kept])
+        log_weight.append(np.log(times / most) + whole)
+    at, said = np.concatenate(index), message.residuals
+    return replace(
+        message, eta=message.eta[at], log_weight=np.concatenate(log_weight), of_class=message.of_class[at],
+        residuals=Residuals(said.count[at], said.squares[at], said.exact),
+    )  # fmt: skip
 
 
 def arrays_of(message: Message) -> dict[str, Any]:
@@ -166,6 +224,9 @@ def arrays_of(message: Message) -> dict[str, Any]:
         "count": _once(message.residuals.count.astype(np.float32)),
         "squares": message.residuals.squares.astype(np.float32),
         "exact": message.residuals.exact.astype(np.uint8),
+        "class_names": np.array(message.shares.names, dtype=np.str_),
+        "shares": message.shares.at,
+        "of_class": _once(message.of_class.astype(np.uint8)),
     }
     return {f"{OURS}{name}": np.asarray(value) for name, value in found.items()}
 
@@ -208,15 +269,18 @@ _WIDTHS = {
     "count": "No",
     "squares": "No",
     "exact": "o",
+    "shares": "k",
+    "of_class": "N",
 }
 
-_NAMES = {"names": "d", "covariate_names": "c", "coefficient_names": "q", "size_names": "o"}
+_NAMES = {"names": "d", "covariate_names": "c", "coefficient_names": "q", "size_names": "o", "class_names": "k"}
 
 
 def _checked(found: Mapping[str, Any]) -> Message:
     sizes = {axis: len(found[name]) for name, axis in _NAMES.items()} | {"N": len(found["log_weight"])}
-    if found["count"].shape == (1, sizes["o"]):
-        found = {**found, "count": np.repeat(found["count"], sizes["N"], axis=0)}
+    for name in ("count", "of_class"):
+        if len(found[name].shape) and len(found[name]) == 1:
+            found = {**found, name: np.repeat(found[name], sizes["N"], axis=0)}
     for name, axes in _WIDTHS.items():
         expected = tuple(sizes[axis] for axis in axes)
         if found[name].shape != expected or found[name].dtype.kind not in "fiu":
@@ -233,8 +297,10 @@ def _checked(found: Mapping[str, Any]) -> Message:
         raise BadMessage("omega: is no covariance; replay the patient again")
     if (found["sizes"] <= 0).any():
         raise BadMessage(f"sizes: {found['sizes'].min():g} is not above 0, and a standard deviation is")
+    if (found["shares"] <= 0).any() or found["of_class"].max() >= max(sizes["k"], 1):
+        raise BadMessage("of_class: names a class that is none, or one without a share; replay the patient again")
     patient_id, model, model_hash, structure = (str(word) for word in found["said"])
-    names, covariates, coefficients, outputs = (tuple(str(each) for each in found[name]) for name in _NAMES)
+    names, covariates, coefficients, outputs, classes = (tuple(str(each) for each in found[name]) for name in _NAMES)
 
     def named(key: str, by: tuple[str, ...]) -> dict[str, float]:
         return dict(zip(by, found[key].tolist(), strict=True))
@@ -259,4 +325,6 @@ def _checked(found: Mapping[str, Any]) -> Message:
         Residuals(
             found["count"].astype(np.float64), found["squares"].astype(np.float64), found["exact"].astype(np.bool_)
         ),
+        Shares(classes, found["shares"].astype(np.float64)),
+        found["of_class"].astype(np.int64),
     )

@@ -1,11 +1,11 @@
 """What of a model is learnt, and all of it that is not.
 
-Learnt are the typical value of every parameter that differs between patients and the covariance of these differences;
-and, where that is asked for, coefficients of covariates that do what such a difference does
-(`twin.population.sampling.movable`) and one factor of all sizes of an output's residual error. All else, occasions,
-drift, the kinds of errors, equations, is the published model's, and the structure is a hash of that: two models of one
-structure are versions of one another. A Box-Cox parameter's typical value stays too, as a shift of its effect is no
-change of its value.
+Learnt are the typical value of every parameter that differs between patients, the covariance of these differences and
+the shares of classes that nobody sees; and, where that is asked for, coefficients of covariates that do what such a
+difference does (`twin.population.sampling.movable`) and one factor of all sizes of an output's residual error. The
+rest, occasions, drift, the kinds of errors, equations, is the published model's, and the structure is a hash of that:
+two models of one structure are versions of one another. A Box-Cox parameter's typical value stays too, as a shift of
+its effect is no change of its value.
 """
 
 from __future__ import annotations
@@ -96,12 +96,6 @@ def require_version(old: Model, new: Model) -> None:
     Raises:
         ValueError: naming both.
     """
-    for one in (old, new):
-        if one.mixture is not None:
-            raise ValueError(
-                f"{one.id} has classes that nobody sees ([mixture]), and its twins do not move while workers run; fold"
-                " patients anew with 'dosetwin patient rebuild --into', while workers rest"
-            )
     if structure_of(old) != structure_of(new):
         raise ValueError(
             f"{new.id} is no version of {old.id}: more differs than the numbers that are learnt; fold patients anew by "
@@ -126,6 +120,8 @@ def structure_of(model: Model) -> str:
         error = {key: each for key, each in said["error"].items() if key not in ("source", "assumed", "note")}
         resize(error, 1.0 / size_of(output.error))
         kept["outputs"][output.name] = {**said, "error": _rounded(error)}
+    if model.mixture is not None:
+        kept["mixture"] = [model.mixture.covariate, model.mixture.classes]
     # Which effects are correlated at all is structure; how strongly is learnt.
     related = [(c.level, sorted(c.between), None if c.level == "iiv" else c.covariance) for c in model.correlations]
     kept["related"], kept["varying"] = sorted(map(str, related)), model.eta_names

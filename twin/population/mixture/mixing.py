@@ -21,6 +21,7 @@ import numpy as np
 from scipy import special
 
 from twin.arrays import Floats
+from twin.model.spec import Model
 from twin.timeline.timeline import Timeline
 
 HARDLY = 1e-6
@@ -72,3 +73,12 @@ def in_class(timeline: Timeline, column: int, value: float) -> Timeline:
     covariates = timeline.covariates.copy()
     covariates[:, column] = value
     return replace(timeline, covariates=covariates)
+
+
+def members_of(model: Model, timeline: Timeline) -> tuple[Timeline, ...]:
+    """A patient as one of each class; of a model without classes as the patient is."""
+    mixture = model.mixture
+    if mixture is None:
+        return (timeline,)
+    column = [one.name for one in model.covariates].index(mixture.covariate)
+    return tuple(in_class(timeline, column, value) for value in mixture.values)

@@ -209,7 +209,7 @@ def test_a_wide_version_is_written(ward: Path) -> None:
         (["fit", "early", "--out", "gone/x.toml", "--id", "x"], "name a file in a folder that is there"),
         (["sums", "early/P0.npz", "--out", "x.json"], "tells of one; wait for more"),
         (["sums", "early", "--out", "x.json", "--at", "bad.json"], "theta: must have 'mean'"),
-        (["step", "bad.json", "--out", "x.json"], "format: is not 2"),
+        (["step", "bad.json", "--out", "x.json"], "format: is not 3"),
         (["judge", "toy.toml", "later", "--subgroup", "WT<80"], "'dosetwin learn fit' writes it beside the draft"),
         (["judge", "toy.toml", "later"], "'dosetwin learn fit' writes it beside the draft"),
     ],
