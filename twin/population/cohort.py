@@ -269,15 +269,34 @@ class Cohort:
 
     def _paced(self) -> tuple[Subject, ...]:
         """Everybody, stepped no more finely than `PEOPLE` of the population that the search begins with need."""
+        deviation = np.sqrt(np.diag(self.theta.start.prior(self.occasions)[0]))
+        eta = np.zeros((len(self), self.effects))
+        return self.paced_around(eta, np.broadcast_to(np.diag(deviation), (len(self), *[self.effects] * 2)), WIDELY)
+
+    def paced_around(
+        self, eta: Floats, factor: Floats, wide: float, place: Floats | None = None
+    ) -> tuple[Subject, ...]:
+        """Everybody, stepped no more finely than `PEOPLE` need who are each around effects (N, D).
+
+        Args:
+            factor: (N, D, D) of the covariance that they have; whose is not finite stays as it is.
+            wide: by so many standard deviations.
+            place: (P,) of the population, `Population.place`; that of the beginning if not said.
+        """
         if not self.kernel.stepped or self.kernel.late:
             return self.subjects
-        place, deviation = self.theta.start.place, np.sqrt(np.diag(self.theta.start.prior(self.occasions)[0]))
-        z = np.zeros((PEOPLE, self.size))
-        draws = generator("pace", "people").standard_normal((PEOPLE - 1, self.effects))
-        z[1:, : self.effects] = storable(WIDELY * draws * deviation)
+        place = self.theta.start.place if place is None else place
+        draws = wide * generator("pace", "people").standard_normal((PEOPLE - 1, self.effects))
         found = []
         for number, subject in enumerate(self.subjects):
-            systems = self._systems([Run(number, 0, 1)], [z], place)[1][0]
+            if subject.finest is not None:
+                subject = replace(subject, stretches=subject.finest, finest=None, looked_at=None)
+            z = np.zeros((PEOPLE, self.size))
+            z[:, : self.effects] = eta[number]
+            z[1:, : self.effects] += draws @ factor[number].T
+            z = storable(z) if np.isfinite(z).all() else z
+            usable = subject.stretches is not None and np.isfinite(z).all()
+            systems = self._systems([Run(number, 0, 1)], [z], place)[1][0] if usable else []
             placed = np.concatenate([self.phi(z, place, occasion) for _, occasion in subject.systems] or [z])
             looked_at = np.stack([placed.min(axis=0), placed.max(axis=0)])
             found.append(paced(subject, self.kernel, self.step_sizes, systems, looked_at) if systems else subject)

@@ -8,6 +8,7 @@ derivative, so that they are found in a step or two.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -21,7 +22,8 @@ from twin.observation.residual import transformed
 from twin.population import stencil
 from twin.population.cohort import Cohort
 from twin.population.mixture.mixing import HARDLY, mixed, together
-from twin.population.modes import SETTLED, Look, descend, scattered
+from twin.population.modes.curvatures import factors_of, inverse_of, log_det_of, solved_beside
+from twin.population.modes.descent import SETTLED, Look, descend, scattered
 from twin.population.residuals import (
     SIZE_STEP,
     Terms,
@@ -39,6 +41,9 @@ Method = Literal["focei", "foce", "fo", "laplace"]
 FEW = 5
 """Columns of z up to which all second derivatives are looked at on the way to a mode: they cost nothing there, since
 so many points fit into a group of lanes."""
+
+ABOUT = 2.0
+"""Standard deviations of its posterior that those are from a patient's mode who tell how finely it is stepped."""
 
 FARTHEST = 1.0
 """A mode is moved along its derivative by this many standard deviations of the prior at the most."""
@@ -149,7 +154,8 @@ class Objective:
     """
 
     def __init__(self, cohort: Cohort, method: Method = "focei") -> None:
-        self.cohort = cohort
+        self.cohort = copy.copy(cohort)  # whose patients are stepped as they need where the search is
+        self._begun = cohort.subjects
         self.method = method
         self._check()
         every = [o for subject in cohort.subjects for o in subject.observations]
@@ -168,9 +174,12 @@ class Objective:
 
         Args:
             last: where modes were; their search begins there, moved along.
-            thorough: also search from 0 and along the axes, as is right for the first and the last evaluation.
+            thorough: also search from 0 and along the axes, and step each patient as finely from then on as it needs
+                about its mode, as is right for the first and the last evaluation.
         """
         cohort = self.cohort
+        if last is None:
+            cohort.subjects = self._begun
         population = cohort.theta.unpack(vector)
         covariance, precision, log_det = population.prior(cohort.occasions)
         point = self.point(population, precision)
@@ -182,13 +191,11 @@ class Objective:
             which = np.repeat(np.arange(len(cohort), dtype=np.int64), starts.shape[1])
             found = descend(point.looks, precision, which, starts.reshape(len(which), -1))
             eta, settled = found.eta, found.settled
-        seen = point.evaluation(vector, eta, log_det, settled)
-        far = np.flatnonzero(~(seen.remaining <= SETTLED))
-        if len(far):
-            eta = eta.copy()
-            found = descend(point.looks, precision, far, eta[far])
-            eta[far], settled[far] = found.eta, found.settled
-            seen = point.evaluation(vector, eta, log_det, settled)
+        seen = _settled(point, vector, eta, log_det, settled)
+        if thorough and cohort.kernel.stepped:
+            factor = factors_of(seen.covariance)
+            cohort.subjects = cohort.paced_around(seen.eta, factor, ABOUT, population.place)
+            seen = _settled(point, vector, seen.eta, log_det, seen.settled)
         return seen
 
     def point(self, population: Population, precision: Floats) -> Point:
@@ -260,6 +267,7 @@ class Point:
         self.cohort = objective.cohort
         self.population = population
         self.precision = precision
+        self.covariance = population.prior(self.cohort.occasions)[0]
         self.h = objective.displacement(population)
         self._mixed = self.cohort.size <= FEW
         self._at_zero = np.empty((0, 0))
@@ -307,7 +315,9 @@ class Point:
     def _known(self, look: Look) -> Seen:
         """What makes H of what is seen at the modes: the information."""
         inverse = np.ascontiguousarray(inverse_of(look.information))
-        return Seen(look, look.information, inverse, inverse, inverse, self.precision[None])
+        beside = look.information - self.precision
+        by_omega = solved_beside(self.covariance, beside, beside, turned=True)
+        return Seen(look, look.information, inverse, inverse, by_omega)
 
     def finished(
         self, vector: Floats, eta: Floats, log_det: float, settled: NDArray[np.bool_], seen: Seen, t_z: Floats, by: By
@@ -315,9 +325,13 @@ class Point:
         """The evaluation that all derivatives make, with those (N, M) of log det H by z; those by Omega are added to
         ``by``."""
         look, d = seen.look, self.cohort.effects
-        self._by_omega(by, vector, eta, seen)
-        newton = solved(look.curvature, look.gradient[:, :, None])[:, :, 0]
-        moves = -solved(look.curvature, by.u_e)
+        beside = look.curvature - self.precision
+        newton = solved_beside(self.covariance, beside, self.covariance @ look.gradient[:, :, None])[:, :, 0]
+        # Derivatives of U are those at the mode itself too. Where Omega is next to singular the little that is left to
+        # it is much in units of Omega, so that what Omega adds is taken there.
+        by.u[:] -= np.einsum("nd,ndk->nk", newton, by.u_e)
+        self._by_omega(by, vector, eta - newton, seen)
+        moves = -solved_beside(self.covariance, beside, self.covariance @ by.u_e)
         remaining = (look.gradient * newton).sum(axis=1)
         along = t_z[:, :d]
         # The objective at the mode itself, which is a small step away: exact to second order.
@@ -372,15 +386,15 @@ class Point:
         blocks = {"omega": [slice(0, d)], "iov": [slice(d + n * o, d + (n + 1) * o) for n in range(occasions)]}
         precisions = {"omega": population.precision, "iov": population.precision_iov}
         for level in ("omega", "iov"):
+            precision = precisions[level]
+            forces = [eta[:, block] @ precision for block in blocks[level]]
             for at, change in theta.omega_slopes(vector, level).items():
-                precision = precisions[level]
-                moved = -precision @ change @ precision
-                for block in blocks[level]:
-                    along = eta[:, block] @ moved
-                    by.u[:, at] += 0.5 * (along * eta[:, block]).sum(axis=1)
-                    by.u_e[:, block, at] += along
-                    by.t[:, at] += np.einsum("nij,ij->n", seen.by_prior[:, block, block], change)
-                    by.t[:, at] += np.einsum("nij,ij->n", seen.by_precision[:, block, block], moved)
+                for block, force in zip(blocks[level], forces, strict=True):
+                    # In this order: P is large where Omega is next to singular, and eta' P is not.
+                    along = force @ change
+                    by.u[:, at] -= 0.5 * (along * force).sum(axis=1)
+                    by.u_e[:, block, at] -= along @ precision
+                    by.t[:, at] += np.einsum("nij,ij->n", seen.by_omega[:, block, block], change)
 
 
 @dataclass(frozen=True)
@@ -390,16 +404,14 @@ class Seen:
     Attributes:
         look: by its curvature modes move.
         h: H; ``covariance`` of the effects by it.
-        by_data: derivative of log det Omega H by what data add to H; ``by_precision`` by the prior's precision where it
-            is added, and ``by_prior`` by Omega besides.
+        by_data: derivative of log det Omega H by what data add to H; ``by_omega`` by the prior's covariance Omega.
     """
 
     look: Look
     h: Floats
     covariance: Floats
     by_data: Floats
-    by_precision: Floats
-    by_prior: Floats
+    by_omega: Floats
 
 
 @dataclass(frozen=True)
@@ -417,36 +429,21 @@ class By:
         self.t[:, at] += change[2]
 
 
+def _settled(point: Point, vector: Floats, eta: Floats, log_det: float, settled: NDArray[np.bool_]) -> Evaluation:
+    """The evaluation whose modes are searched from eta (N, D) where these are not next to them."""
+    seen = point.evaluation(vector, eta, log_det, settled)
+    far = np.flatnonzero(~(seen.remaining <= SETTLED))
+    if len(far):
+        eta, settled = eta.copy(), settled.copy()
+        found = descend(point.looks, point.precision, far, eta[far])
+        eta[far], settled[far] = found.eta, found.settled
+        seen = point.evaluation(vector, eta, log_det, settled)
+    return seen
+
+
 def moved_along(last: Evaluation, vector: Floats, covariance: Floats) -> Floats:
     """Modes (N, D) of another vector, from those of the last."""
     step = last.moves @ (vector - last.vector)
     length = np.sqrt((step * step / np.diag(covariance)).sum(axis=1)) if step.shape[1] else np.zeros(len(step))
     factor = np.where(np.isfinite(length), np.minimum(1.0, FARTHEST / np.maximum(length, 1e-300)), 0.0)
     return np.asarray(last.eta + factor[:, None] * np.nan_to_num(step))
-
-
-def inverse_of(matrices: Floats) -> Floats:
-    """Inverses (N, D, D); of one that is not finite NaN."""
-    usable = np.isfinite(matrices).all(axis=(1, 2))
-    found = np.full_like(matrices, np.nan)
-    found[usable] = np.linalg.inv(matrices[usable])
-    return found
-
-
-def solved(matrices: Floats, right: Floats) -> Floats:
-    """x (N, D, K) of A x = b; NaN where A is singular or not finite."""
-    return np.asarray(inverse_of(_regular(matrices)) @ right)
-
-
-def _regular(matrices: Floats) -> Floats:
-    singular = ~(np.linalg.slogdet(np.nan_to_num(matrices))[1] > -np.inf)
-    if not singular.any():
-        return matrices
-    found = matrices.copy()
-    found[singular] = np.nan
-    return found
-
-
-def log_det_of(matrices: Floats) -> Floats:
-    with np.errstate(invalid="ignore"):  # of what is no number neither is this
-        return np.asarray(np.linalg.slogdet(np.nan_to_num(matrices, nan=np.nan))[1])

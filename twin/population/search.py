@@ -10,6 +10,10 @@ from there. A step goes as far as makes the objective enough less (Armijo), and 
 ends where the decrease still promised is under `PROMISE` and the step still to be made is under a hundredth of a
 standard error, twice: the second time with a fresh B and modes searched from everywhere.
 
+Where the data do not tell a factor L_jj of Omega from 0, as where the effect of one parameter is given by those of
+others, the objective goes as c0 + c L_jj^2: its logarithm has no minimum, and its scores no scale. So a factor that the
+scores know to no better than `UNTOLD` walks beside the others, and stays where less than `PROMISE` is left to 0.
+
 A search is a value (`State`), so that it can be written down, and goes on from there.
 """
 
@@ -58,6 +62,10 @@ SMALLEST = 14.0
 """A size of an error shrinks at most by this on a logarithmic scale, to less than a millionth: then there is none."""
 
 
+UNTOLD = 5.0
+"""Standard error of the logarithm of a factor of Omega, by the scores, from which on the data do not tell it."""
+
+
 class Objective(Protocol):
     """What a search makes small."""
 
@@ -84,10 +92,12 @@ class State:
 
 
 class Bounds(NamedTuple):
-    """Of the vector, (K,) each or one for all."""
+    """Of the vector, (K,) each or one for all; ``factors`` are those of its numbers that are logarithms of factors of
+    Omega."""
 
     lowest: Floats
     highest: Floats
+    factors: NDArray[np.bool_] = np.array(False)
 
     def clip(self, vector: Floats) -> Floats:
         """The vector (K,), moved to within."""
@@ -142,8 +152,11 @@ def _stepped(
     curvature = begun(here) if state.curvature is None else state.curvature
     gradient = here.gradient
     held = (here.vector <= bounds.lowest) & (gradient > 0.0) | (here.vector >= bounds.highest) & (gradient < 0.0)
-    step = _direction(curvature, np.where(held, 0.0, gradient), held)
-    promised = -0.5 * float(gradient @ step)
+    unknown = untold(here, bounds)
+    held |= unknown & (gradient >= 0.0) & (gradient < 2.0 * PROMISE)
+    step = _direction(curvature, np.where(held, 0.0, gradient), held | unknown)
+    alone = _alone(here, unknown & ~held)
+    promised = -0.5 * float(gradient @ (step + alone))
     if promised < PROMISE and _shift(curvature, step) < SHIFT:
         if state.near:
             return replace(state, curvature=curvature, why="converged"), here
@@ -151,7 +164,8 @@ def _stepped(
         return replace(state, near=True, curvature=begun(again)), again
     if state.step >= MOST_STEPS:
         return replace(state, why=f"not converged after {MOST_STEPS} steps"), here
-    step *= min(1.0, float(LONGEST / np.abs(step / _sizes(here.vector)).max()))
+    step *= min(1.0, float(LONGEST / max(1e-300, np.abs(step / _sizes(here.vector)).max())))
+    step += alone
     found = _line(objective, here, step, bounds)
     if found is None:
         if state.near:
@@ -165,11 +179,24 @@ def _stepped(
     return State(found.vector, curvature, state.step + 1, near), found
 
 
+def untold(here: Evaluation, within: Bounds) -> NDArray[np.bool_]:
+    """Which numbers (K,) are factors of Omega that may as well be 0 (`UNTOLD`)."""
+    return np.asarray(within.factors & (np.diag(here.told) < 2.0 / UNTOLD**2))
+
+
+def _alone(here: Evaluation, walking: NDArray[np.bool_]) -> Floats:
+    """The step of numbers that walk each by itself, at most `LONGEST`; of others 0."""
+    step = np.zeros(len(here.vector))
+    slope = here.gradient[walking] / np.maximum(np.diag(here.told)[walking], 1e-300)
+    step[walking] = -np.clip(slope, -LONGEST, LONGEST)
+    return step
+
+
 def bounds(theta: Theta) -> Bounds:
     """Between what typical values and variances on a logarithmic scale may be, and how small an error."""
     start, factors, errors, values = theta.pack(theta.start), *_kinds(theta)
     lowest = np.select([factors, errors, values], [NARROWEST, start - SMALLEST, start - FARTHEST], -np.inf)
-    return Bounds(lowest, np.select([factors, values], [start + WIDEST, start + FARTHEST], np.inf))
+    return Bounds(lowest, np.select([factors, values], [start + WIDEST, start + FARTHEST], np.inf), factors)
 
 
 def run_away(theta: Theta, vector: Floats) -> list[str]:

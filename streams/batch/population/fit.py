@@ -34,6 +34,7 @@ from twin.population.importance.draws import Proposals
 from twin.population.importance.sampled import Sample
 from twin.population.laplace.first_order import FirstOrderObjective
 from twin.population.laplace.methods import objective_of, post_hoc
+from twin.population.means.approach import sought
 from twin.population.objective import Evaluation, Method
 from twin.population.results import bootstrap as bootstraps
 from twin.population.results import profile as profiling
@@ -45,7 +46,6 @@ from twin.population.results.shrinkage import Shrinkage, shrinkage
 from twin.population.results.sir import Resampled
 from twin.population.results.uncertainty import Uncertainty, uncertainty
 from twin.population.results.written import Provenance, fitted_model
-from twin.population.sampling.approach import sought
 from twin.population.sampling.gibbs import KEPT, MOST, WARMED, sampled
 from twin.population.sampling.posterior import Posterior
 from twin.population.sampling.saem import covering, settle

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from twin.arrays import Floats
 from twin.population.cohort import Cohort
 from twin.population.laplace.first_order import BENT
 from twin.population.objective import Evaluation, flatter_than_the_prior
@@ -16,6 +17,9 @@ from twin.population.values import LEVELS, Population
 
 PARALLEL = 0.999
 """A correlation of random effects beyond this runs to 1."""
+
+OWN = 1.0 - PARALLEL**2
+"""A share of a variance that is its own, apart from what other effects tell of it, below this runs to 0."""
 
 NO_VARIANCE = 1e-6
 """A variance of random effects below this runs to 0."""
@@ -72,6 +76,22 @@ def problems_of(
             for j in range(i)
             if abs(correlation[i, j]) > PARALLEL
         ]
+        found += told_by_others(names, omega) if not any("run to a correlation" in one for one in found) else []
     if lacking := cohort.unreported:
         found.append(_UNREPORTED.format(len(lacking), lacking[0]))
+    return found
+
+
+def told_by_others(names: Sequence[str], omega: Floats) -> list[str]:
+    """Effects that are those of others together: Omega is next to singular, and no pair of it."""
+    variance = np.diag(omega)
+    own = np.diag(np.linalg.cholesky(omega)) ** 2 / variance if len(omega) else variance
+    found = []
+    for i in np.flatnonzero((own < OWN) & (variance >= NO_VARIANCE)).tolist():
+        others = ", ".join(names[j] for j in range(i) if omega[i, j])
+        found.append(
+            f"the effect of {names[i]} is what those of {others} make of it, as far as the data tell: {own[i]:.1g} of"
+            " its variance is its own, Omega is next to singular, and standard errors are those with it so; leave its"
+            " effect or some of its correlations out, or give a prior"
+        )
     return found

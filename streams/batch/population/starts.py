@@ -14,7 +14,7 @@ import numpy as np
 from streams.batch.population.question import Question
 from streams.batch.process_pool import in_processes
 from twin.arrays import Floats
-from twin.population.sampling.approach import sought
+from twin.population.means.approach import sought
 from twin.population.search import State, bounds
 from twin.population.starts import End, start
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
 
+from streams.batch.population.problems import told_by_others
 from tests.twin.population.published.sets import DATA, SETS
 from twin.arrays import Floats
-from twin.population.objective import Evaluation, Objective
-from twin.population.search import Bounds, State, scores_curvature, search
+from twin.population.laplace.methods import objective_of
+from twin.population.objective import Evaluation, Method, Objective
+from twin.population.results.uncertainty import uncertainty
+from twin.population.search import Bounds, State, bounds, scores_curvature, search, untold
 
 
 @dataclass
@@ -63,6 +66,48 @@ def test_a_bound_is_kept() -> None:
     )
     assert state.vector[1] == 1.5
     assert state.why == "converged"
+
+
+class Vanishing:
+    """Patients of whom the second number is the logarithm of a factor that the data do not tell from 0."""
+
+    def __call__(self, vector: Floats, last: Evaluation | None = None, *, thorough: bool = False) -> Evaluation:
+        seen = BOWL(vector, last, thorough=thorough)
+        of_first, factor = BOWL.centres[:, 0] - vector[0], np.exp(2.0 * vector[1])
+        weight = 0.1 + BOWL.centres[:, 1] - BOWL.centres[:, 1].mean()
+        score = np.stack([-2.0 * of_first, 2.0 * weight * factor], axis=1)
+        return replace(seen, ofv=of_first**2 + weight * factor, score=score)
+
+
+def test_a_factor_that_the_data_do_not_tell_from_nothing_holds_nobody_up() -> None:
+    within = Bounds(np.full(2, -np.inf), np.full(2, np.inf), np.array([False, True]))
+    state, here = search(Vanishing(), State(np.array([9.0, 0.0])), lambda *_: None, within)
+    assert state.why == "converged"
+    assert here.vector[0] == pytest.approx(BOWL.centres[:, 0].mean(), abs=1e-3)
+    assert 0.0 <= here.gradient[1] < 2e-5
+    assert untold(here, within).tolist() == [False, True]
+
+
+@pytest.mark.skipif(not DATA.exists(), reason=f"needs {DATA}")
+@pytest.mark.parametrize("method", ["focei", "fo"])
+def test_an_omega_that_runs_to_singular_is_an_end_with_errors_and_said(method: Method) -> None:
+    cohort = SETS["sim_datasim"].cohort()
+    objective, theta = objective_of(cohort, method), cohort.theta
+    state, here = search(objective, State(theta.pack(theta.start)), lambda *_: None, bounds(theta))
+    assert state.why == "converged"
+    if method == "focei":
+        assert here.total < SETS["sim_datasim"].said["references"][0]["ofv"] + 0.01
+    # The gradient is that of the objective there, where Omega has a direction with next to no variance.
+    for at in (0, 4, 6, 7):
+        step = np.zeros(theta.size)
+        step[at] = 1e-3
+        up, down = (objective(here.vector + side * step, here).total for side in (1.0, -1.0))
+        assert here.gradient[at] == pytest.approx((up - down) / 2e-3, abs=0.02)
+    errors = uncertainty(objective, theta, here).errors("R")
+    assert errors is not None
+    assert np.isfinite(errors).all()
+    (said,) = told_by_others(("V", "ke", "kd"), theta.unpack(here.vector).omega)
+    assert said.startswith("the effect of kd is what those of V, ke make of it")
 
 
 def test_where_nothing_is_finite_there_is_no_search() -> None:

@@ -16,7 +16,7 @@ import numpy as np
 
 from twin.arrays import Floats
 from twin.model.spec import Model
-from twin.population.sampling.movable import movable, shift
+from twin.population.means.movable import movable, shift
 
 STEP = 1e-4
 """Share of a coefficient's unit by which it is displaced for a slope."""

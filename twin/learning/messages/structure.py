@@ -2,7 +2,7 @@
 
 Learnt are the typical value of every parameter that differs between patients, the covariance of these differences and
 the shares of classes that nobody sees; and, where that is asked for, coefficients of covariates that do what such a
-difference does (`twin.population.sampling.movable`) and one factor of all sizes of an output's residual error. The
+difference does (`twin.population.means.movable`) and one factor of all sizes of an output's residual error. The
 rest, occasions, drift, the kinds of errors, equations, is the published model's, and the structure is a hash of that:
 two models of one structure are versions of one another. A Box-Cox parameter's typical value stays too, as a shift of
 its effect is no change of its value.
@@ -22,7 +22,7 @@ from twin.kernel.free import natural, placed, scale_of, slope
 from twin.model.spec import Model, ParameterSpec
 from twin.modelfile.reader import content_of
 from twin.observation.scatter import size_of, sized
-from twin.population.sampling.movable import movable
+from twin.population.means.movable import movable
 
 LEARNT = ("value", "iiv", "stated", "stated_as", "source", "assumed", "note")
 """Keys of a parameter with iiv, and of a coefficient that can be learnt, that may differ between versions."""

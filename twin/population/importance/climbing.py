@@ -17,6 +17,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import optimize
 
 from twin.arrays import Floats
@@ -26,10 +27,12 @@ from twin.population.importance.draws import Proposals, even_draws, paired_draws
 from twin.population.importance.newton import promise, stepped_up
 from twin.population.importance.sampled import Likelihood, Sample
 from twin.population.laplace.methods import usual_objective
+from twin.population.means.approach import sought
 from twin.population.objective import Evaluation
-from twin.population.search import State, bounds, search
-from twin.population.theta import FitError
+from twin.population.search import State, bounds, untold
+from twin.population.theta import FitError, Theta
 from twin.population.trace import steepest
+from twin.population.values import LEVELS
 
 DRAWS = 300
 """Of each patient in a round, `EXACT` in those that are averaged."""
@@ -61,6 +64,9 @@ AVERAGED = 8
 
 COVERED = 0.3
 """Of the draws' effective share at the beginning of a round, the least at its end."""
+
+INSIDE = 0.05
+"""Share of a variance that is its own with which draws begin where FOCE-I leaves none."""
 
 FEWEST = 20.0
 """Effective draws below which a patient's posterior is not trusted to be seen whole."""
@@ -141,12 +147,27 @@ def _ended(last: Sample, vector: Floats, late: int) -> str:
 def by_modes(density: Density, start: Floats) -> tuple[Floats, Proposals]:
     """Where a search by modes ends, and proposals around the modes there; where it cannot begin, those at the start."""
     cohort, vector = density.cohort, np.asarray(start, dtype=np.float64)
-    objective = usual_objective(cohort)
+    objective, within = usual_objective(cohort), bounds(cohort.theta)
     try:
-        _, seen = search(objective, State(vector), lambda *_: None, bounds(cohort.theta))
+        _, seen = sought(objective, State(vector), lambda *_: None, within)
     except FloatingPointError:
         seen = objective(vector)
+    else:
+        if (unknown := untold(seen, within)).any():
+            seen = objective(_inside(cohort.theta, seen.vector, unknown), seen, thorough=True)
     return seen.vector, proposals_at(cohort, seen)
+
+
+def _inside(theta: Theta, vector: Floats, unknown: NDArray[np.bool_]) -> Floats:
+    """The vector (K,) with factors of Omega that have vanished made a part (`INSIDE`) of their variances: draws need
+    room to every side."""
+    found, population = vector.copy(), theta.unpack(vector)
+    for at in np.flatnonzero(unknown).tolist():
+        kind, i, _ = theta.elements[at]
+        assert kind in LEVELS, "only covariances have factors"
+        variance = population.covariance(kind)[i, i]
+        found[at] = max(found[at], 0.5 * float(np.log(INSIDE * max(variance, INSIDE**2))))
+    return found
 
 
 class SampledObjective:

@@ -21,8 +21,9 @@ from numpy.typing import NDArray
 from twin.arrays import Floats, Integers
 from twin.population import stencil
 from twin.population.cohort import Cohort
-from twin.population.modes import Look
-from twin.population.objective import By, Evaluation, Objective, Point, inverse_of
+from twin.population.modes.curvatures import inverse_of
+from twin.population.modes.descent import Look
+from twin.population.objective import By, Evaluation, Objective, Point
 from twin.population.residuals import Terms, variance
 from twin.population.values import Population
 

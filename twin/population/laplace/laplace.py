@@ -19,8 +19,9 @@ from twin.population import stencil
 from twin.population.cohort import Cohort
 from twin.population.laplace.bounded import Bounded
 from twin.population.laplace.weighed import Values, Weighed
-from twin.population.modes import Look
-from twin.population.objective import FLAT, By, Evaluation, Objective, Point, Seen, inverse_of
+from twin.population.modes.curvatures import inverse_of
+from twin.population.modes.descent import Look
+from twin.population.objective import FLAT, By, Evaluation, Objective, Point, Seen
 from twin.population.residuals import SIZE_STEP
 from twin.population.theta import FitError, error_sizes, moved_error
 from twin.population.values import Population
@@ -42,7 +43,7 @@ class LaplaceObjective(Objective):
     def __init__(self, cohort: Cohort, flat: float = FLAT) -> None:
         super().__init__(cohort, "laplace")
         self.flat = flat
-        self.values = Values(cohort)
+        self.values = Values(self.cohort)
         self.constant = self.values.constant
 
     def _check(self) -> None:
@@ -69,7 +70,7 @@ class LaplacePoint(Point):
     def __init__(self, objective: LaplaceObjective, population: Population, precision: Floats) -> None:
         super().__init__(objective, population, precision)
         self._values, self._flat = objective.values, objective.flat
-        self._factor = np.asarray(np.linalg.cholesky(population.prior(objective.cohort.occasions)[0]))
+        self._factor = np.asarray(np.linalg.cholesky(self.covariance))
 
     def looks(self, which: Integers, eta: Floats) -> Look:
         z = self.objective.z(eta)
@@ -122,10 +123,10 @@ class LaplacePoint(Point):
     def _known(self, look: Look) -> Seen:
         """What makes H of what is seen at the modes: U'', as far as it is not flat."""
         bounded = self._bounded(look.curvature)
-        by_prior = self.precision @ bounded.slope @ bounded.curvature
+        by_omega = self.precision @ bounded.slope @ (bounded.curvature - self.precision)
         # The mode moves as U'' itself says.
         look = replace(look, curvature=bounded.convex)
-        return Seen(look, bounded.h, inverse_of(bounded.h), bounded.slope, bounded.slope, by_prior)
+        return Seen(look, bounded.h, inverse_of(bounded.h), bounded.slope, by_omega)
 
     def _bounded(self, curvature: Floats) -> Bounded:
         return Bounded.of(curvature, self._factor, self._flat)

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from twin.arrays import Floats
 from twin.filter.modes.newton import NEAR
 from twin.population.laplace.site_point import SitePoint
-from twin.population.modes import Look
-from twin.population.objective import solved
+from twin.population.modes.curvatures import inverse_of
+from twin.population.modes.descent import Look
 from twin.population.sites.arrow import Arrow, by_site
 
 MOST_STEPS = 40
@@ -83,7 +83,7 @@ class _Search:
         """Find the steps of sites (S,), of which something new is seen."""
         point, look = self.point, self.look
         site, nothing = point.site, np.zeros((len(of), point.above.shape[1], 1))
-        step = solved(look.information, look.gradient[:, :, None])[:, :, 0]
+        step = (inverse_of(look.information) @ look.gradient[:, :, None])[:, :, 0]
         with np.errstate(invalid="ignore"):
             near = _positive(look.curvature) & ((look.gradient * step).sum(axis=1) < NEAR * NEAR)
         curved = np.where(near[:, None, None], look.curvature, look.information)

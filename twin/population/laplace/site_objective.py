@@ -19,7 +19,7 @@ from twin.population.laplace.first_order import FirstOrderObjective
 from twin.population.laplace.laplace import LaplaceObjective
 from twin.population.laplace.site_modes import together
 from twin.population.laplace.site_point import FirstOrderSitePoint, LaplaceSitePoint, SitePoint
-from twin.population.modes import SETTLED, descend, scattered
+from twin.population.modes.descent import SETTLED, descend, scattered
 from twin.population.objective import Evaluation, Objective, Point, moved_along
 from twin.population.sites.arrow import by_site
 from twin.population.values import Population

@@ -22,8 +22,9 @@ from twin.arrays import Floats, Integers
 from twin.population.laplace.bounded import Bounded
 from twin.population.laplace.first_order import FirstOrderPoint
 from twin.population.laplace.laplace import LaplaceObjective, LaplacePoint
-from twin.population.modes import Look
-from twin.population.objective import By, Evaluation, Objective, Point, Seen, inverse_of, log_det_of
+from twin.population.modes.curvatures import inverse_of, log_det_of
+from twin.population.modes.descent import Look
+from twin.population.objective import By, Evaluation, Objective, Point, Seen
 from twin.population.sites.arrow import Arrow, by_site, first_of
 from twin.population.values import Population
 
@@ -84,15 +85,14 @@ class SitePoint(Point):
 
     def _known(self, look: Look) -> Seen:
         arrow = self.arrow(look.information)
-        whole, held = np.ascontiguousarray(arrow.of_patients), self.precision[None]
-        within, of_b = arrow.within(self.above), self.population.precision_isv[None]
+        whole, of_b = np.ascontiguousarray(arrow.of_patients), self.population.precision_isv[None]
+        by_omega = self.precision - self.precision @ arrow.within(self.above) @ self.precision
         return SiteSeen(
             look,
             look.information,
             whole,
             whole,
-            within,
-            held,
+            by_omega,
             arrow,
             self.arrow(look.curvature),
             arrow.covariance,
@@ -174,8 +174,7 @@ class LaplaceSitePoint(SitePoint, LaplacePoint):
             bounded.h,
             taken.of_patients,
             bounded.slope + by_data,
-            bounded.slope + by_data - made + within,
-            self.precision @ by_prior,
+            self.precision @ by_prior - self.precision @ (bounded.slope + by_data - made + within) @ self.precision,
             taken,
             bent.where(self._bounded_site(bent.schur).convex),
             of_site.slope,

@@ -80,7 +80,8 @@ class Held:
 
     def within(self, bounds: Bounds) -> Bounds:
         """Bounds of the other elements."""
-        return Bounds(self.reduced(bounds.lowest), self.reduced(bounds.highest))
+        factors = np.asarray(bounds.factors[self._others])
+        return Bounds(self.reduced(bounds.lowest), self.reduced(bounds.highest), factors)
 
     def __call__(self, vector: Floats, last: Evaluation | None = None, *, thorough: bool = False) -> Evaluation:
         """Evaluate at the other elements (K - 1,)."""

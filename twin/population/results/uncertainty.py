@@ -7,6 +7,9 @@ With the objective O (-2 log likelihood), in the vector of `twin.population.thet
 i being patients, or where these share effects of sites the sites; with what a prior adds to either, R being differences
 of the gradient. Where R is not positive definite there is no minimum, and no standard error: that is said instead. The
 condition number is that of the correlation matrix of the estimates.
+
+A factor of Omega that the data do not tell from 0 (`twin.population.search.untold`) has no minimum on its scale. It
+counts as known to be none: certainty is that of the other numbers, and nothing hangs on its own (`NOTHING`).
 """
 
 from __future__ import annotations
@@ -15,10 +18,13 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from twin.arrays import Floats
+from twin.population.laplace.nearby import NearbyObjective
 from twin.population.objective import Evaluation
-from twin.population.search import Objective, scores_curvature
+from twin.population.objective import Objective as Conditional
+from twin.population.search import Objective, bounds, scores_curvature, untold
 from twin.population.theta import Theta
 
 Kind = Literal["sandwich", "R", "S"]
@@ -31,6 +37,12 @@ STEP = 0.03
 
 SHORTEST, FARTHEST = 1e-4, 0.05
 """Bounds of that displacement."""
+
+NEARER = 0.2
+"""Of that displacement, where what is predicted is taken to be straight."""
+
+NOTHING = 1.0
+"""Variance of the logarithm of a factor that is next to 0."""
 
 
 @dataclass(frozen=True)
@@ -71,13 +83,18 @@ class Uncertainty:
 
 def uncertainty(objective: Objective, theta: Theta, here: Evaluation) -> Uncertainty:
     """Of the numbers at which the objective is least."""
+    known = ~untold(here, bounds(theta))
     s, count = 0.5 * here.told_independently, len(here.independent)
     r = 0.5 * hessian(objective, here)
-    inverse: dict[Kind, Floats | None] = {"R": _inverse(r), "S": _inverse(s) if count > theta.size else None}
+    inverse: dict[Kind, Floats | None] = {
+        "R": _inverse(r, known),
+        "S": _inverse(s, known) if count > theta.size else None,
+    }
     problems = []
     if inverse["R"] is None:
-        lowest = float(_standardised(r)[0])
-        flat = theta.names[int(np.abs(_flattest(r)).argmax())]
+        free = r[np.ix_(known, known)]
+        lowest = float(_standardised(free)[0])
+        flat = theta.names[int(np.flatnonzero(known)[np.abs(_flattest(free)).argmax()])]
         problems.append(
             f"R is not positive definite (smallest eigenvalue {lowest:.2g}, mostly {flat}): no minimum was reached, or"
             " the data do not tell that number; fix it or simplify the model"
@@ -94,15 +111,22 @@ def uncertainty(objective: Objective, theta: Theta, here: Evaluation) -> Uncerta
 
 
 def hessian(objective: Objective, here: Evaluation) -> Floats:
-    """(K, K) second derivatives of the objective, by central differences of its gradient."""
+    """(K, K) second derivatives of the objective, by central differences of its gradient: of FOCE-I about modes whose
+    predictions are taken to be straight, of others where modes are searched anew."""
     size = len(here.vector)
     errors = np.sqrt(2.0 * np.diag(np.linalg.inv(scores_curvature(here))))
     h = np.clip(STEP * errors, SHORTEST, FARTHEST)
+    nearby = None
+    if type(objective) is Conditional and objective.method == "focei":
+        nearby, h = NearbyObjective(objective, here), NEARER * h
     found = np.empty((size, size))
     for at in range(size):
         step = np.zeros(size)
         step[at] = h[at]
-        up, down = objective(here.vector + step, here), objective(here.vector - step, here)
+        if nearby is None:
+            up, down = objective(here.vector + step, here), objective(here.vector - step, here)
+        else:
+            up, down = nearby.moved(step), nearby.moved(-step)
         found[at] = (up.gradient - down.gradient) / (2.0 * h[at])
     return np.asarray(0.5 * (found + found.T))
 
@@ -118,8 +142,11 @@ def _flattest(matrix: Floats) -> Floats:
     return np.asarray(np.linalg.eigh(matrix / np.outer(size, size))[1][:, 0])
 
 
-def _inverse(matrix: Floats) -> Floats | None:
-    """The inverse of a positive definite matrix, or ``None``."""
-    if not np.isfinite(matrix).all() or np.diag(matrix).min() <= 0 or _standardised(matrix)[0] <= 1e-10:
+def _inverse(matrix: Floats, known: NDArray[np.bool_]) -> Floats | None:
+    """The inverse of a matrix that is positive definite among the numbers that are ``known`` (K,), or ``None``."""
+    inside = np.ix_(known, known)
+    free, found = matrix[inside], np.diag(np.where(known, 0.0, NOTHING))
+    if not len(free) or not np.isfinite(free).all() or np.diag(free).min() <= 0 or _standardised(free)[0] <= 1e-10:
         return None
-    return np.asarray(np.linalg.inv(matrix))
+    found[inside] = np.linalg.inv(free)
+    return found

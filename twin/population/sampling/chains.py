@@ -25,9 +25,10 @@ from twin.population.cohort import Cohort
 from twin.population.importance.density import Read
 from twin.population.importance.draws import DF, Proposals
 from twin.population.laplace.site_objective import SiteObjective
-from twin.population.modes import descend, scattered
-from twin.population.objective import Objective, inverse_of
-from twin.population.sampling.means import Means
+from twin.population.means.means import Means
+from twin.population.modes.curvatures import inverse_of
+from twin.population.modes.descent import descend, scattered
+from twin.population.objective import Objective
 from twin.population.sampling.target import Target
 from twin.randomness import generator
 
@@ -46,7 +47,7 @@ class Believed:
     """What is believed of everybody, for proposals.
 
     Attributes:
-        individual: (N, D) where proposals lie around: effects and means (`twin.population.sampling.means`) together.
+        individual: (N, D) where proposals lie around: effects and means (`twin.population.means.means`) together.
         around: the same as effects at the vector where the modes were found, with factors of covariances.
         steps: of each block of effects its columns, with factors (N, B, B) of the walk's steps.
         eta: (N, D) the modes.

@@ -33,10 +33,10 @@ from twin.population.cohort import Cohort
 from twin.population.importance.climbing import by_modes
 from twin.population.importance.density import Density
 from twin.population.laplace.methods import usual_objective
+from twin.population.means.means import Means
+from twin.population.means.regression import normal_equations
 from twin.population.prior import Prior
 from twin.population.sampling.chains import Chains, believed
-from twin.population.sampling.maximised import normal_equations
-from twin.population.sampling.means import Means
 from twin.population.sampling.posterior import Posterior
 from twin.population.sampling.site_effects import Drawn, SiteEffects
 from twin.population.sampling.target import Target

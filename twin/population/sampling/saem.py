@@ -34,10 +34,11 @@ from twin.population.importance.draws import Proposals, even_draws
 from twin.population.importance.newton import FARTHEST, Promise, along, promise, stepped_up
 from twin.population.importance.sampled import Sample
 from twin.population.laplace.methods import usual_objective
+from twin.population.means.means import Means
+from twin.population.means.regression import Moments, regressed
 from twin.population.objective import Objective
 from twin.population.sampling.chains import Believed, Chains, Sweep, believed
-from twin.population.sampling.maximised import Moments, regressed, stepped
-from twin.population.sampling.means import Means
+from twin.population.sampling.maximised import stepped, visited
 from twin.population.sampling.site_effects import SiteEffects
 from twin.population.sampling.target import Target
 from twin.population.search import bounds
@@ -211,7 +212,7 @@ class _Run:
         target = Target(self.density, before, None if about is None else about.centres)
         sweep = self.chains.sweep(target, self.believed)
         self.accepted = sweep.accepted
-        new = Moments.of(sweep, self.means.at(before), None if about is None else about.square)
+        new = visited(sweep, self.means.at(before), None if about is None else about.square)
         self.moments = new if self.moments is None else self.moments.towards(new, gain)
         after = before + gain * (stepped(target, sweep, self.means, before) - before)
         after = regressed(self.means, theta, after, self.moments, self.density.cohort.occasions)

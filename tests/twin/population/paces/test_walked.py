@@ -12,6 +12,7 @@ from tests.twin.population.test_objective import timelines
 from tests.twin.solver.test_step_control import SATURABLE
 from twin.kernel.kernel import compile_model
 from twin.population.cohort import Cohort
+from twin.population.objective import Objective
 from twin.population.subjects import Subject, cut
 from twin.population.theta import Theta
 from twin.solver.step_control import step_sizes_for
@@ -66,6 +67,19 @@ def test_whoever_is_faster_than_all_who_were_looked_at_is_stepped_as_suits_every
     cohort.subjects = fine
     expected = [cohort.predictions(which, z[:, [n]], place) for n in range(9)]
     assert np.hstack(found) == pytest.approx(np.hstack(expected), rel=1e-5, abs=1e-9)
+
+
+def test_about_modes_steps_are_longer_and_a_search_begins_with_those_of_the_population() -> None:
+    model = toys.made(*SATURABLE)
+    kernel, every = compile_model(model), timelines(model, LINES)
+    cohort = Cohort(kernel, step_sizes_for(kernel, every["1"].delivered), every, Theta.of(model))
+    objective, vector = Objective(cohort), cohort.theta.pack(cohort.theta.start)
+    before = objective(vector)
+    assert objective.cohort.subjects is cohort.subjects
+    here = objective(vector, thorough=True)
+    assert steps(objective.cohort.subjects) < steps(cohort.subjects)
+    assert here.total == pytest.approx(before.total, abs=1e-3)
+    assert objective(vector).total == before.total
 
 
 def test_rows_at_other_instants_are_stepped_at_the_same_pace() -> None:

@@ -10,8 +10,8 @@ from twin.arrays import Floats, Integers
 from twin.population.cohort import Cohort
 from twin.population.importance.density import Density
 from twin.population.laplace.methods import usual_objective
+from twin.population.means.means import Means
 from twin.population.sampling.chains import Chains, believed
-from twin.population.sampling.means import Means
 from twin.population.sampling.target import Target
 
 

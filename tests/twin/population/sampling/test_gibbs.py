@@ -11,6 +11,7 @@ from tests.twin.population.test_theta import model as three_effects
 from twin.arrays import Floats
 from twin.population.cohort import Cohort
 from twin.population.importance.density import Density
+from twin.population.means.means import Means
 from twin.population.prior import Known, Prior
 from twin.population.sampling.gibbs import (
     FREEDOM,
@@ -22,7 +23,6 @@ from twin.population.sampling.gibbs import (
     sampled,
     stated,
 )
-from twin.population.sampling.means import Means
 from twin.population.theta import FitError, Theta
 
 

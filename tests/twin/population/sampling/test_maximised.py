@@ -9,10 +9,11 @@ from tests.twin.population.sampling.test_saem import cohort_of_normal
 from tests.twin.population.test_theta import model as three_effects
 from twin.population.importance.density import Density
 from twin.population.laplace.methods import usual_objective
+from twin.population.means.means import Means
+from twin.population.means.regression import Moments, covariance, regressed
 from twin.population.prior import Prior
 from twin.population.sampling.chains import Chains, believed
-from twin.population.sampling.maximised import Moments, covariance, regressed, stepped
-from twin.population.sampling.means import Means
+from twin.population.sampling.maximised import stepped
 from twin.population.sampling.target import Target
 from twin.population.theta import Theta
 

@@ -10,7 +10,7 @@ from twin.kernel.kernel import compile_model
 from twin.modelfile.reader import parse_model
 from twin.population.cohort import Cohort
 from twin.population.importance.density import Density
-from twin.population.sampling.means import Means
+from twin.population.means.means import Means
 from twin.population.sampling.target import Target
 from twin.population.theta import Theta
 from twin.solver.step_control import step_sizes_for

@@ -23,7 +23,7 @@ from twin.kernel.free import scale_of
 from twin.model.formula import names_in
 from twin.model.spec import ParameterSpec
 from twin.population.cohort import Cohort
-from twin.population.sampling.movable import SAME, TRIED, movable
+from twin.population.means.movable import SAME, TRIED, movable
 
 STEP = 1e-4
 """Displacement of a number for the slope of a mean."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from twin.arrays import Floats, Integers
-from twin.population.modes import Look, descend, scattered
+from twin.population.modes.descent import Look, descend, scattered
 
 
 def two_wells(which: Integers, eta: Floats) -> Look:

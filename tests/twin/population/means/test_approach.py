@@ -12,8 +12,8 @@ from tests.twin.population.test_objective import objective, oral, timelines
 from twin.kernel.kernel import compile_model
 from twin.model.spec import Model
 from twin.population.cohort import Cohort
+from twin.population.means.approach import sought
 from twin.population.objective import Evaluation, Objective
-from twin.population.sampling.approach import sought
 from twin.population.search import State, bounds, search
 from twin.population.theta import Theta
 from twin.solver.step_control import step_sizes_for

@@ -7,7 +7,7 @@ import pytest
 
 from tests.twin.toys import SOURCE, made
 from twin.model.spec import Model, ParameterSpec
-from twin.population.sampling.movable import movable, shift
+from twin.population.means.movable import movable, shift
 
 COVARIATES = f"""
 [covariates.WT]

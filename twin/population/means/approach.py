@@ -15,10 +15,11 @@ from __future__ import annotations
 import numpy as np
 
 from twin.arrays import Floats
+from twin.population.means.means import Means
+from twin.population.means.regression import Moments, normal_equations, regressed
 from twin.population.objective import Evaluation, Objective
-from twin.population.sampling.maximised import Moments, normal_equations, regressed
-from twin.population.sampling.means import Means
-from twin.population.search import ANYWHERE, Bounds, State, Told, scores_curvature, search
+from twin.population.results.uncertainty import hessian
+from twin.population.search import ANYWHERE, Bounds, State, Told, scores_curvature, search, untold
 from twin.population.theta import Theta
 from twin.population.values import LEVELS
 
@@ -27,6 +28,9 @@ MANY = 6
 
 MOST, ENOUGH = 40, 1.0
 """Steps at the most, and the fall of the objective under which the search does better."""
+
+BENT = 1e-4
+"""Least eigenvalue of the objective's curvature, with its diagonal made 1, by which it is one of a minimum."""
 
 LONGEST = 0.5
 """Longest step of a number that two stages say nothing of, relative to the larger of it and 1."""
@@ -43,7 +47,7 @@ def sought(objective: Objective, begin: State, told: Told, within: Bounds = ANYW
     means, state, seen = Means(objective.cohort), begin, None
     if begin.step == 0 and begin.curvature is None:
         state, seen = _approached(objective, means, begin, told, within)
-    return search(objective, state, told, within, seen, lambda here: _curvature(objective, means, here))
+    return search(objective, state, told, within, seen, lambda here: _curvature(objective, means, here, within))
 
 
 def _helps(objective: Objective) -> bool:
@@ -68,12 +72,25 @@ def _approached(
         told(state, here)
         if fall < ENOUGH:
             break
-    return state, here
+    # Modes are elsewhere now, and so is how finely patients have to be stepped.
+    return state, objective(here.vector, here, thorough=True)
 
 
-def _curvature(objective: Objective, means: Means, here: Evaluation) -> Floats:
-    """B (K, K) to go on with: that of the scores, which few patients tell badly of many numbers, with a part of what
-    their effects would tell if they were seen."""
+def _curvature(objective: Objective, means: Means, here: Evaluation, within: Bounds) -> Floats:
+    """B (K, K) to go on with: that of the objective itself where it is cheap to have and bends upwards all around."""
+    if objective.method == "focei":
+        found, unknown = hessian(objective, here), untold(here, within)
+        found[unknown], found[:, unknown] = 0.0, 0.0
+        found[unknown, unknown] = 1.0
+        size = np.sqrt(np.maximum(np.diag(found), 1e-300))
+        if np.isfinite(found).all() and np.linalg.eigvalsh(found / np.outer(size, size))[0] > BENT:
+            return found
+    return _told_and_seen(objective, means, here)
+
+
+def _told_and_seen(objective: Objective, means: Means, here: Evaluation) -> Floats:
+    """B (K, K) of the scores, which few patients tell badly of many numbers, with a part of what their effects would
+    tell if they were seen."""
     cohort, theta = objective.cohort, objective.cohort.theta
     found, whole = scores_curvature(here), np.zeros((theta.size, theta.size))
     population = theta.unpack(here.vector)
