@@ -289,7 +289,7 @@ class Cohort:
         draws = wide * generator("pace", "people").standard_normal((PEOPLE - 1, self.effects))
         found = []
         for number, subject in enumerate(self.subjects):
-            if subject.finest is not None:
+            if subject.stretches is not None and subject.finest is not None:
                 subject = replace(subject, stretches=subject.finest, finest=None, looked_at=None)
             z = np.zeros((PEOPLE, self.size))
             z[:, : self.effects] = eta[number]
