@@ -289,6 +289,7 @@ NAMED = re.compile(r"`+((?:" + "|".join(LAYERS) + r")(?:\.\w+)+)")
 
 WIRE = {"twin.estimates", "twin.alerts", "twin.audit", "twin.commands", "twin.heartbeats", "twin.rejected"}
 WIRE |= {"twin.accesses", "twin.advice", "twin.posteriors", "twin.surprise", "twin.degenerate", "twin.stale"}
+WIRE |= {"twin.extrapolated"}
 """Topics and rules that look like places."""
 
 GROUPS = {

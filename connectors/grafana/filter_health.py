@@ -45,6 +45,16 @@ def filter_dashboard() -> Dashboard:
   |> rename(columns: {{_value: "weight"}})""",
     )
     board.with_panel(weights.unit("percentunit").min(0).max(1))
+    classes = panels.curves(
+        "Classes that nobody sees",
+        "Mean over the twins of a model with a mixture: near the shares in its file while they hold here.",
+        f"""{flux.points("class_probability", field="probability")}
+  |> group(columns: ["model", "class"])
+  |> aggregateWindow(every: v.windowPeriod, fn: mean, createEmpty: false)
+  |> keep(columns: ["_time", "_value", "model", "class"])
+  |> rename(columns: {{_value: "probability"}})""",
+    )
+    board.with_panel(classes.unit("percentunit").min(0).max(1))
     gain = f"""{every_patient.standing("prediction", "observed", "median", "population_median")}
   |> filter(fn: (r) => r.observed > 0.0 and r.median > 0.0 and r.population_median > 0.0)
   |> map(fn: (r) => ({{_time: r._time, model: r.model,

@@ -258,8 +258,14 @@ def _evidence(board: Dashboard) -> Dashboard:
         "${parameter}", "Belief over time.", flux.curves("parameter", flux.BANDS, *one), width=6, height=6
     )
     panels.with_unit(over_time, flux.unit_of("parameter", *one))
+    classes = panels.curves(
+        "Classes that nobody sees",
+        "How probable it is that the patient is of each class of a model's mixture.",
+        flux.curve_per("class_probability", "probability", "class", "probability", *PATIENT),
+    )
     board.with_row(Row("Health of the twin")).with_panel(health).with_panel(pit).with_panel(innovation)
     board.with_row(Row("Parameters")).with_panel(table)
+    board.with_panel(classes.unit("percentunit").min(0).max(1))
     return board.with_panel(panels.fan(over_time).repeat("parameter").max_per_row(4))
 
 

@@ -178,6 +178,11 @@ def _covariates(model: Model) -> Section:
         for c in model.covariates
         for name, variance in c.widens
     ]
+    lines += [
+        f"effects of {c.name} were learnt from patients of {c.studied[0]:g} to {c.studied[1]:g} {c.unit}"
+        for c in model.covariates
+        if c.studied is not None
+    ]
     if (mixture := model.mixture) is not None:
         shares = ", ".join(f"{one} {share:.4g}" for one, share in zip(mixture.classes, mixture.shares, strict=True))
         why = _rests_on(mixture.source, mixture.assumed)

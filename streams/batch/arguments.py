@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from streams.batch.cases import Case, CaseError, Problem, RecordedCases, Report, read_cases, require_files
-from streams.terminal.options import protocol_files
+from streams.terminal.options import ReadingOptions, protocol_files
 from streams.terminal.progress import progress
 
 if TYPE_CHECKING:
@@ -24,17 +24,17 @@ UNUSABLE = 2
 """Exit code when the arguments cannot be used."""
 
 
+AS_THEY_ARE = ReadingOptions()
+"""Files without any word of how they are read."""
+
+
 def reading(
     model: str | None,
-    columns: str,
-    output: str | None,
     files: Sequence[Path],
+    options: ReadingOptions = AS_THEY_ARE,
     out: Path | None = None,
     *,
     averages: bool = False,
-    join: bool = False,
-    prefix_ids: bool = False,
-    where: Sequence[str] | None = None,
     mixtures: bool = False,
 ) -> RecordedCases:
     """How to read ``files``, whose results go into the folder ``out`` if there is one.
@@ -57,9 +57,9 @@ def reading(
     names = model.split(",") if averages and model is not None and not Path(model).is_file() else [model]
     models = [load_model(name.strip(), mixtures=mixtures or averages) for name in names if name is not None]
     averaged = rivals(models) if len(names) > 1 else None
-    same = same_ids(join=join, prefix_ids=prefix_ids)
-    chosen = conditions_of(where)
-    return RecordedCases(models[0] if models else None, parse_columns(columns), output, averaged, same, chosen)
+    same = same_ids(join=options.join, prefix_ids=options.prefix_ids)
+    columns, chosen = parse_columns(options.columns), conditions_of(options.where)
+    return RecordedCases(models[0] if models else None, columns, options.output, averaged, same, chosen)
 
 
 def conditions_of(where: Sequence[str] | None) -> tuple[Condition, ...]:

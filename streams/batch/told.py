@@ -82,7 +82,7 @@ def told_in(files: Sequence[Path], begins: str, patient: str | None, model: str 
     Raises:
         CaseError, NmtranError, ModelError: an argument that cannot be used; the message says what to change.
     """
-    how = reading(model, "", None, files, averages=True)
+    how = reading(model, files, averages=True)
     cases = [case for case in cases_in(files, how, LeftOut()) if patient in (None, case.patient_id)]
     if not cases:
         raise CaseError(f"--patient {patient}: the files hold nothing of this patient; name one that they do")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import typer
 
@@ -73,6 +73,17 @@ Where = Annotated[
 ]
 Join = Annotated[bool, typer.Option("--join", help="one id in several files is one patient")]
 PrefixIds = Annotated[bool, typer.Option("--prefix-ids", help="begin every patient's id with the name of its file")]
+
+
+class ReadingOptions(NamedTuple):
+    """How recorded files are read, as a set of options (`streams.terminal.option_sets`)."""
+
+    columns: Columns = ""
+    output: Output = None
+    join: Join = False
+    prefix_ids: PrefixIds = False
+    where: Where = None
+
 
 Fix = Annotated[str, typer.Option("--fix", help="numbers that stay as they are, as CL,omega.CL,error.plasma.additive")]
 

@@ -275,6 +275,28 @@ class SurpriseView:
 
 
 @dataclass(frozen=True, slots=True)
+class StudiedView:
+    """A characteristic now, in ``unit``, of which the ``model`` learnt effects from patients of ``low`` to ``high``."""
+
+    model: str
+    name: str
+    value: float
+    unit: str
+    low: float
+    high: float
+
+    @property
+    def end(self) -> float:
+        """The end of what was studied that the value is nearer to, or beyond."""
+        return self.low if self.value - self.low < self.high - self.value else self.high
+
+    @property
+    def beyond(self) -> float:
+        """How far the value is beyond the nearest end, in widths of what was studied; within, it is not above 0."""
+        return max(self.low - self.value, self.value - self.high) / (self.high - self.low)
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
     """The twin at ``time_ms``. ``ess`` is the effective number of particles behind every probability here."""
 
@@ -305,6 +327,8 @@ class Snapshot:
     """What is advised of each drug by the newest plan or level of before this moment, or of this moment."""
     particles: int = 0
     """Particles behind every probability, of which ``ess`` count; 0 where nobody says."""
+    studied: tuple[StudiedView, ...] = ()
+    """Every characteristic of which the model says from which patients its effects were learnt."""
     drug: str = ""
     """The drug under study."""
     ordered: Mapping[str, tuple[str, str]] = field(default_factory=dict)

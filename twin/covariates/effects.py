@@ -38,6 +38,7 @@ def with_relations(
         _write(content, relation, of(relation, model, described))
     for each in dict.fromkeys(relation.covariate for relation in relations):
         bring_near(content["covariates"][each], described[each])
+        say_studied(content["covariates"][each], described[each].low, described[each].high)
     return parse_model(as_toml(content), f"{content['id']}.toml")
 
 
@@ -83,3 +84,14 @@ def bring_near(table: dict[str, Any], of: Characteristic) -> None:
     table["note"] = (
         f"{table.get('note', '')}; reference: centre of the patients that effects were estimated from".lstrip("; ")
     )
+
+
+def say_studied(table: dict[str, Any], low: float, high: float) -> None:
+    """Say in a covariate's table from which patients its effects were learnt: those whom all its effects are of, where
+    there are any."""
+    before = table.get("studied", {"low": low, "high": high})
+    common = max(low, before["low"]), min(high, before["high"])
+    if common[0] < common[1] and common[0] <= table["reference"] <= common[1]:
+        low, high = common
+    if low < high:
+        table["studied"] = {"low": low, "high": high}

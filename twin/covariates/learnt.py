@@ -10,7 +10,7 @@ import tomllib
 from collections.abc import Mapping, Sequence
 
 from twin.covariates.characteristics import Characteristic, CovariateError
-from twin.covariates.effects import bring_near
+from twin.covariates.effects import bring_near, say_studied
 from twin.covariates.network import Network
 from twin.model.formula import LONGEST
 from twin.model.spec import Model
@@ -66,6 +66,7 @@ def with_network(
         j = network.covariates.index(covariate)
         bring_near(content["covariates"][covariate], described[covariate])
         table = content["covariates"][covariate]
+        say_studied(table, float(network.low[j]), float(network.high[j]))
         learnt = f"effects learnt from {network.low[j]:g} to {network.high[j]:g}, and held at these ends beyond them"
         table["note"] = f"{table.get('note', '')}; {learnt}".lstrip("; ")
     return parse_model(as_toml(content), f"{name}.toml")

@@ -93,6 +93,7 @@ class CovariateSpec:
         levels: names of a categorical one's values.
         widens: variance added to the eta of a parameter while none was reported, by its name.
         molar_mass: g/mol, where it may be reported as a mass or as a substance concentration.
+        studied: least and greatest value among the patients that its effects were learnt from, where that is said.
         unseen: a class that nobody reports (`twin.patient.rivals.classes_of`); ``reference`` is the patient's.
     """
 
@@ -108,6 +109,7 @@ class CovariateSpec:
     levels: tuple[tuple[str, float], ...] = ()
     widens: tuple[tuple[str, float], ...] = ()
     molar_mass: float | None = None
+    studied: tuple[float, float] | None = None
     unseen: bool = False
 
 

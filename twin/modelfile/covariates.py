@@ -3,6 +3,7 @@
 ``levels``    names for the values of a categorical one, ``{ poor = 0, normal = 1 }``
 ``carry``     which way a value holds from its report: ``"forward"``, or ``"backward"`` until it
 ``missing``   ``widens = { CL = 0.05 }``: variance that eta has besides while the characteristic was never reported
+``studied``   ``{ low = 40, high = 99.5 }``: the patients that its effects were learnt from; who is beyond is told of
 ``molar_mass``  g/mol, with which a concentration may be reported by mass too: creatinine in mg/dL for umol/L
 
 One that nobody sees makes the patients a mixture of classes: ``[mixture]`` names the ``covariate``, whose ``levels``
@@ -111,7 +112,22 @@ def _covariate(name: str, table: Table) -> CovariateSpec:
         levels,
         _widens(table),
         table.optional_number("molar_mass", above=0),
+        _studied(table, reference),
     )
+
+
+def _studied(table: Table, reference: float) -> tuple[float, float] | None:
+    if not table.has("studied"):
+        return None
+    inner = table.table("studied")
+    low, high = inner.number("low"), inner.number("high")
+    inner.close()
+    if not low < high:
+        raise table.wrong("studied", f"is from {low:g} to {high:g}; write the least value and one that is greater")
+    if not low <= reference <= high:
+        problem = f"is {reference:g}, outside the studied {low:g} to {high:g}; who says nothing must be one of those"
+        raise table.wrong("reference", f"{problem} that were studied")
+    return low, high
 
 
 def _widens(table: Table) -> tuple[tuple[str, float], ...]:

@@ -364,6 +364,7 @@ class AverageFold:
             levels=self._levels(members, alone),
             surprise=self._surprise(met.evidence),
             values=met.values,
+            studied=tuple({replace(view, model=self._rivals.id): None for one in alone for view in one.studied}),
             neutrophils=_neutrophils(members) if alone[0].temperatures else None,
         )
 

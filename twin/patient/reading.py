@@ -40,6 +40,7 @@ from twin.patient.ahead.bedside import (
     neutrophils_of,
     reports_of,
     running_pumps,
+    studied_of,
     temperatures_of,
     value_view,
 )
@@ -351,6 +352,7 @@ class Reader:
             running=running_pumps(orders, history, millis),
             clocks=clocks_of(orders, history, millis),
             reports=reports_of(self._model, orders, millis),
+            studied=studied_of(self._model, timeline.covariates_at(millis)),
             drug=self._model.drug,
             ordered=orders.ordered(millis),
         )

@@ -17,11 +17,15 @@ import numpy as np
 
 from twin.arrays import Floats
 from twin.model.measured.error import ErrorSpec
+from twin.model.spec import OutputSpec
 from twin.observation.deviation import slopes
 from twin.observation.kinds import kind_of
+from twin.observation.observation import Observation
 from twin.observation.residual import SMALLEST, transformed
 from twin.population.cohort import Cohort
 from twin.population.theta import FitError
+
+LOG_2PI = float(np.log(2.0 * np.pi))
 
 SIZE_STEP = 1e-4
 """Displacement of the logarithm of a size of an error, for derivatives by it: a central difference errs by 1e-9."""
@@ -110,6 +114,18 @@ def density_on_own_scale(error: ErrorSpec, value: Floats) -> float:
     return 0.0
 
 
+def has_density(output: OutputSpec, o: Observation) -> bool:
+    """Whether a value is itself known and no whole number or time of an event: it counts without log(2 pi) / 2."""
+    kind = kind_of(output)
+    return not (kind.discrete or kind.awaited) and o.below is None and o.above is None
+
+
+def beside(error: ErrorSpec, o: Observation) -> tuple[float, float]:
+    """What half of -2 log likelihood leaves out of a value that has a density, and what its own scale adds to that."""
+    own = density_on_own_scale(error, np.array([o.value])) if o.value > 0 else 0.0
+    return 0.5 * LOG_2PI, 0.5 * own
+
+
 def _variance(error: ErrorSpec, f: Floats) -> tuple[Floats, Floats, Floats]:
     """R and its two derivatives by f."""
     if error.even:
@@ -144,8 +160,8 @@ def refuse_unusual(cohort: Cohort, method: str) -> None:
     for subject in cohort.subjects:
         for o in subject.observations:
             output = outputs[o.output]
-            what = None
-            if kind_of(output).discrete or kind_of(output).awaited:
+            what, kind = None, kind_of(output)
+            if kind.discrete or kind.awaited:
                 what = f"is {output.kind}"
             elif o.below is not None or o.above is not None:
                 what = "has values known only by a limit"

@@ -50,9 +50,8 @@ class Draw:
         if self.distribution == "uniform":
             return float(rng.uniform(self.low, self.high))
         for _ in range(TRIES):
-            value = self.mean + self.sd * rng.standard_normal()
-            if self.distribution == "log-normal":
-                value = self.mean * float(np.exp(self.sd * rng.standard_normal()))
+            moved = self.sd * rng.standard_normal()
+            value = self.mean * np.exp(moved) if self.distribution == "log-normal" else self.mean + moved
             if self.low <= value <= self.high:
                 return float(value)
         raise ValueError(f"of {TRIES} values about {self.mean:g} none lies from {self.low:g} to {self.high:g}")

@@ -91,6 +91,15 @@ export function targetWords(target) {
   return text(target.at_end === null ? "target.nothing_planned" : "target.within", { limits });
 }
 
+/** How probable each class is that nobody sees, the likeliest first: name, percent and bar. */
+export function classShares(classes) {
+  return make("ul", { className: "classes" }, ...classes.map(([name, p]) => {
+    const box = make("span", { className: "gauge plain", attributes: { "aria-hidden": "true" } });
+    box.append(intervalBar("share", 0, -1, p)[0]);
+    return make("li", {}, make("span", { text: words(name) }), make("span", { className: "p", text: percent(p) }), box);
+  }));
+}
+
 function exposure(row) {
   if (row.targets.length === 0) return lines(small(text("ward.no_target")));
   return lines(...row.targets.flatMap((target) => [`${number((target.at_end ?? target.so_far)[2])} ${unit(target.unit)}`, targetBar(target), small(targetWords(target))]));

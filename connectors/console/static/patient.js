@@ -8,7 +8,7 @@ import { $, make, show, write } from "./dom.js";
 import { drawHealth } from "./health.js";
 import { ModelCard, drawParameters } from "./parameters.js";
 import { text } from "./text.js";
-import { targetWords, windowWords } from "./cells.js";
+import { classShares, targetWords, windowWords } from "./cells.js";
 import { patient as inUnits } from "./units.js";
 
 const HOUR = 3_600_000;
@@ -175,11 +175,11 @@ export class Patient {
         `${relative(middle, this.now)}, ${number(row.nadir.value[0])}–${number(row.nadir.value[4])}, ${day(early)}–${day(late)}`]);
     }
     facts.push([text("facts.measured"), number(row.observations), row.ess === null ? "" : text("facts.ess", { n: Math.round(row.ess) })]);
-    const [likeliest, ...others] = (row.classes ?? []).map(([name, p]) => `${words(name)} ${percent(p)}`);
-    if (likeliest) facts.push([text("facts.class"), likeliest, others.join(", ")]);
     for (const note of row.notes) facts.push([text("facts.counted_once"), "", note]);
-    $("facts").replaceChildren(...facts.map(([name, value, more]) =>
-      make("div", {}, make("dt", { text: name }), make("dd", {}, make("strong", { text: value }), make("small", { text: more })))));
+    const cards = facts.map(([name, value, more]) =>
+      make("div", {}, make("dt", { text: name }), make("dd", {}, make("strong", { text: value }), make("small", { text: more }))));
+    if (row.classes?.length > 0) cards.push(make("div", {}, make("dt", { text: text("facts.class") }), make("dd", {}, classShares(row.classes))));
+    $("facts").replaceChildren(...cards);
   }
 
   drawAlerts() {

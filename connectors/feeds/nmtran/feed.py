@@ -23,19 +23,21 @@ def open_feed(
     output: Annotated[str | None, "what DV is, where the file has no DVID"] = None,
     join: Annotated[bool, "one id in several files is one patient"] = False,
     prefix_ids: Annotated[bool, "begin every patient's id with the name of its file"] = False,
+    where: Annotated[list[str] | None, "read only records that hold this, as SET=3 or STUDY!=2; repeatable"] = None,
 ) -> Stream:
     """Every event of the files in the order of event times, after what is wrong with them and what was decided.
 
     Raises:
-        ValueError: no such model, a header, column map or output that cannot be used, or one id in two files.
+        ValueError: a model, header, column map, output or condition that cannot be used, or one id in two files.
         OSError: a file cannot be read.
     """
+    from connectors.feeds.nmtran.lines.chosen import conditions
     from connectors.feeds.nmtran.reader import parse_columns
     from connectors.feeds.nmtran.several_files import read_files, same_ids
     from twin.modelfile.library import load_model
 
     known, same = load_model(model, mixtures=True), same_ids(join=join, prefix_ids=prefix_ids)
-    readings = read_files(files, known, parse_columns(columns), output, same)
+    readings = read_files(files, known, parse_columns(columns), output, same, conditions(where or ()))
     return Stream(_said(readings, known), sum(len(reading.events) for _, reading in readings))
 
 

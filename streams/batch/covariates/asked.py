@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from streams.batch.arguments import LeftOut, cases_in, reading
 from streams.batch.cases import Case, CaseError, Problem
-from streams.batch.population.patients import data_hash, timelines_of
+from streams.batch.population.patients import Data, data_of, timelines_of
+from streams.terminal.options import ReadingOptions
 from streams.terminal.version import version
 from twin.covariates.characteristics import Characteristic, CovariateError, characteristics
 from twin.events import Covariate, LabResult, decode
@@ -20,19 +21,6 @@ from twin.timeline.timeline import Timeline
 
 
 @dataclass(frozen=True, eq=False)
-class Recorded:
-    """How recorded files are named on the command line: as `streams.batch.arguments.reading` takes it."""
-
-    files: Sequence[Path]
-    model: str
-    columns: str
-    output: str | None
-    join: bool
-    prefix_ids: bool
-    where: Sequence[str] | None = None
-
-
-@dataclass(frozen=True, eq=False)
 class Asked:
     """Patients and model of a search.
 
@@ -40,7 +28,7 @@ class Asked:
         name: id of the model that is to be written.
         cases: of patients who have a value; ``timelines``: theirs, in the same order.
         fixed: numbers that stay as they are.
-        data: hash of the files.
+        data: which data they are of.
     """
 
     model: Model
@@ -49,42 +37,41 @@ class Asked:
     timelines: dict[str, Timeline]
     described: dict[str, Characteristic]
     fixed: tuple[str, ...]
-    data: str
+    data: Data
 
     def only(self, kept: Sequence[str]) -> Asked:
         """The same of some patients."""
         cases = tuple(case for case in self.cases if case.patient_id in kept)
         timelines = {case.patient_id: self.timelines[case.patient_id] for case in cases}
-        return Asked(self.model, self.name, cases, timelines, self.described, self.fixed, self.data)
+        return replace(self, cases=cases, timelines=timelines)
 
 
 def asked(
-    recorded: Recorded, out: Path, name: str | None, ending: str, fix: str, categorical: str, left_out: LeftOut
+    files: Sequence[Path],
+    model: str,
+    read_by: ReadingOptions,
+    out: Path,
+    name: str | None,
+    ending: str,
+    fix: str,
+    categorical: str,
+    left_out: LeftOut,
 ) -> Asked:
     """Read everything.
 
     Args:
-        ending: of the written model's id, where none is given.
+        name: id of the model that is to be written; without it that of ``model`` and the ``ending``.
 
     Raises:
         CaseError, NmtranError, ModelError: what cannot be used, and what to change.
     """
-    how = reading(
-        recorded.model,
-        recorded.columns,
-        recorded.output,
-        recorded.files,
-        out,
-        join=recorded.join,
-        prefix_ids=recorded.prefix_ids,
-        where=recorded.where,
-    )
+    how = reading(model, files, read_by, out)
     assert how.model is not None, "a model is required"
     called = f"{how.model.id}_{ending}" if name is None else name
     if not is_name(called):
         raise CaseError(f"--name {called!r} cannot be an id; {NAME_IN_WORDS}")
     fixed = tuple(words(fix))
-    cases = cases_in(recorded.files, how, left_out)
+    cases = cases_in(files, how, left_out)
     try:
         timelines = timelines_of(cases, how.model, left_out)
         described = characteristics(timelines.values(), how.model, words(categorical))
@@ -92,7 +79,7 @@ def asked(
     except (FitError, CovariateError) as error:
         raise CaseError(str(error)) from None
     kept = tuple(case for case in cases if case.patient_id in timelines)
-    return Asked(how.model, called, kept, timelines, described, fixed, data_hash(recorded.files, how.where))
+    return Asked(how.model, called, kept, timelines, described, fixed, data_of(files, how.where))
 
 
 def with_covariates(of: Asked, names: Sequence[str], left_out: LeftOut) -> Asked:
@@ -110,12 +97,12 @@ def with_covariates(of: Asked, names: Sequence[str], left_out: LeftOut) -> Asked
     return of.only(kept)
 
 
-def head(model: Model, data: str, files: Sequence[Path], patients: int) -> dict[str, Any]:
+def head(model: Model, data: Data, patients: int) -> dict[str, Any]:
     """What every result begins with: who found it, for which model, in which data, of how many patients."""
     return {
         "program": f"dosetwin {version()}",
         "model": {"id": model.id, "hash": model.hash},
-        "data": {"files": [str(file) for file in files], "hash": data},
+        "data": data.named(),
         "patients": patients,
     }
 

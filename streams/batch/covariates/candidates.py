@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from streams.batch.cases import Case, RecordedEvent
-from streams.batch.population.patients import cohort_of, timelines_of
+from streams.batch.population.patients import Data, cohort_of, timelines_of
 from streams.batch.process_pool import in_processes, model_of, worker_processes
 from twin.covariates.characteristics import Characteristic
 from twin.covariates.effects import with_relations
@@ -50,7 +50,7 @@ class Candidates:
         fixed: numbers that stay as they are.
         jobs: processes; ``None``: one a core.
         kept_at: file of the fits that are done, a line each.
-        data: hash of the data.
+        data: which data they are of.
         told: is told how many fits of this call are done, and of how many.
     """
 
@@ -61,7 +61,7 @@ class Candidates:
     fixed: tuple[str, ...]
     jobs: int | None
     kept_at: Path
-    data: str
+    data: Data
     told: Callable[[int, int], None]
 
     def __call__(self, wanted: Sequence[Relations], base: Fitted | None) -> list[Fitted]:
@@ -109,7 +109,7 @@ class Candidates:
         )
 
     def _key(self, model: Model, begun: Numbers, bounds: BoundsByName) -> str:
-        said = [model.hash, self.data, self.method, self.fixed, begun, bounds]
+        said = [model.hash, self.data.hash, self.method, self.fixed, begun, bounds]
         return hashlib.blake2b(repr(said).encode(), digest_size=16).hexdigest()
 
 

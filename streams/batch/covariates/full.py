@@ -54,7 +54,7 @@ def fitted(asked: Asked, full: FullModel, method: FitMethod, moved: Moved, kept_
     """
     theta = Theta.of(full.model, asked.fixed)
     cohort = cohort_of(timelines_of(asked.cases, full.model, lambda _: None), theta)
-    return fit(cohort, method, moved, kept_at, " ".join([full.model.hash, asked.data, method, *theta.names]))
+    return fit(cohort, method, moved, kept_at, " ".join([full.model.hash, asked.data.hash, method, *theta.names]))
 
 
 def effects_of(found: Fit, full: FullModel) -> FullRandomEffects:
@@ -96,14 +96,14 @@ def lines_of(effects: FullRandomEffects, model: Model) -> list[str]:
     return lines
 
 
-def as_json(effects: FullRandomEffects, found: Fit, asked: Asked, files: Sequence[Path]) -> str:
+def as_json(effects: FullRandomEffects, found: Fit, asked: Asked) -> str:
     """Everything, with names; numbers that are none are ``null``."""
     moments = effects.moments
     share, share_error = effects.explained()
     whole, whole_error = effects.given(moments.names)
     alone = [effects.given([name]) for name in moments.names]
     content = {
-        **head(asked.model, asked.data, files, len(asked.cases)),
+        **head(asked.model, asked.data, len(asked.cases)),
         "method": found.method,
         "names": [*effects.parameters, *moments.names],
         "omega": effects.omega.tolist(),

@@ -128,8 +128,8 @@ def how_learnt(asked: Asked, scope: Scope, verdict: Verdict) -> str:
     low, high = verdict.interval
     return (
         f"effects of {', '.join(scope.covariates)} on {', '.join(scope.parameters)} by a network learnt by dosetwin"
-        f" {version()} from {asked.model.id} {asked.model.hash}, data {asked.data}, {len(asked.cases)} patients; log"
-        f" density of a left-out patient greater by {verdict.mean:.3f} ({low:.3f} to {high:.3f})"
+        f" {version()} from {asked.model.id} {asked.model.hash}, data {asked.data.hash}, {len(asked.cases)} patients;"
+        f" log density of a left-out patient greater by {verdict.mean:.3f} ({low:.3f} to {high:.3f})"
     )
 
 
@@ -155,13 +155,11 @@ def lines_of_learnt(of: Learnt, scope: Scope) -> list[str]:
     ]
 
 
-def as_json(
-    asked: Asked, scope: Scope, task: Task, verdict: Verdict, base: Standing, of: Learnt | None, files: Sequence[Path]
-) -> str:
+def as_json(asked: Asked, scope: Scope, task: Task, verdict: Verdict, base: Standing, of: Learnt | None) -> str:
     """Everything, with names."""
     exact, low_high = base.fit.exact, verdict.interval
     content = {
-        **head(asked.model, asked.data, files, len(asked.cases)),
+        **head(asked.model, asked.data, len(asked.cases)),
         "covariates": list(scope.covariates),
         "parameters": list(scope.parameters),
         "hidden": task.hidden,

@@ -99,7 +99,7 @@ def stood(
         numbers = {name: value for name, value in before.numbers.items() if name in theta.names}
         theta = Theta.of(model, asked.fixed, theta.population(numbers))
     cohort = cohort_of(timelines_of(asked.cases, model, lambda _: None), theta)
-    key = " ".join([model.hash, asked.data, *theta.names])
+    key = " ".join([model.hash, asked.data.hash, *theta.names])
     return Standing(relations, cohort, fit(cohort, "imp", moved, kept_at, key))
 
 
@@ -223,12 +223,10 @@ def line_of(decision: Decision) -> str:
     )
 
 
-def as_json(
-    found: Proposals, decisions: Sequence[Decision], ended: Standing, asked: Asked, files: Sequence[Path]
-) -> str:
+def as_json(found: Proposals, decisions: Sequence[Decision], ended: Standing, asked: Asked) -> str:
     """Everything, with names."""
     content = {
-        **head(asked.model, asked.data, files, len(asked.cases)),
+        **head(asked.model, asked.data, len(asked.cases)),
         "pairs": [{**vars(pair), "proposed": pair in found.proposed} for pair in found.pairs],
         "permutations": found.permutations,
         "false_finds": found.false_finds,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from streams.batch.covariates.asked import head
@@ -42,15 +41,10 @@ def _line(step: Step, test: Test) -> str:
     )
 
 
-def as_json(
-    steps: Sequence[Step],
-    candidates: Candidates,
-    levels: tuple[float, float],
-    files: Sequence[Path],
-) -> str:
+def as_json(steps: Sequence[Step], candidates: Candidates, levels: tuple[float, float]) -> str:
     """Everything of a search: what was asked, and of every step what was tested and decided."""
     content = {
-        **head(candidates.model, candidates.data, files, len(candidates.cases)),
+        **head(candidates.model, candidates.data, len(candidates.cases)),
         "method": candidates.method,
         "p_forward": levels[0],
         "p_backward": levels[1],
@@ -101,8 +95,8 @@ def how_found(steps: Sequence[Step], candidates: Candidates, levels: tuple[float
     relations = ", ".join(str(each) for each in found(steps[-1]).relations) or "none"
     return (
         f"covariates by stepwise search, {ways}, {WORDS[candidates.method]} (dosetwin {version()}), "
-        f"{looked_at} relations looked at, from {candidates.model.id} {candidates.model.hash}, data {candidates.data}:"
-        f" {relations}"
+        f"{looked_at} relations looked at, from {candidates.model.id} {candidates.model.hash}, data"
+        f" {candidates.data.hash}: {relations}"
     )
 
 

@@ -14,6 +14,7 @@ from streams.batch.learning.folding import folded
 from streams.batch.learning.messages import read_messages
 from streams.batch.learning.rounds import FoldAgain
 from streams.batch.process_pool import prepare, worker_processes
+from streams.terminal.options import ReadingOptions
 from streams.terminal.progress import progress
 from twin.learning.estimation import Learnt
 from twin.learning.maximisation import Standing, standing_of
@@ -124,8 +125,7 @@ def tried(at: Path | None, anchor: Anchor) -> Theta:
 
 def folder_of(
     records: list[Path] | None,
-    columns: str,
-    output: str | None,
+    read_by: ReadingOptions,
     model: str,
     particles: int,
     jobs: int | None,
@@ -135,10 +135,8 @@ def folder_of(
 
     if not records:
         return None
-    cases = {
-        one.patient_id: one
-        for one in cases_in(records, reading(model, columns, output, records, mixtures=True), left_out)
-    }
+    how = reading(model, records, read_by, mixtures=True)
+    cases = {one.patient_id: one for one in cases_in(records, how, left_out)}
 
     def again(draft: Model, patients: Sequence[str]) -> Mapping[str, Message]:
         own = [cases[patient] for patient in patients if patient in cases]

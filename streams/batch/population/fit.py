@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
-from connectors.feeds.nmtran.lines.chosen import Condition
-from streams.batch.population.patients import data_named
+from streams.batch.population.patients import Data
 from streams.batch.population.problems import bent_in_words, problems_of
 from streams.batch.population.search_file import keep, kept
 from streams.terminal.version import version
@@ -289,7 +288,7 @@ def written(fit: Fit, data: str, name: str) -> Model:
     return fitted_model(fit.theta, fit.population, errors, provenance(fit, data, f"dosetwin {version()}"), name)
 
 
-def as_json(fit: Fit, data: str, files: Sequence[Path], name: str, where: Sequence[Condition] = ()) -> str:
+def as_json(fit: Fit, data: Data, name: str) -> str:
     """Everything that was found, with names; numbers that are none are ``null``. The fitted model's id is ``name``."""
     numbers, size = fit.theta.natural(fit.evaluation.vector), fit.theta.size
     errors = {kind: fit.certainty.errors(kind) for kind in ("sandwich", "R", "S")}
@@ -299,7 +298,7 @@ def as_json(fit: Fit, data: str, files: Sequence[Path], name: str, where: Sequen
         "method": fit.method,
         "model": {"id": fit.theta.model.id, "hash": fit.theta.model.hash},
         "fitted": name,
-        "data": data_named(files, where, data),
+        "data": data.named(),
         "patients": len(fit.evaluation.ofv),
         "values": fit.values,
         "objective": fit.evaluation.total,

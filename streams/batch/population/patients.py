@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from connectors.feeds.nmtran.lines.chosen import Condition
 from streams.batch.cases import Case, Problem, Report, refusals
@@ -52,16 +52,28 @@ def cohort_of(timelines: dict[str, Timeline], theta: Theta) -> Cohort:
     return Cohort(kernel, step_sizes_for(kernel, richest.delivered), timelines, theta, spread)
 
 
-def data_named(files: Sequence[Path], where: Sequence[Condition], data: str) -> dict[str, Any]:
-    """What results say of their data: files, what records had to hold, and the hash of both."""
-    return {"files": [str(file) for file in files], "where": [str(one) for one in where], "hash": data}
+class Data(NamedTuple):
+    """Which data a result is of: files, what records had to hold, and the hash of both."""
+
+    files: tuple[Path, ...]
+    where: tuple[Condition, ...]
+    hash: str
+
+    def named(self) -> dict[str, Any]:
+        """What results say of their data."""
+        files, where = [str(file) for file in self.files], [str(one) for one in self.where]
+        return {"files": files, "where": where, "hash": self.hash}
 
 
-def data_hash(files: Sequence[Path], where: Sequence[Condition] = ()) -> str:
-    """32 hex digits of what the files hold, in the order in which they are named, and of what records had to hold."""
+def data_of(files: Sequence[Path], where: Sequence[Condition] = ()) -> Data:
+    """Which data these are, with the hash (32 hex digits) of what the files hold, in their order, and of ``where``.
+
+    Raises:
+        OSError: a file cannot be read.
+    """
     found = hashlib.blake2b(digest_size=16)
     for file in files:
         content = file.read_bytes()
         found.update(len(content).to_bytes(8, "big") + content)
     found.update("".join(f"\n{one}" for one in where).encode())
-    return found.hexdigest()
+    return Data(tuple(files), tuple(where), found.hexdigest())

@@ -6,8 +6,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from connectors.feeds.nmtran.lines.chosen import Condition
-from streams.batch.population.patients import data_named
+from streams.batch.population.patients import Data
 from streams.batch.tables import Table, write_table
 from streams.terminal.version import version
 from twin.population.cohort import Cohort
@@ -17,17 +16,11 @@ from twin.population.nonparametric.support import GAIN, Support
 POINTS, PATIENTS, FOUND = "points.csv", "patients.csv", "points.json"
 
 
-def write_points(
-    out: Path, cohort: Cohort, found: Support, data: str, files: Sequence[Path], where: Sequence[Condition] = ()
-) -> None:
-    """Write ``points.csv``, ``patients.csv`` and ``points.json`` into a folder.
-
-    Args:
-        data: hash of ``files``.
-    """
+def write_points(out: Path, cohort: Cohort, found: Support, data: Data) -> None:
+    """Write ``points.csv``, ``patients.csv`` and ``points.json`` into a folder."""
     write_table(out / POINTS, points_table(cohort, found))
     write_table(out / PATIENTS, patients_table(cohort, found))
-    (out / FOUND).write_text(as_json(cohort, found, data, files, where))
+    (out / FOUND).write_text(as_json(cohort, found, data))
 
 
 def points_table(cohort: Cohort, found: Support) -> Table:
@@ -50,7 +43,7 @@ def patients_table(cohort: Cohort, found: Support) -> Table:
     }
 
 
-def as_json(cohort: Cohort, found: Support, data: str, files: Sequence[Path], where: Sequence[Condition] = ()) -> str:
+def as_json(cohort: Cohort, found: Support, data: Data) -> str:
     """Everything that was found, with names."""
     model = cohort.kernel.model
     spread, correlation = spread_of(values_at(cohort, found.eta), found.weight), None
@@ -61,7 +54,7 @@ def as_json(cohort: Cohort, found: Support, data: str, files: Sequence[Path], wh
         "program": f"dosetwin {version()}",
         "method": "nonparametric maximum likelihood",
         "model": {"id": model.id, "hash": model.hash},
-        "data": data_named(files, where, data),
+        "data": data.named(),
         "patients": len(cohort.subjects),
         "values": cohort.values,
         "points": len(found.weight),

@@ -13,7 +13,8 @@ from typing import Annotated
 
 import typer
 
-from streams.terminal.options import Columns, Join, Output, PrefixIds, Where, examples
+from streams.terminal.option_sets import with_sets
+from streams.terminal.options import ReadingOptions, examples
 
 app = typer.Typer()
 
@@ -24,6 +25,7 @@ app = typer.Typer()
         "dosetwin diagnose fitted levels.csv --stratify SEX --replicates 3000 --seed 2",
     )
 )
+@with_sets
 def diagnose(
     fitted: Annotated[Path, typer.Argument(help="folder that dosetwin fit wrote", show_default=False)],
     files: Annotated[list[Path], typer.Argument(help="the data of the fit", show_default=False)],
@@ -32,11 +34,8 @@ def diagnose(
     ] = None,
     replicates: Annotated[int, typer.Option(min=100, max=100_000, help="simulations of every patient")] = 1000,
     seed: Annotated[int, typer.Option(help="of the simulations")] = 1,
-    columns: Columns = "",
-    output: Output = None,
-    join: Join = False,
-    prefix_ids: PrefixIds = False,
-    where: Where = None,
+    *,
+    read_by: ReadingOptions,
 ) -> None:
     """Make the page of a fit again: residuals, prediction errors, predictive checks, fits, effects, influence."""
     import json
@@ -46,7 +45,7 @@ def diagnose(
     from streams.batch.arguments import LeftOut, cases_in, ended_plainly, reading, usable_arguments
     from streams.batch.cases import CaseError
     from streams.batch.population.page import fitted_in, require_same, said_in, write_page
-    from streams.batch.population.patients import cohort_of, data_hash, timelines_of
+    from streams.batch.population.patients import cohort_of, data_of, timelines_of
     from twin.population.diagnostics.diagnosed import groups_of
     from twin.population.diagnostics.effects import covariates_of
     from twin.population.theta import FitError
@@ -55,8 +54,8 @@ def diagnose(
     with usable_arguments():
         model, theta = fitted_in(fitted)
         path = str(fitted / f"{model.id}.toml")
-        how = reading(path, columns, output, files, join=join, prefix_ids=prefix_ids, where=where, mixtures=True)
-        require_same(said_in(fitted), data_hash(files, how.where), files)
+        how = reading(path, files, read_by, mixtures=True)
+        require_same(said_in(fitted), data_of(files, how.where).hash, files)
         try:
             cohort = cohort_of(timelines_of(cases_in(files, how, left_out), model, left_out), theta)
             groups_of(covariates_of(cohort), stratify)

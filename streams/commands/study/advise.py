@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from streams.terminal.options import Columns, Output, examples, genotype_pair
+from streams.terminal.option_sets import with_sets
+from streams.terminal.options import ReadingOptions, examples, genotype_pair
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,6 +33,7 @@ app = typer.Typer()
         "dosetwin advise events.ndjson --patient P-0017 --branch 'skip docetaxel' --branch 'delay all 7 d'",
     )
 )
+@with_sets
 def advise(
     files: Annotated[list[Path], typer.Argument(help="NDJSON events or NM-TRAN style CSV", show_default=False)],
     model: Annotated[
@@ -57,8 +59,8 @@ def advise(
     plot: Annotated[
         Path | None, typer.Option(dir_okay=False, help="file for a figure of the odds, of one patient")
     ] = None,
-    columns: Columns = "",
-    output: Output = None,
+    *,
+    read_by: ReadingOptions,
     particles: Annotated[
         int, typer.Option(min=50, max=1_000_000, envvar="DOSETWIN_PARTICLES", help="size of the twin's cloud")
     ] = 1000,
@@ -84,7 +86,7 @@ def advise(
     with usable_arguments():
         allowed = None if protocol is None else load_protocol(protocol)
         now = None if at is None else _millis(at)
-        how = reading(model, columns, output, files, averages=True)
+        how = reading(model, files, read_by, averages=True)
         cases = [one for one in cases_in(files, how, left_out) if patient in (None, one.patient_id)]
         if not cases:
             raise CaseError(f"--patient {patient}: the files hold nothing of this patient; name one that they do")

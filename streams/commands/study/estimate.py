@@ -14,12 +14,14 @@ from typing import Annotated
 
 import typer
 
-from streams.terminal.options import Cluster, Columns, Jobs, Join, Output, PrefixIds, Where, examples
+from streams.terminal.option_sets import with_sets
+from streams.terminal.options import Cluster, Jobs, ReadingOptions, examples
 
 app = typer.Typer()
 
 
 @app.command(epilog=examples("dosetwin estimate counts.csv --model docetaxel_ozawa2007 --out estimates.csv"))
+@with_sets
 def estimate(
     files: Annotated[list[Path], typer.Argument(help="NM-TRAN style CSV or NDJSON events", show_default=False)],
     model: Annotated[str, typer.Option(help="id or path, for every patient")],
@@ -27,11 +29,8 @@ def estimate(
     predictions: Annotated[
         Path | None, typer.Option(help="CSV with a row a measured value: PRED, IPRED, IWRES, NPDE")
     ] = None,
-    columns: Columns = "",
-    output: Output = None,
-    join: Join = False,
-    prefix_ids: PrefixIds = False,
-    where: Where = None,
+    *,
+    read_by: ReadingOptions,
     jobs: Jobs = None,
     cluster: Cluster = None,
 ) -> None:
@@ -48,7 +47,7 @@ def estimate(
 
     left_out = LeftOut()
     with usable_arguments():
-        how = reading(model, columns, output, files, join=join, prefix_ids=prefix_ids, where=where, mixtures=True)
+        how = reading(model, files, read_by, mixtures=True)
         assert how.model is not None, "a model is required"
         _writable("--out", out)
         if predictions is not None:

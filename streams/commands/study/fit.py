@@ -19,7 +19,8 @@ from typing import Annotated
 
 import typer
 
-from streams.terminal.options import Cluster, Columns, Fix, Jobs, Join, Output, PrefixIds, Where, examples
+from streams.terminal.option_sets import with_sets
+from streams.terminal.options import Cluster, Fix, Jobs, ReadingOptions, examples
 
 app = typer.Typer()
 
@@ -51,6 +52,7 @@ class MethodOption(StrEnum):
         "dosetwin fit levels.csv --model mine.toml --fix ka,omega.ka --method foce --name mine_2 --out fitted",
     )
 )
+@with_sets
 def fit(
     files: Annotated[list[Path], typer.Argument(help="NM-TRAN style CSV or NDJSON events", show_default=False)],
     model: Annotated[str, typer.Option(help="id or path: the equations, and the values to begin with")],
@@ -63,11 +65,8 @@ def fit(
     ] = MethodOption.FOCEI,
     fix: Fix = "",
     name: Annotated[str | None, typer.Option(help="id of the fitted model; by default the model's and _fit")] = None,
-    columns: Columns = "",
-    output: Output = None,
-    join: Join = False,
-    prefix_ids: PrefixIds = False,
-    where: Where = None,
+    *,
+    read_by: ReadingOptions,
     bootstrap: Annotated[
         int, typer.Option(min=0, max=100_000, help="replicates of patients drawn anew, for errors and intervals")
     ] = 0,
@@ -102,7 +101,7 @@ def fit(
     from streams.batch.population.fit import fit as fit_cohort
     from streams.batch.population.known import read_prior
     from streams.batch.population.page import PAGE, write_page
-    from streams.batch.population.patients import cohort_of, data_hash, timelines_of
+    from streams.batch.population.patients import cohort_of, data_of, timelines_of
     from streams.terminal.progress import said_moved
     from twin.names import NAME_IN_WORDS, is_name
     from twin.population.diagnostics.diagnosed import groups_of
@@ -113,7 +112,7 @@ def fit(
 
     left_out, asked = LeftOut(), Asked(starts, bootstrap, strata, profile, sir, jobs)
     with usable_arguments():
-        how = reading(model, columns, output, files, out, join=join, prefix_ids=prefix_ids, where=where, mixtures=True)
+        how = reading(model, files, read_by, out, mixtures=True)
         assert how.model is not None, "a model is required"
         called = f"{how.model.id}_fit" if name is None else name
         if not is_name(called):
@@ -128,10 +127,9 @@ def fit(
         except (FitError, PriorError) as error:
             raise CaseError(str(error)) from None
         out.mkdir(parents=True, exist_ok=True)
-    data, search, begun = data_hash(files, how.where), out / "search.json", out / "starts.json"
-    key = " ".join(
-        [how.model.hash, data, method.value, columns, output or "", *theta.names, repr(theta.prior), str(seed)]
-    )
+    data, search, begun = data_of(files, how.where), out / "search.json", out / "starts.json"
+    asked_by = (method.value, read_by.columns, read_by.output or "")
+    key = " ".join([how.model.hash, data.hash, *asked_by, *theta.names, repr(theta.prior), str(seed)])
 
     def ended(number: int, end: End) -> None:
         typer.echo(f"start {number}: objective {end.objective:.4f}; {end.why}", err=True)
@@ -145,8 +143,8 @@ def fit(
         except FitError as error:
             typer.echo(f"dosetwin: {error}", err=True)
             raise typer.Exit(NOT_CONVERGED) from None
-        (out / f"{called}.toml").write_text(written(found, data, called).text)
-        (out / "fit.json").write_text(as_json(found, data, files, called, how.where))
+        (out / f"{called}.toml").write_text(written(found, data.hash, called).text)
+        (out / "fit.json").write_text(as_json(found, data, called))
         if found.posterior is not None:
             (out / "posterior.csv").write_text(draws_table(found.posterior))
         search.unlink(missing_ok=True)

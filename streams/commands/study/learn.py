@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from streams.terminal.options import Cluster, Jobs, Kafka, Prefix, examples
+from streams.terminal.option_sets import with_sets
+from streams.terminal.options import Cluster, Jobs, Kafka, Prefix, ReadingOptions, examples
 
 if TYPE_CHECKING:
     pass
@@ -33,8 +34,6 @@ Records = Annotated[
         "--records", help="records of the patients, to fold those again whom messages do not reach; repeatable"
     ),
 ]
-Columns = Annotated[str, typer.Option(help="names in CSV records, as TIME=TIME_DAYS,DV=ANC")]
-OutputOption = Annotated[str | None, typer.Option(help="what DV is in CSV records without DVID")]
 Particles = Annotated[int, typer.Option(min=100, max=100_000, help="of twins that are folded again")]
 Prior = Annotated[
     str | None,
@@ -54,6 +53,7 @@ Learn = Annotated[
 
 
 @app.command(epilog=examples("dosetwin learn fit out --model my.toml --id my_ward1 --out my_ward1.toml"))
+@with_sets
 def fit(
     messages: Messages,
     model: Published,
@@ -63,8 +63,8 @@ def fit(
     hold: Hold = None,
     learn: Learn = None,
     records: Records = None,
-    columns: Columns = "",
-    output: OutputOption = None,
+    *,
+    read_by: ReadingOptions,
     particles: Particles = 1000,
     jobs: Jobs = None,
     cluster: Cluster = None,
@@ -89,7 +89,7 @@ def fit(
         anchor = anchor_of(published, hold or (), learn or ())
         worth = standing(published, prior, learn or ())
         said = read_all(messages, left_out)
-        again = folder_of(records, columns, output, model, particles, jobs, left_out)
+        again = folder_of(records, read_by, model, particles, jobs, left_out)
         require_place(out)
     with ended_plainly(cluster), usable(), progress("learn", "steps") as done:
         found = learn_all(published, anchor, said, name, worth, again, lambda step, *_: done(step))
@@ -181,6 +181,7 @@ def widen(
 
 
 @app.command(epilog=examples("dosetwin learn judge my_ward1.toml later --model my.toml --subgroup 'AGE>=65'"))
+@with_sets
 def judge(
     draft: Annotated[Path, typer.Argument(help="file of the version that was learnt")],
     messages: Annotated[
@@ -198,8 +199,8 @@ def judge(
         list[str] | None, typer.Option(help="that may not lose: NAME<NUMBER, NAME>=NUMBER or NAME=LEVEL; repeatable")
     ] = None,
     records: Records = None,
-    columns: Columns = "",
-    output: OutputOption = None,
+    *,
+    read_by: ReadingOptions,
     particles: Particles = 1000,
     jobs: Jobs = None,
     cluster: Cluster = None,
@@ -226,7 +227,7 @@ def judge(
         compared = Comparison(anchor_of(published), candidate, current, version, read_account(kept, current))
         own = read_all(summed, left_out) if summed else ()
         taught, said = judges_of(compared, draft, read_all(messages, left_out), own)
-        again = folder_of(records, columns, output, model, particles, jobs, left_out)
+        again = folder_of(records, read_by, model, particles, jobs, left_out)
     with ended_plainly(cluster), usable():
         verdict, account = judged(compared, taught, said, subgroup or (), again)
         kept.write_text(account.as_toml(), encoding="utf-8")

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from streams.terminal.options import Where, examples
+from streams.terminal.options import Columns, Where, examples
 
 if TYPE_CHECKING:
     from streams.batch.nca.rows import Subject
@@ -68,7 +68,7 @@ def nca(
     molar_mass: Annotated[
         float | None, typer.Option(help="g/mol, where dose and concentration are a mass and a substance")
     ] = None,
-    columns: Annotated[str, typer.Option(help="names in the CSV, as TIME=HOURS,DV=CONC")] = "",
+    columns: Columns = "",
     where: Where = None,
     sparse: Annotated[bool, typer.Option("--sparse", help="one area under the means of all patients")] = False,
     urine: Annotated[

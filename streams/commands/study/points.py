@@ -17,7 +17,8 @@ from typing import Annotated
 
 import typer
 
-from streams.terminal.options import Columns, Join, Output, PrefixIds, Where, examples
+from streams.terminal.option_sets import with_sets
+from streams.terminal.options import ReadingOptions, examples
 
 app = typer.Typer()
 
@@ -31,17 +32,14 @@ NOT_CONVERGED = 1
         "dosetwin points levels.csv --model mine.toml --seed 2 --out points",
     )
 )
+@with_sets
 def points(
     files: Annotated[list[Path], typer.Argument(help="NM-TRAN style CSV or NDJSON events", show_default=False)],
     model: Annotated[
         str, typer.Option(help="id or path: equations, errors, and the iiv that points lie within 5 SD of")
     ],
     out: Annotated[Path, typer.Option(help="folder of the results")],
-    columns: Columns = "",
-    output: Output = None,
-    join: Join = False,
-    prefix_ids: PrefixIds = False,
-    where: Where = None,
+    read_by: ReadingOptions,
     seed: Annotated[int, typer.Option(min=0, help="of the points that are tried; another ends near to the same")] = 1,
 ) -> None:
     """Estimate a population without a form: support points, their weights, and what they say of every patient."""
@@ -51,14 +49,14 @@ def points(
 
     from streams.batch.arguments import LeftOut, cases_in, ended_plainly, reading, usable_arguments
     from streams.batch.cases import CaseError
-    from streams.batch.population.patients import cohort_of, data_hash, timelines_of
+    from streams.batch.population.patients import cohort_of, data_of, timelines_of
     from streams.batch.population.points import write_points
     from twin.population.nonparametric.support import refuse, support
     from twin.population.theta import FitError, Theta
 
     left_out = LeftOut()
     with usable_arguments():
-        how = reading(model, columns, output, files, out, join=join, prefix_ids=prefix_ids, where=where)
+        how = reading(model, files, read_by, out)
         assert how.model is not None, "a model is required"
         cases = cases_in(files, how, left_out)
         try:
@@ -77,7 +75,7 @@ def points(
         except FitError as error:
             typer.echo(f"dosetwin: {error}", err=True)
             raise typer.Exit(NOT_CONVERGED) from None
-        write_points(out, cohort, found, data_hash(files, how.where), files, how.where)
+        write_points(out, cohort, found, data_of(files, how.where))
     summary = {
         "patients": len(cohort.patients),
         "points": len(found.weight),

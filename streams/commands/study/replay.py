@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from streams.terminal.options import Cluster, Columns, Jobs, Join, Output, PrefixIds, Protocols, Rules, Where, examples
+from streams.terminal.option_sets import with_sets
+from streams.terminal.options import Cluster, Jobs, Protocols, ReadingOptions, Rules, examples
 
 if TYPE_CHECKING:
     from twin.events import Prediction
@@ -25,6 +26,7 @@ SCORE = "score.json"
 
 
 @app.command(epilog=examples("dosetwin replay counts.csv --model docetaxel_ozawa2007 --out out --score"))
+@with_sets
 def replay(
     files: Annotated[list[Path], typer.Argument(help="NDJSON events or NM-TRAN style CSV", show_default=False)],
     out: Annotated[Path, typer.Option(help="folder for the results; those of an earlier replay are replaced")],
@@ -34,11 +36,8 @@ def replay(
             help="id or path, for every patient, or rival ones to be averaged, A,B,C; without it the enrolments decide"
         ),
     ] = None,
-    columns: Columns = "",
-    output: Output = None,
-    join: Join = False,
-    prefix_ids: PrefixIds = False,
-    where: Where = None,
+    *,
+    read_by: ReadingOptions,
     rules: Rules = None,
     protocols: Protocols = None,
     particles: Annotated[
@@ -63,7 +62,7 @@ def replay(
 
     left_out = LeftOut()
     with usable_arguments():
-        how = reading(model, columns, output, files, out, averages=True, join=join, prefix_ids=prefix_ids, where=where)
+        how = reading(model, files, read_by, out, averages=True)
         thresholds = DEFAULT if rules is None else thresholds_of(rules.read_text(encoding="utf-8"), str(rules))
         allowed = protocols_of(protocols)
         cases = cases_in(files, how, left_out)

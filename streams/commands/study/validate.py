@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from streams.terminal.options import Cluster, Jobs, examples
+from streams.terminal.option_sets import with_sets
+from streams.terminal.options import Cluster, Jobs, ReadingOptions, examples
 
 if TYPE_CHECKING:
     from streams.batch.cases import RecordedCases
@@ -36,6 +37,7 @@ is noticed (of 200, nearly always)."""
         "dosetwin validate --data counts.csv --model docetaxel_ozawa2007",
     )
 )
+@with_sets
 def validate(
     models: Annotated[
         list[str] | None,
@@ -46,20 +48,12 @@ def validate(
     ),
     patients: Annotated[int, typer.Option(min=20, max=100_000, help="simulated patients of each model")] = PATIENTS,
     data: Annotated[
-        list[Path] | None, typer.Option(help="files of real patients: NDJSON events or NM-TRAN style CSV")
+        list[Path] | None,
+        typer.Option(help="real patients: NDJSON events or NM-TRAN style CSV, read by --columns to --where"),
     ] = None,
     model: Annotated[str | None, typer.Option(help="with --data: id or path of the model held against them")] = None,
-    columns: Annotated[
-        str, typer.Option(help="with --data: names in the CSV, as TIME=TIME_DAYS,AMT=AMT_6MP,DV=ANC")
-    ] = "",
-    output: Annotated[str | None, typer.Option(help="with --data: what DV is, where the CSV has no DVID")] = None,
-    join: Annotated[bool, typer.Option("--join", help="with --data: one id in several files is one patient")] = False,
-    prefix_ids: Annotated[
-        bool, typer.Option("--prefix-ids", help="with --data: begin every patient's id with the name of its file")
-    ] = False,
-    where: Annotated[
-        list[str] | None, typer.Option(help="with --data: read only records of the CSV that hold this, as SET=3")
-    ] = None,
+    *,
+    read_by: ReadingOptions,
     particles: Annotated[
         int, typer.Option(min=50, max=1_000_000, envvar="DOSETWIN_PARTICLES", help="size of each twin's cloud")
     ] = 1000,
@@ -71,7 +65,7 @@ def validate(
     from streams.batch.cases import CaseError
 
     with usable_arguments():
-        if data is None and (model or columns or output or join or prefix_ids or where):
+        if data is None and (model or any(read_by)):
             options = "--model, --columns, --output, --join, --prefix-ids and --where"
             raise CaseError(f"{options} say how to read a file; name it with --data")
         if data is not None and models:
@@ -82,7 +76,7 @@ def validate(
         with usable_arguments():
             if model is None:
                 raise CaseError("--data needs the model that is held against it; name one with --model")
-            how = reading(model, columns, output, data, out, join=join, prefix_ids=prefix_ids, where=where)
+            how = reading(model, data, read_by, out)
         _examined(data, how, out, particles, jobs, cluster)
 
 

@@ -28,12 +28,25 @@ def test_a_patients_page_answers_what_is_due_what_a_parameter_means_and_how_far_
         for hour in range(1, 6)
     ]
     ahead = make.forecast("P-1", make.at(24), hours=tuple(range(6, 240, 6)))
+    classes = {"class_probability": {"slow_metaboliser": 0.062, "fast": 0.938}}
+    estimates[-1] = estimates[-1].model_copy(update=classes)
     console.publish(*estimates, *good, *far, ahead, make.alert("P-1", make.at(20)))
     page.get(f"{console.address}/#patient/P-1")
     eventually(lambda: inked(page, "delivery")["blue"] > 500)
     facts = text_of(page, "#facts")
     assert "48 mg of 60 planned by now" in facts
     assert "docetaxel due next\n160 mg\nin 20 d, 23 Mar 2026, 08:00" in facts.replace("  ", " ")
+
+    page.find_element("css selector", "#facts").screenshot("/tmp/t21/tidy/facts.png")
+    fast, slow = visible(page, "#facts .classes li")
+    assert [row.split("\n") for row in (fast, slow)] == [["fast", "94 %"], ["slow metaboliser", "6 %"]]
+    widths = page.execute_script(
+        "return [...document.querySelectorAll('#facts .classes .gauge')].map((gauge) => {"
+        " const bar = gauge.firstChild.getBoundingClientRect(), box = gauge.getBoundingClientRect();"
+        " return [bar.width / box.width, box.width, box.left]; })"
+    )
+    assert [round(share, 2) for share, *_ in widths] == [0.94, 0.06]
+    assert widths[0][1:] == widths[1][1:], "the bars of all classes stand under one another"
 
     clearance, transit = visible(page, "#parameter-rows tr")
     assert "clearance of docetaxel from plasma" in clearance

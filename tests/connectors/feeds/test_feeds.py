@@ -46,13 +46,14 @@ def test_files_and_folders_of_the_room_are_feeds_and_the_modules_beside_them_are
 def test_options_say_type_default_and_help() -> None:
     nmtran = feeds().named("nmtran")
     assert nmtran is not None
-    files, model, columns, output, join, prefix_ids = options_of(nmtran.offer)
+    files, model, columns, output, join, prefix_ids, where = options_of(nmtran.offer)
     told = (files.name, files.type, files.positional, files.default)
     assert told == ("files", list[Path], True, inspect.Parameter.empty)
     assert [(one.type, one.default, one.positional) for one in (join, prefix_ids)] == [(bool, False, False)] * 2
     assert (model.type, model.positional, model.default) == (str, False, inspect.Parameter.empty)
     assert columns.default == ""
     assert (output.type, output.help) == (str | None, "what DV is, where the file has no DVID")
+    assert (where.type, where.default) == (list[str] | None, None)
 
 
 def test_a_path_may_be_a_folder_where_the_feed_says_so() -> None:

@@ -169,7 +169,8 @@ def days(patient: str) -> list[Any]:
         patient, make.at(-2), ((make.at(0), 96.0, 1.0), (make.at(1), 50.0, 1.0), (make.at(24), 20.0, None))
     )
     events: list[Any] = [plan]
-    events += [make.estimate(patient, make.at(hour)) for hour in range(48)]
+    classes = {"class_probability": {"slow": 0.25, "fast": 0.75}}
+    events += [make.estimate(patient, make.at(hour)).model_copy(update=classes) for hour in range(48)]
     events += [make.forecast(patient, make.at(hour), (6.0, 12.0, 24.5), p_grade4=hour / 48) for hour in (0, 12, 24)]
     events += [make.prediction(patient, make.at(hour), observed=4.0 - hour / 24) for hour in (12, 24)]
     events += [make.prediction(patient, make.at(18), observed=0.5, below=0.5)]
@@ -212,6 +213,25 @@ def test_every_query_of_every_panel_finds_values(
         if panel["title"] == "${level}":
             continue  # not measured in these two days; its bands are those of the other output
         named_in_overrides(panel, shown.drawn(panel, **variables))
+
+
+def test_every_class_that_nobody_sees_has_its_curve_and_its_mean_over_the_twins(
+    shown: Shown, patients: tuple[str, str]
+) -> None:
+    def asked(board: str) -> str:
+        (panel,) = (panel for panel in panels_of(board) if panel["title"] == "Classes that nobody sees")
+        defaults = panel["fieldConfig"]["defaults"]
+        assert (defaults["unit"], defaults["min"], defaults["max"]) == ("percentunit", 0, 1)
+        return str(panel["targets"][0]["query"])
+
+    rows = shown.rows(asked("patient.json"), patient=patients[0], model=make.MODEL)
+    last = {row["class"]: (row["_time"], row["probability"]) for row in rows}
+    assert last == {"slow": (make.at(47), 0.25), "fast": (make.at(47), 0.75)}
+    assert len(rows) == 2 * 48
+    means = shown.rows(asked("filter.json"))
+    assert {(row["model"], row["class"], row["probability"]) for row in means} == {
+        (make.MODEL, "slow", 0.25), (make.MODEL, "fast", 0.75)
+    }  # fmt: skip
 
 
 def test_only_the_newest_forecast_is_drawn(shown: Shown, patients: tuple[str, str]) -> None:

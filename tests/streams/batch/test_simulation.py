@@ -101,7 +101,7 @@ def test_patients_of_one_site_share_its_effects(tmp_path: Path) -> None:
     (tmp_path / "sites.toml").write_text(model.text)
     files = [tmp_path / "design.csv"]
     files[0].write_text("ID,TIME,EVID,AMT,DV,SITE\n" + "\n".join(rows) + "\n")
-    how = reading(str(tmp_path / "sites.toml"), "", None, files)
+    how = reading(str(tmp_path / "sites.toml"), files)
     found = simulate(model, cases_in(files, how, LeftOut()), 320, 1, 0, pytest.fail)
     eta = np.array([one.eta for one in found]).reshape(80, len(sites), 2)
     for n, site in enumerate(sites):

@@ -41,6 +41,18 @@ def test_a_reference_that_no_patient_comes_near_becomes_the_centre() -> None:
     assert with_relations(MODEL, (Relation("CL", "WT", "linear"),), adult).covariates[0].reference == 70.0
 
 
+def test_a_model_says_from_which_patients_all_effects_of_a_covariate_are() -> None:
+    made = with_relations(MODEL, (Relation("CL", "WT", "linear"),), WEIGHT)
+    low, high = WEIGHT["WT"].low, WEIGHT["WT"].high
+    assert made.covariates[0].studied == (low, high)
+    narrower = {"WT": Characteristic("WT", "kg", 1.3, (low + 1.3) / 2, high + 1.0)}
+    assert with_relations(made, (Relation("V", "WT", "linear"),), narrower).covariates[0].studied == (
+        (low + 1.3) / 2, high
+    )  # fmt: skip
+    others = {"WT": Characteristic("WT", "kg", 80.0, 40.0, 120.0)}
+    assert with_relations(made, (Relation("V", "WT", "linear"),), others).covariates[0].studied == (40.0, 120.0)
+
+
 @pytest.mark.parametrize(
     ("relation", "said"),
     [

@@ -38,6 +38,7 @@ def test_effects_stand_in_the_formulas_beside_those_that_the_model_had() -> None
     assert weight.reference == 20.0  # nobody was near 70 kg
     assert weight.note is not None
     assert "held at these ends" in weight.note
+    assert weight.studied == (net.low[0], net.high[0])
     clearance, volume = model.parameters[:2]
     at = {"CL": 5.0, "V": 40.0, "WT": 30.0, "CRCL": 70.0}
     shift = net.shifts(np.array([[30.0, 70.0]]))[0]

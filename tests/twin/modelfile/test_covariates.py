@@ -1,9 +1,10 @@
-"""Characteristics that nobody sees: the classes of a mixture and their shares."""
+"""Characteristics: the classes of a mixture and their shares, and from which patients effects were learnt."""
 
 from __future__ import annotations
 
 import pytest
 
+from tests.twin import toys
 from tests.twin.population.mixture.mixtures import eliminated
 from twin.model.spec import ModelError
 from twin.modelfile.reader import parse_model
@@ -47,3 +48,27 @@ def test_a_mixture_without_any_characteristic_is_told_to_write_one() -> None:
     text = TEXT[: TEXT.index("[covariates.SORT]")] + TEXT[TEXT.index("[mixture]") :]
     with pytest.raises(ModelError, match=r"mixture.covariate: there is none; write the class as one"):
         parse_model(text.replace("SORT == 1", "ratio == 1"), "made.toml")
+
+
+def test_from_which_patients_effects_were_learnt_is_read() -> None:
+    text = toys.ABSORPTION.replace("[covariates.WT]", "[covariates.WT]\nstudied = { low = 40, high = 90 }", 1)
+    (weight,) = parse_model(text, "made.toml").covariates
+    assert weight.studied == (40.0, 90.0)
+    assert toys.absorption().covariates[0].studied is None
+
+
+@pytest.mark.parametrize(
+    ("studied", "key", "problem"),
+    [
+        ("{ low = 90, high = 40 }", "covariates.WT.studied", "is from 90 to 40; write the least value and one that is"),
+        ("{ low = 71, high = 90 }", "covariates.WT.reference", "is 70, outside the studied 71 to 90"),
+        ("{ low = 40 }", "covariates.WT.studied.high", "is missing"),
+        ("{ low = 40, high = 90, mean = 60 }", "covariates.WT.studied.mean", "unknown key"),
+    ],
+)
+def test_patients_that_cannot_be_are_refused_with_key_and_mend(studied: str, key: str, problem: str) -> None:
+    text = toys.ABSORPTION.replace("[covariates.WT]", f"[covariates.WT]\nstudied = {studied}", 1)
+    with pytest.raises(ModelError) as caught:
+        parse_model(text, "made.toml")
+    assert caught.value.key == key
+    assert problem in caught.value.problem

@@ -6,7 +6,7 @@ from bisect import bisect_right
 
 import numpy as np
 
-from twin.alerts.snapshot import ClockView, CountView, KidneyView, ReportView, RunningView, ValueView
+from twin.alerts.snapshot import ClockView, CountView, KidneyView, ReportView, RunningView, StudiedView, ValueView
 from twin.arrays import Floats
 from twin.clock import DAY_MS
 from twin.filter.learning import Assimilated
@@ -63,6 +63,15 @@ def reports_of(model: Model, orders: Orders, millis: int) -> tuple[ReportView, .
         when = report.drawn, report.reported, report.delay
         found.append(ReportView(name, report.value, report.unit, *when, tuple(decided)))
     return tuple(found)
+
+
+def studied_of(model: Model, covariates: Floats) -> tuple[StudiedView, ...]:
+    """Characteristics (C,) beside those of the patients that the model's effects were learnt from."""
+    return tuple(
+        StudiedView(model.id, one.name, float(value), one.unit, *one.studied)
+        for one, value in zip(model.covariates, covariates, strict=False)
+        if one.studied is not None
+    )
 
 
 def temperatures_of(history: History, millis: int) -> tuple[tuple[int, float], ...]:

@@ -22,13 +22,14 @@ from scipy import optimize
 
 from twin.arrays import Floats
 from twin.population.cohort import Cohort
-from twin.population.importance.density import LOG_2PI, Density
+from twin.population.importance.density import Density
 from twin.population.importance.draws import Proposals, even_draws, paired_draws
 from twin.population.importance.newton import promise, stepped_up
 from twin.population.importance.sampled import Likelihood, Sample
 from twin.population.laplace.methods import usual_objective
 from twin.population.means.approach import sought
 from twin.population.objective import Evaluation
+from twin.population.residuals import LOG_2PI
 from twin.population.search import State, bounds, untold
 from twin.population.theta import FitError, Theta
 from twin.population.trace import steepest

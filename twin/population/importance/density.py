@@ -22,9 +22,7 @@ from twin.observation.likelihood import log_likelihood
 from twin.observation.observation import Observation
 from twin.observation.residual import transformed
 from twin.population.cohort import Cohort
-from twin.population.residuals import density_on_own_scale, log_density, on_error_scale
-
-LOG_2PI = float(np.log(2.0 * np.pi))
+from twin.population.residuals import beside, has_density, log_density, on_error_scale
 
 
 @dataclass(frozen=True)
@@ -84,9 +82,10 @@ class Density:
         self._batches = self._batched([each for each in every if self._known(each[2])])
         self._alike = _alike([(i, o) for i, _, o in every if not self._known(o)])
         self._other = [one for some in self._alike for one in some]
-        counted = [o for subject in cohort.patients for o in subject.observations if self._counts_without(o)]
-        self.normal = len(counted)
-        self.constant = sum(density_on_own_scale(self._outputs[o.output].error, np.array([o.value])) for o in counted)
+        of_patients = [(self._outputs[o.output], o) for subject in cohort.patients for o in subject.observations]
+        left_out = [beside(output.error, o) for output, o in of_patients if has_density(output, o)]
+        self.normal = len(left_out)
+        self.constant = 2.0 * sum(own for _, own in left_out)
 
     def read(self, z: Floats, place: Floats) -> Read:
         """At points z (N, S, M) of everybody."""
@@ -117,16 +116,10 @@ class Density:
             rows, begin = read.other[begin : begin + len(some)], begin + len(some)
             output = replace(self._outputs[o.output], error=errors[o.output])
             found = log_likelihood(output, o, rows[0] if len(some) == 1 else np.concatenate(rows, axis=-1))
-            if self._counts_without(o):
-                own = density_on_own_scale(errors[o.output], np.array([o.value]))
-                found = found + 0.5 * (LOG_2PI + own)
+            if has_density(output, o):
+                found = found + sum(beside(errors[o.output], o))
             _add(total, patients, found.reshape(len(some), points))
         return np.where(np.isfinite(total), total, -np.inf)
-
-    def _counts_without(self, o: Observation) -> bool:
-        """Whether a value has a normal density, which is counted without its constant."""
-        kind = kind_of(self._outputs[o.output])
-        return not (kind.discrete or kind.awaited) and o.below is None and o.above is None
 
     def _known(self, o: Observation) -> str:
         """How a value of a normal error that stands alone is known; empty for any other."""

@@ -18,10 +18,11 @@ from scipy import special
 
 from twin.arrays import Floats, Integers
 from twin.model.measured.error import ErrorSpec
-from twin.population.importance.density import LOG_2PI, Density, Read
+from twin.population.importance.density import Density, Read
 from twin.population.importance.draws import Proposals, moments
 from twin.population.importance.site_integral import integrated
 from twin.population.mixture.mixing import HARDLY, mixed, together
+from twin.population.residuals import LOG_2PI
 from twin.population.sites.arrow import first_of
 from twin.population.stencil import H
 from twin.population.theta import Theta, moved_error

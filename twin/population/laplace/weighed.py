@@ -15,9 +15,7 @@ from twin.observation.kind import OutputKind
 from twin.observation.kinds import kind_of
 from twin.observation.observation import Observation
 from twin.population.cohort import Cohort, runs_of
-from twin.population.residuals import density_on_own_scale
-
-HALF_LOG_2PI = 0.5 * float(np.log(2.0 * np.pi))
+from twin.population.residuals import beside, has_density
 
 REMEMBERED = 4
 """Sets of patients whose values stay sorted out."""
@@ -49,10 +47,11 @@ class Values:
         self.cohort = cohort
         self._of_subject = [subject.observations for subject in cohort.subjects]
         outputs = cohort.kernel.model.outputs
-        beside = [_beside(outputs[o.output], o) for values in self._of_subject for o in values]
-        self._beside = np.array([sum(one) for one in beside])
-        self.dense = np.array([half > 0.0 for half, _ in beside])
-        self.constant = 2.0 * sum(own for _, own in beside) / cohort.classes
+        every = [(outputs[o.output], o) for values in self._of_subject for o in values]
+        self.dense = np.array([has_density(*each) for each in every])
+        left_out = [beside(output.error, o) if has_density(output, o) else (0.0, 0.0) for output, o in every]
+        self._beside = np.array([sum(one) for one in left_out])
+        self.constant = 2.0 * sum(own for _, own in left_out) / cohort.classes
         width = max(len(rows) for rows in cohort.kernel.rows)
         self._rows = np.array([[*rows, *[rows[0]] * (width - len(rows))] for rows in cohort.kernel.rows])
         self._sorted: dict[bytes, tuple[Observation, ...]] = {}
@@ -95,8 +94,7 @@ class Values:
                 likely, place, weight = _of_alike(kind, output, group[0], read[at])
                 loss[at] = -likely
                 found.append((at, place, weight))
-        beside = self._beside[self.cohort.of_observations(which)]
-        loss -= beside[:, None]
+        loss -= self._beside[self.cohort.of_observations(which), None]
         widest = max(len(place) for _, place, _ in found)
         coordinates, weights = np.zeros((count, widest, points)), np.zeros((count, widest))
         for at, place, weight in found:
@@ -128,14 +126,3 @@ def _of_alike(kind: OutputKind, output: OutputSpec, one: Observation, read: Floa
         place.reshape(-1, count, points),
         np.broadcast_to(weight, place.shape).reshape(-1, count, points),
     )
-
-
-def _beside(output: OutputSpec, o: Observation) -> tuple[float, float]:
-    """What the log-likelihood of a value has that its objective leaves out, and what its own scale adds to it.
-
-    A value that is not whole numbers, and is known itself, has a density: of that log(2 pi) / 2 is left out.
-    """
-    if kind_of(output).discrete or kind_of(output).awaited or o.below is not None or o.above is not None:
-        return 0.0, 0.0
-    own = 0.5 * density_on_own_scale(output.error, np.array([o.value])) if o.value > 0 else 0.0
-    return HALF_LOG_2PI, own

@@ -22,8 +22,9 @@ from scipy import special
 
 from twin.arrays import Floats
 from twin.population.cohort import Cohort
-from twin.population.importance.density import LOG_2PI, Density
+from twin.population.importance.density import Density
 from twin.population.nonparametric.weights import fewest, weights_of
+from twin.population.residuals import LOG_2PI
 from twin.population.theta import FitError
 from twin.randomness import even_points, generator
 

@@ -13,7 +13,8 @@ import numpy as np
 
 from twin.arrays import Floats
 from twin.model.measured.error import ErrorSpec
-from twin.population.importance.density import LOG_2PI, Density, Read
+from twin.population.importance.density import Density, Read
+from twin.population.residuals import LOG_2PI
 
 
 class Target:

@@ -1,6 +1,6 @@
 """Which records of a file are read, as NM-TRAN's ``ACCEPT`` and ``IGNORE`` choose them: ``SET=3``, ``STUDY!=2``.
 
-Cells that are numbers are compared as numbers, others as text. All conditions must hold.
+Cells that are numbers, ``1.5D2`` too, are compared as numbers, others as text. All conditions must hold.
 """
 
 from __future__ import annotations
@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+
+from connectors.feeds.nmtran.lines.numbers import as_number, is_number
 
 _CONDITION = re.compile(r"\s*([^=!\s]+)\s*(!?=)=?\s*(.+?)\s*")
 LISTED = 8
@@ -88,7 +90,4 @@ def _condition(text: str) -> Condition:
 
 def _comparable(cell: str) -> float | str:
     plain = cell.strip()
-    try:
-        return float(plain)
-    except ValueError:
-        return plain
+    return as_number(plain) if is_number(plain) else plain

@@ -15,7 +15,6 @@ What a record means is the business of `connectors.feeds.nmtran.reader`.
 from __future__ import annotations
 
 import csv
-import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -32,6 +31,7 @@ from connectors.feeds.nmtran.lines.layout import (
     split,
     with_points,
 )
+from connectors.feeds.nmtran.lines.numbers import as_number, is_number, whole_number
 
 ITEMS = (
     "ID", "TIME", "DATE", "DAT1", "DAT2", "DAT3", "AMT", "RATE", "DUR", "ADDL", "II", "SS", "EVID", "MDV", "CMT", "DV",
@@ -42,7 +42,6 @@ ITEMS = (
 MISSING = frozenset({"", ".", "NA"})
 """Cells in which nothing stands."""
 
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eEdD][+-]?\d+)?")
 _NO_HEADER = "no header: the first line must name the columns, as in ID,TIME,AMT,DV,EVID"
 
 
@@ -95,7 +94,7 @@ class DataRecord:
         cell = self.text(item)
         if cell is None:
             return None
-        value = _float(cell)
+        value = as_number(cell)
         if not abs(value) < float("inf"):
             comma = "; write it with a decimal point, and thousands without a comma" if "," in cell else ""
             raise BadRecord(f"{item} {cell!r} is not a finite number{comma}")
@@ -104,24 +103,13 @@ class DataRecord:
     def says(self, item: str) -> bool:
         """Whether the cell holds anything but a 0."""
         cell = self.text(item)
-        return cell is not None and _float(cell) != 0.0
+        return cell is not None and as_number(cell) != 0.0
 
     def integer(self, item: str) -> int | None:
         value = self.number(item)
         if value is not None and value != int(value):
             raise BadRecord(f"{item} {self.text(item)} is not a whole number")
         return None if value is None else int(value)
-
-
-def whole_number(cell: str) -> str | None:
-    """A cell that is a whole number, in its plainest form (``"101.0"`` is ``"101"``), else ``None``."""
-    value = _float(cell)
-    return str(int(value)) if abs(value) < 1e15 and value == int(value) else None
-
-
-def _float(cell: str) -> float:
-    """The number in a cell, Fortran's ``D`` exponent included; NaN where there is none."""
-    return float(cell.lower().replace("d", "e")) if _NUMBER.fullmatch(cell) else float("nan")
 
 
 def read_records(
@@ -260,7 +248,7 @@ def _note_unread(
 
 def _positions(header: Sequence[str], covariates: Sequence[str], columns: Mapping[str, str]) -> dict[str, int]:
     """Where each item and covariate stands; names are compared without regard to case, as in NM-TRAN."""
-    if all(_NUMBER.fullmatch(cell) or cell in ("", ".") for cell in header):
+    if all(is_number(cell) or cell in ("", ".") for cell in header):
         raise NmtranError(_NO_HEADER)
     folded = [cell.upper() for cell in header]
     known = {} if "LNDV" in folded else {"LOGDV": "LNDV"}

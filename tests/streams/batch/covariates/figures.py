@@ -14,8 +14,9 @@ from pathlib import Path
 import numpy as np
 
 from streams.batch.arguments import LeftOut
-from streams.batch.covariates.asked import Recorded, asked
+from streams.batch.covariates.asked import asked
 from streams.batch.covariates.full import effects_of, fitted, full_of
+from streams.terminal.options import ReadingOptions
 from tests.streams.batch.covariates.simulated import CORRELATION, MODEL, SD, levels
 
 TRUE = {("CL", "WT"): 0.3, ("V", "WT"): 0.2}
@@ -27,8 +28,8 @@ def one(folder: Path, seed: int) -> dict[str, tuple[float, float, float]]:
     """Of each coefficient, by one SD of its covariate: estimate, standard error, truth."""
     (folder / "model.toml").write_text(MODEL)
     (folder / "levels.csv").write_text(levels(80, seed, TRUE))
-    recorded = Recorded([folder / "levels.csv"], str(folder / "model.toml"), "", None, False, False)
-    of = asked(recorded, folder / "out", None, "frem", "", "", LeftOut())
+    files, model = [folder / "levels.csv"], str(folder / "model.toml")
+    of = asked(files, model, ReadingOptions(), folder / "out", None, "frem", "", "", LeftOut())
     full = full_of(of, (), COVARIATES)
     effects = effects_of(fitted(of, full, "focei", lambda *_: None, folder / f"{seed}.json"), full)
     found = {}

@@ -21,7 +21,7 @@ def test_replicates_whose_classes_go_by_other_names_are_left_out_and_counted(tmp
     (tmp_path / "two.toml").write_text(eliminated().text)
     (tmp_path / "levels.csv").write_text(concentrations(24, 3)[0])
     files, left_out = [tmp_path / "levels.csv"], LeftOut()
-    how = reading(str(tmp_path / "two.toml"), "", None, files, mixtures=True)
+    how = reading(str(tmp_path / "two.toml"), files, mixtures=True)
     assert how.model is not None
     cases = cases_in(files, how, left_out)
     cohort = cohort_of(timelines_of(cases, how.model, left_out), Theta.of(how.model))

@@ -148,9 +148,11 @@ def test_trees_propose_and_the_likelihood_decides(tmp_path: Path) -> None:
     (tmp_path / "levels.csv").write_text(levels(36, 4, {("CL", "WT"): 0.4}))
     given = ["covariates", "trees", str(tmp_path / "levels.csv"), "--model", str(tmp_path / "model.toml")]
     how = ["--permutations", "19", "--fix", "V,omega.V,error.plasma.proportional", "--categorical", "SEX"]
-    result = CliRunner().invoke(app, [*given, *how, "--out", str(tmp_path / "out")])
+    result = CliRunner().invoke(app, [*given, *how, "--where", "ID!=0", "--out", str(tmp_path / "out")])
     assert result.exit_code == 0, result.output
     found = json.loads((tmp_path / "out" / "trees.json").read_text())
+    assert found["data"]["where"] == ["ID!=0"]
+    assert json.loads((tmp_path / "out" / "fit.json").read_text())["data"] == found["data"]
     assert "CL:WT=linear" in found["relations"]
     assert "V:SEX" not in {f"{pair['parameter']}:{pair['covariate']}" for pair in found["pairs"] if pair["proposed"]}
     decision = next(each for each in found["decisions"] if each["relation"] == "CL:WT=linear")

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from tests.twin import toys
-from tests.twin.bedside import PATIENT, bind, level, start, stop, totals
+from tests.twin.bedside import PATIENT, bind, covariate, level, start, stop, totals
 from twin import PatientTwin
 from twin.alerts.snapshot import Snapshot
 from twin.events import Alert, InputEvent
+from twin.modelfile.reader import parse_model
 from twin.patient.ahead.bedside import neutrophils_of
+from twin.patient.averaged import AveragedTwin
+from twin.patient.rivals import rivals
 
 MODEL = toys.absorption()
 
@@ -51,6 +55,26 @@ def test_a_level_in_another_unit_is_an_alert_that_says_which_and_a_correction_wi
     assert "a unit a thousand times as large" in alert.text
     again = twin.observe([level(3, 3.0, event_id="mended", status="corrected", replaces="level 3")]).outputs
     assert [one.phase for one in again if isinstance(one, Alert) and one.rule == "data.suspect"] == ["withdrawn"]
+
+
+@pytest.mark.parametrize("averaged", [False, True])
+def test_who_is_beyond_the_patients_it_learnt_from_is_told_and_a_correction_withdraws_it(
+    averaged: bool,
+) -> None:
+    text = toys.ABSORPTION.replace("[covariates.WT]", "[covariates.WT]\nstudied = { low = 40, high = 90 }", 1)
+    text = text.replace("toy_absorption", "toy_studied", 1)
+    model = parse_model(text, "toy_studied.toml")
+    together = rivals([model, MODEL])
+    twin = AveragedTwin(PATIENT, together, 32) if averaged else PatientTwin(PATIENT, model, 32)
+    told = twin.observe([covariate(0, "WT", 130.0, "kg"), start(0, 40.0), level(3, 2.0)]).outputs
+    (alert,) = [one for one in told if isinstance(one, Alert) and one.rule == "twin.extrapolated"]
+    assert (alert.subject.name, alert.severity) == ((together if averaged else model).id, "low")
+    assert alert.text == "WT: 130 kg is above 90 kg, the greatest that the model's effects were learnt from."
+    mended = covariate(0, "WT", 88.0, "kg").model_copy(
+        update={"event_id": "mended", "status": "corrected", "replaces": covariate(0, "WT", 130.0, "kg").event_id}
+    )
+    again = twin.observe([mended]).outputs
+    assert [one.phase for one in again if isinstance(one, Alert) and one.rule == "twin.extrapolated"] == ["withdrawn"]
 
 
 def test_particles_whose_count_is_no_number_say_nothing_of_it() -> None:

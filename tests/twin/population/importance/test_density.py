@@ -11,7 +11,8 @@ from twin.model.spec import Model
 from twin.modelfile.reader import parse_model
 from twin.observation.likelihood import log_likelihood
 from twin.population.cohort import Cohort
-from twin.population.importance.density import LOG_2PI, Density
+from twin.population.importance.density import Density
+from twin.population.residuals import LOG_2PI
 from twin.population.theta import Theta
 from twin.solver.step_control import step_sizes_for
 

@@ -12,9 +12,10 @@ from tests.twin.population.test_objective import LINES, oral
 from twin.arrays import Floats
 from twin.population.cohort import Cohort
 from twin.population.importance.climbing import first_proposals
-from twin.population.importance.density import LOG_2PI, Density
+from twin.population.importance.density import Density
 from twin.population.importance.draws import even_draws, paired_draws
 from twin.population.importance.sampled import Sample
+from twin.population.residuals import LOG_2PI
 
 
 def sample_of(cohort: Cohort, standard: Floats) -> tuple[Sample, Floats]:

@@ -15,12 +15,13 @@ from twin.kernel.kernel import compile_model
 from twin.modelfile.reader import parse_model
 from twin.population.cohort import Cohort
 from twin.population.importance.climbing import exact_likelihood, first_proposals
-from twin.population.importance.density import LOG_2PI, Density
+from twin.population.importance.density import Density
 from twin.population.importance.draws import even_draws
 from twin.population.importance.sampled import Sample
 from twin.population.laplace.methods import objective_of
 from twin.population.mixture.mixing import mixed, share_slopes, shares_of, together
 from twin.population.objective import Method, Objective
+from twin.population.residuals import LOG_2PI
 from twin.population.results.profile import Held
 from twin.population.results.uncertainty import uncertainty
 from twin.population.search import State, bounds, search

@@ -17,9 +17,10 @@ from twin.model.spec import Model
 from twin.modelfile.reader import parse_model
 from twin.population.cohort import Cohort
 from twin.population.importance.climbing import exact_likelihood, first_proposals
-from twin.population.importance.density import LOG_2PI, Density
+from twin.population.importance.density import Density
 from twin.population.nonparametric.moments import of_patients, spread_of, values_at
 from twin.population.nonparametric.support import GAIN, Support, support
+from twin.population.residuals import LOG_2PI
 from twin.population.theta import FitError
 
 HALF = 0.5

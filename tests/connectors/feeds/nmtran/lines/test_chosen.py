@@ -39,6 +39,8 @@ def test_the_example_in_the_docstring_runs() -> None:
     [
         (["SET=1"], [1.0]),
         (["set == 2"], [2.0]),
+        (["SET=20D-1"], [2.0]),
+        (["SET=0.3D1"], [3.0]),
         (["STUDY=B"], [3.0]),
         (["STUDY!=A"], [3.0]),
         (["STUDY=A", "SET!=1"], [2.0]),
