@@ -143,3 +143,19 @@ Format = Annotated[
     LogFormat,
     typer.Option("--log-format", case_sensitive=False, envvar="DOSETWIN_LOG_FORMAT", help="of lines on stderr"),
 ]
+
+
+class RunningOptions(NamedTuple):
+    """What runs until a signal is given, as a set of options (`streams.terminal.option_sets`)."""
+
+    kafka: Kafka = None
+    prefix: Prefix = None
+    metrics_port: MetricsPort = None
+    metrics_host: MetricsHost = "127.0.0.1"
+    log_level: Level = LogLevel.INFO
+    log_format: Format = LogFormat.TEXT
+
+    @property
+    def metrics(self) -> tuple[int | None, str]:
+        """Port and address of the page for machines."""
+        return self.metrics_port, self.metrics_host

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twin.alerts.misfit import Evidence
-from twin.alerts.snapshot import CounterView, DeliveryView, Snapshot, SurpriseView
+from twin.alerts.snapshot import CounterView, Snapshot, SurpriseView
 from twin.arrays import Floats
 from twin.clock import HOUR_MS, UNIT_MS
 from twin.events import (
@@ -32,6 +32,7 @@ from twin.filter.quantiles import pooled
 from twin.filter.trunk import Trunk, TrunkPosition
 from twin.model.spec import Model, OutputSpec
 from twin.observation.observation import Observation
+from twin.patient.accounts.delivered import delivery_views, expected
 from twin.patient.accounts.standing import Standing, log_total, running, shares, taken
 from twin.patient.accounts.view import Exposed, View, exposure_view, mixed
 from twin.patient.ahead.bedside import (
@@ -72,7 +73,6 @@ from twin.record.orders import Orders
 from twin.solver.exposure_end import Window, windows
 from twin.solver.linear_system import individual_parameters
 from twin.solver.step_control import steps_note
-from twin.timeline.delivery import Delivered
 from twin.timeline.planned_future import extended
 from twin.timeline.pumps.mismatch import Mismatch
 from twin.timeline.pumps.silence import Open
@@ -265,8 +265,8 @@ class Reader:
     ) -> Estimate:
         timeline, belief = standings[0].timeline, standings[0].position.belief
         start = timeline.start
-        rate = {drug: _mean(standings, share, drug, lambda d: d.rate_at(millis)) for drug in timeline.delivered}
-        amount = {drug: _mean(standings, share, drug, lambda d: d.amount(start, millis)) for drug in timeline.delivered}
+        rate = {drug: expected(standings, share, drug, lambda d: d.rate_at(millis)) for drug in timeline.delivered}
+        amount = {drug: expected(standings, share, drug, lambda d: d.amount(start, millis)) for drug in rate}
         return Estimate(
             **self.envelope("estimate", millis),
             outputs=output_bands(self._model, view.out, view.weight),
@@ -343,7 +343,7 @@ class Reader:
             time_ms=millis,
             ess=_ess(standings, view),
             last_observation_ms=timeline.observations[seen - 1].time if seen else None,
-            delivery=self._delivery(standings, share, history, orders, millis),
+            delivery=delivery_views(standings, share, history, orders, millis, self._gap),
             exposures=tuple(
                 exposure_view(one.window, exposure, millis)
                 for one, exposure in zip(view.exposures, exposures, strict=True)
@@ -357,25 +357,6 @@ class Reader:
             ordered=orders.ordered(millis),
         )
 
-    def _delivery(
-        self, standings: Sequence[Standing], share: Sequence[float], history: History, orders: Orders, millis: int
-    ) -> tuple[DeliveryView, ...]:
-        views = []
-        for drug, source in standings[0].timeline.delivered.items():
-            begun = [m for m in source.starts(self._gap(drug)) if m <= millis]
-            views.append(
-                DeliveryView(
-                    drug=drug,
-                    rate=_mean(standings, share, drug, lambda d: d.rate_at(millis)),
-                    delivered=_amount_since(standings, share, drug, begun[-1], millis) if begun else 0.0,
-                    since_ms=begun[-1] if begun else None,
-                    last_report_ms=orders.last_report(history, millis, drug),
-                    plan=orders.plan(millis).get(drug, ()),
-                    charted=sum((dose.rate for dose in source.recorded if dose.start <= millis < dose.end), 0.0),
-                )
-            )
-        return tuple(views)
-
     def _surprise(self, evidence: Evidence) -> SurpriseView | None:
         if not evidence.count:
             return None
@@ -386,19 +367,6 @@ class Reader:
 def _ess(standings: Sequence[Standing], view: View) -> float:
     """Effective number of particles, of all accounts together."""
     return standings[0].position.belief.ess if len(standings) == 1 else float(1.0 / (view.weight**2).sum())
-
-
-def _mean(
-    standings: Sequence[Standing], share: Sequence[float], drug: str, value: Callable[[Delivered], float]
-) -> float:
-    """Mean over the accounts of something of what was delivered of a drug."""
-    if len(standings) == 1:
-        return value(standings[0].timeline.delivered[drug])
-    return sum(part * value(one.timeline.delivered[drug]) for part, one in zip(share, standings, strict=True))
-
-
-def _amount_since(standings: Sequence[Standing], share: Sequence[float], drug: str, begun: int, millis: int) -> float:
-    return _mean(standings, share, drug, lambda d: d.amount(begun, millis))
 
 
 def envelope(kind: str, patient_id: str, model: str, model_hash: str, millis: int, *parts: object) -> dict[str, Any]:

@@ -18,8 +18,10 @@ from functools import cached_property
 
 from connectors.feeds.stream import TimedEvent
 from connectors.feeds.ward.bedside import bedside
+from connectors.feeds.ward.drawing import draw_patient, ward_name
 from connectors.feeds.ward.observed import CUFF_MS, observed_channels
-from connectors.feeds.ward.patients import WardPatient, draw_patient, ward_name
+from connectors.feeds.ward.patients import WardPatient
+from connectors.feeds.ward.truth_file import truth_record
 from twin.clock import HOUR_MS
 from twin.events import to_millis
 from twin.model.spec import Model
@@ -100,8 +102,8 @@ class SimulatedWard:
         return heapq.merge(*(bedside(patient, *every) for patient in self.patients), key=_arrival_millis)
 
     def truth_lines(self) -> Iterator[str]:
-        """The truth file, a JSON line a patient (see `WardPatient.truth_record`)."""
-        return (json.dumps(patient.truth_record(), allow_nan=False) + "\n" for patient in self.patients)
+        """The truth file, a JSON line a patient (see `connectors.feeds.ward.truth_file`)."""
+        return (json.dumps(truth_record(patient), allow_nan=False) + "\n" for patient in self.patients)
 
 
 def expected_events(ward: SimulatedWard) -> int:

@@ -14,7 +14,8 @@ import numpy as np
 from connectors.feeds.analytes import drug_of
 from connectors.feeds.stream import TimedEvent
 from connectors.feeds.ward.bedside import bedside
-from connectors.feeds.ward.patients import Specimen, WardPatient, draw_patient
+from connectors.feeds.ward.drawing import draw_patient
+from connectors.feeds.ward.patients import Specimen, WardPatient
 from connectors.feeds.ward.pump import Scenario
 from twin.clock import DAY_MS, HOUR_MS, MINUTE_MS, UNIT_MS
 from twin.events import Clock, to_millis

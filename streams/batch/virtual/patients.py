@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from connectors.feeds.ward.patients import Orders, Planned, WardPatient, orders_of
+from connectors.feeds.ward.drawing import orders_of
+from connectors.feeds.ward.patients import Orders, Planned, WardPatient
 from streams.batch.trial.doses.record import Said
 from streams.batch.trial.doses.schedule import Order, planned_orders, schedule
 from streams.batch.trial.doses.treating import ArmCourse, DosePlan

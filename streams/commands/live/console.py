@@ -11,19 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from streams.terminal.options import (
-    Certificate,
-    Format,
-    Kafka,
-    Level,
-    LogFormat,
-    LogLevel,
-    MetricsHost,
-    MetricsPort,
-    Prefix,
-    PrivateKey,
-    examples,
-)
+from streams.terminal.option_sets import with_sets
+from streams.terminal.options import Certificate, PrivateKey, RunningOptions, examples
 
 if TYPE_CHECKING:
     from connectors.access.doorkeeper import Doorkeeper
@@ -51,6 +40,7 @@ HOST_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,252}[A-Za-z0-9])?|[0-9A-Fa-
         "dosetwin console --accounts accounts.json --host 0.0.0.0 --allow-host ward.example --certificate ward.pem",
     )
 )
+@with_sets
 def console(
     host: Annotated[str, typer.Option(help="where to listen")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="0 takes any free port", min=0, max=65535)] = 8500,
@@ -138,12 +128,8 @@ def console(
         ),
     ] = 20_000,
     open_page: Annotated[bool, typer.Option("--open", help="open the page in the browser")] = False,
-    kafka: Kafka = None,
-    prefix: Prefix = None,
-    metrics_port: MetricsPort = None,
-    metrics_host: MetricsHost = "127.0.0.1",
-    log_level: Level = LogLevel.INFO,
-    log_format: Format = LogFormat.TEXT,
+    *,
+    running: RunningOptions,
 ) -> None:
     """Show the ward as a web page until interrupted, and take what people do about alerts. It commands no device."""
     import signal
@@ -210,8 +196,8 @@ def console(
         )
         raise typer.Exit(2)
     try:
-        log_to_stderr(log_level, log_format)
-        settings = load_settings(kafka=kafka, topic_prefix=prefix)
+        log_to_stderr(running.log_level, running.log_format)
+        settings = load_settings(kafka=running.kafka, topic_prefix=running.prefix)
         tls = server_tls(certificate, key, None)
         refuse_in_the_clear(host, tls, plain=plain)
         engineers_access(settings.kafka)  # told now if it cannot be used, and not when somebody mends
@@ -254,7 +240,7 @@ def console(
         signal.signal(name, _leave)
     health = Health(dead=lambda: has_ended(live), waiting=lambda: waits_for(live))
     try:
-        with metrics_page(console_metrics(live, trail), metrics_port, metrics_host, health):
+        with metrics_page(console_metrics(live, trail), *running.metrics, health):
             serve(app, listener, tls)
     except OSError as error:
         typer.echo(f"dosetwin: {error.strerror or error}", err=True)

@@ -7,17 +7,8 @@ from typing import Annotated
 
 import typer
 
-from streams.terminal.options import (
-    Format,
-    Kafka,
-    Level,
-    LogFormat,
-    LogLevel,
-    MetricsHost,
-    MetricsPort,
-    Prefix,
-    examples,
-)
+from streams.terminal.option_sets import with_sets
+from streams.terminal.options import Kafka, Prefix, RunningOptions, examples
 
 BAD_LINES = 3
 """Exit code when at least one line could not be used."""
@@ -28,9 +19,8 @@ app = typer.Typer(
 
 
 @app.command(epilog=examples("dosetwin devices run", "dosetwin devices run --instance '{host}' --metrics-port 9470"))
+@with_sets
 def run(
-    kafka: Kafka = None,
-    prefix: Prefix = None,
     instance: Annotated[
         str,
         typer.Option(help="name of its own in the group: restarted under it, it has its devices back at once; "
@@ -46,10 +36,8 @@ def run(
     begin_anew: Annotated[
         bool, typer.Option("--begin-anew", help="go on where the rows of a partition are lost")
     ] = False,
-    metrics_port: MetricsPort = None,
-    metrics_host: MetricsHost = "127.0.0.1",
-    log_level: Level = LogLevel.INFO,
-    log_format: Format = LogFormat.TEXT,
+    *,
+    running: RunningOptions,
 ) -> None:  # fmt: skip
     """Read the topic of devices, send events of patients; what nobody claims in time becomes a dead letter.
 
@@ -74,10 +62,10 @@ def run(
     from streams.terminal.metrics_page import Health, metrics_page
     from streams.terminal.signals import stop_at_signals
 
-    log_to_stderr(log_level, log_format)
+    log_to_stderr(running.log_level, running.log_format)
     stop = stop_at_signals()
     try:
-        settings = load_settings(kafka=kafka, topic_prefix=prefix)
+        settings = load_settings(kafka=running.kafka, topic_prefix=running.prefix)
         name = name_on_this_machine(instance)
         service = DeviceService(
             settings, StageOptions(Bounds(keep_days, keep_words), name, session_timeout, begin_anew)
@@ -88,7 +76,7 @@ def run(
             look = functools.partial(holder, settings.kafka, group_of(settings), name)
             await_name(name, session_timeout + 5.0, look, say=say, pause=stop.wait)
         health = Health(service.dead, service.waiting)
-        with metrics_page(service.metrics.registry, metrics_port, metrics_host, health):
+        with metrics_page(service.metrics.registry, *running.metrics, health):
             service.run(stop)
     except (
         SettingsError, KafkaUnreachable, KeysUnusable, KafkaError, TopicError, NameTaken, StateLost, BadRow, OSError,

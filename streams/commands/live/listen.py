@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import typer
 
+from streams.terminal.option_sets import with_sets
 from streams.terminal.options import (
     MEMORY,
     Certificate,
@@ -20,11 +21,10 @@ from streams.terminal.options import (
     Level,
     LogFormat,
     LogLevel,
-    MetricsHost,
-    MetricsPort,
     Prefix,
     PrivateKey,
     Remembered,
+    RunningOptions,
     examples,
 )
 
@@ -40,61 +40,49 @@ Plain = Annotated[
 ]
 
 
+class DoorOptions(NamedTuple):
+    """Where senders come in, and who may."""
+
+    host: Host = "127.0.0.1"
+    certificate: Certificate = None
+    key: PrivateKey = None
+    authority: Authority = None
+    plain: Plain = False
+
+
 @app.command(epilog=examples("dosetwin listen mllp lab-east.toml --port 2575"))
+@with_sets
 def mllp(
     profile: Annotated[Path, typer.Argument(help="the source's profile", exists=True, dir_okay=False)],
-    host: Host = "127.0.0.1",
     port: Annotated[int, typer.Option(help="0 takes any free port", min=0, max=65535)] = 2575,
     peer: Annotated[list[str] | None, typer.Option(help="address that may connect; repeatable; any without")] = None,
-    certificate: Certificate = None,
-    key: PrivateKey = None,
-    authority: Authority = None,
-    plain: Plain = False,
     memory: Remembered = MEMORY,
-    kafka: Kafka = None,
-    prefix: Prefix = None,
-    metrics_port: MetricsPort = None,
-    metrics_host: MetricsHost = "127.0.0.1",
-    log_level: Level = LogLevel.INFO,
-    log_format: Format = LogFormat.TEXT,
+    *,
+    door: DoorOptions,
+    running: RunningOptions,
 ) -> None:
     """Take HL7 v2 messages over MLLP until a signal: results, pumps, orders to pumps, alarms, monitors."""
     from streams.listening import Place, listen_mllp
 
-    places = _places(host, port, memory, (metrics_port, metrics_host), certificate, key, authority, plain)
-    _run(
-        lambda place: listen_mllp(place, profile, frozenset(peer or ())),
-        Place,
-        places,
-        kafka,
-        prefix,
-        log_level,
-        log_format,
-    )
+    places = _places(door, port, memory, running)
+    _run(lambda place: listen_mllp(place, profile, frozenset(peer or ())), Place, places, running)
 
 
 @app.command(epilog=examples("dosetwin listen http tokens.toml --port 8502"))
+@with_sets
 def http(
     tokens: Annotated[Path, typer.Argument(help="who may send what", exists=True, dir_okay=False)],
-    host: Host = "127.0.0.1",
     port: Annotated[int, typer.Option(help="0 takes any free port", min=0, max=65535)] = 8502,
-    certificate: Certificate = None,
-    key: PrivateKey = None,
-    authority: Authority = None,
-    plain: Plain = False,
     memory: Remembered = MEMORY,
-    kafka: Kafka = None,
-    prefix: Prefix = None,
-    metrics_port: MetricsPort = None,
-    metrics_host: MetricsHost = "127.0.0.1",
-    log_level: Level = LogLevel.INFO,
-    log_format: Format = LogFormat.TEXT,
+    *,
+    door: DoorOptions,
+    running: RunningOptions,
 ) -> None:
     """Take events, and messages of sources with a profile, over HTTP until a signal."""
     from streams.listening import Place, listen_http
 
-    places = _places(host, port, memory, (metrics_port, metrics_host), certificate, key, authority, plain)
-    _run(lambda place: listen_http(place, tokens), Place, places, kafka, prefix, log_level, log_format)
+    places = _places(door, port, memory, running)
+    _run(lambda place: listen_http(place, tokens), Place, places, running)
 
 
 @app.command(
@@ -103,6 +91,7 @@ def http(
         "dosetwin listen mqtt wrists.toml pumps.toml --broker mqtt.ward:8883 --authority ca.pem",
     )
 )
+@with_sets
 def mqtt(
     profiles: Annotated[list[Path], typer.Argument(help="profiles of the sources", exists=True, dir_okay=False)],
     broker: Annotated[str, typer.Option(help="HOST:PORT")] = "127.0.0.1:1883",
@@ -120,12 +109,8 @@ def mqtt(
     key: PrivateKey = None,
     plain: Annotated[bool, typer.Option("--plain", help="a broker of another machine without TLS")] = False,
     memory: Remembered = MEMORY,
-    kafka: Kafka = None,
-    prefix: Prefix = None,
-    metrics_port: MetricsPort = None,
-    metrics_host: MetricsHost = "127.0.0.1",
-    log_level: Level = LogLevel.INFO,
-    log_format: Format = LogFormat.TEXT,
+    *,
+    running: RunningOptions,
 ) -> None:
     """Take what is published over MQTT 5 until a signal; DOSETWIN_MQTT_USERNAME and DOSETWIN_MQTT_PASSWORD log in."""
     from connectors.listeners.mqtt import broker_at
@@ -139,12 +124,12 @@ def mqtt(
     except (ValueError, SettingsError) as error:
         typer.echo(f"dosetwin: {error}", err=True)
         raise typer.Exit(2) from None
-    metrics = (metrics_port, metrics_host)
-    places = {"host": where.host, "port": where.port, "memory": memory, "metrics": metrics, "tls": secured}
-    _run(lambda place: listen_mqtt(place, profiles, where), Place, places, kafka, prefix, log_level, log_format)
+    places = {"host": where.host, "port": where.port, "memory": memory, "metrics": running.metrics, "tls": secured}
+    _run(lambda place: listen_mqtt(place, profiles, where), Place, places, running)
 
 
 @app.command(epilog=examples("dosetwin listen fhir ehr.toml --server https://ehr.example/fhir"))
+@with_sets
 def fhir(
     profile: Annotated[Path, typer.Argument(help="the source's profile", exists=True, dir_okay=False)],
     server: Annotated[str, typer.Option(help="base address of the server; that of the profile without")] = "",
@@ -158,28 +143,20 @@ def fhir(
     subscribe: Annotated[
         str, typer.Option(help="our address as the server reaches it: have it notify us (R4 rest-hook), to read sooner")
     ] = "",
-    host: Host = "127.0.0.1",
     port: Annotated[int, typer.Option(help="for notifications; 0 takes any free port", min=0, max=65535)] = 8503,
-    certificate: Certificate = None,
-    key: PrivateKey = None,
-    authority: Authority = None,
-    plain: Plain = False,
     memory: Remembered = MEMORY,
-    kafka: Kafka = None,
-    prefix: Prefix = None,
-    metrics_port: MetricsPort = None,
-    metrics_host: MetricsHost = "127.0.0.1",
-    log_level: Level = LogLevel.INFO,
-    log_format: Format = LogFormat.TEXT,
+    *,
+    door: DoorOptions,
+    running: RunningOptions,
 ) -> None:
     """Read what is new on a FHIR R4 server until a signal: its histories, deletions too, and what they refer to."""
     from connectors.listeners.fhir.asked import Asked
     from streams.listening import Place, listen_fhir
 
     begins = since.replace(tzinfo=UTC) if since is not None else None
-    asked = Asked(server, begins, again, every, count, subscribe, plain)
-    places = _places(host, port, memory, (metrics_port, metrics_host), certificate, key, authority, plain)
-    _run(lambda place: listen_fhir(place, profile, asked), Place, places, kafka, prefix, log_level, log_format)
+    asked = Asked(server, begins, again, every, count, subscribe, door.plain)
+    places = _places(door, port, memory, running)
+    _run(lambda place: listen_fhir(place, profile, asked), Place, places, running)
 
 
 @app.command(epilog=examples("dosetwin listen again lab-east.toml"))
@@ -194,8 +171,9 @@ def again(
     """Read messages of which something was refused again, by a mended profile; stop the source's way in first."""
     from streams.listening import Place, listen_again
 
-    places = _places("127.0.0.1", 0, memory, (None, "127.0.0.1"), None, None, None, plain=False)
-    _run(lambda place: listen_again(place, profile), Place, places, kafka, prefix, log_level, log_format)
+    running = RunningOptions(kafka, prefix, log_level=log_level, log_format=log_format)
+    places = _places(DoorOptions(), 0, memory, running)
+    _run(lambda place: listen_again(place, profile), Place, places, running)
 
 
 @app.command(epilog=examples("dosetwin listen token"))
@@ -217,37 +195,20 @@ def secret() -> None:
     typer.echo(new_secret())
 
 
-def _places(
-    host: str,
-    port: int,
-    memory: Path,
-    metrics: tuple[int | None, str],
-    certificate: Path | None,
-    key: Path | None,
-    authority: Path | None,
-    plain: bool,
-) -> dict[str, Any]:
+def _places(door: DoorOptions, port: int, memory: Path, running: RunningOptions) -> dict[str, Any]:
     """Where to listen and what to keep there, with TLS where it is asked for or needed."""
     from connectors.tls import TlsError, refuse_in_the_clear, server_tls
 
     try:
-        tls = server_tls(certificate, key, authority)
-        refuse_in_the_clear(host, tls, plain=plain)
+        tls = server_tls(door.certificate, door.key, door.authority)
+        refuse_in_the_clear(door.host, tls, plain=door.plain)
     except TlsError as error:
         typer.echo(f"dosetwin: {error}", err=True)
         raise typer.Exit(2) from None
-    return {"host": host, "port": port, "memory": memory, "metrics": metrics, "tls": tls}
+    return {"host": door.host, "port": port, "memory": memory, "metrics": running.metrics, "tls": tls}
 
 
-def _run(
-    listen: Any,
-    place: Any,
-    places: dict[str, Any],
-    kafka: str | None,
-    prefix: str | None,
-    level: LogLevel,
-    form: LogFormat,
-) -> None:
+def _run(listen: Any, place: Any, places: dict[str, Any], running: RunningOptions) -> None:
     """Listen until a signal; errors that the user can mend end it plainly."""
     import asyncio
     import json
@@ -261,10 +222,10 @@ def _run(
     from streams.terminal.logs import log_to_stderr
     from streams.terminal.signals import stop_at_signals
 
-    log_to_stderr(level, form)
+    log_to_stderr(running.log_level, running.log_format)
     stop = stop_at_signals()
     try:
-        settings = load_settings(kafka=kafka, topic_prefix=prefix)
+        settings = load_settings(kafka=running.kafka, topic_prefix=running.prefix)
         counted = asyncio.run(listen(place(settings=settings, stop=stop, **places)))
     except (KafkaUnreachable, TopicError, NotSafe, OSError, ValueError, KeysUnusable) as error:
         typer.echo(f"dosetwin: {error}", err=True)

@@ -12,17 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from streams.terminal.options import (
-    Format,
-    Kafka,
-    Level,
-    LogFormat,
-    LogLevel,
-    MetricsHost,
-    MetricsPort,
-    Prefix,
-    examples,
-)
+from streams.terminal.option_sets import with_sets
+from streams.terminal.options import RunningOptions, examples
 from streams.terminal.plugin_group import plugin_group, with_options
 
 if TYPE_CHECKING:
@@ -45,20 +36,12 @@ def _found() -> Found[Sink]:
 def _callback_of(plugin: Plugin[Sink]) -> Callable[..., None]:
     """The sink as a function that typer can read: the shared options, and one for each setting that is no secret."""
 
-    def run(
-        *,
-        kafka: Kafka = None,
-        prefix: Prefix = None,
-        metrics_port: MetricsPort = None,
-        metrics_host: MetricsHost = "127.0.0.1",
-        log_level: Level = LogLevel.INFO,
-        log_format: Format = LogFormat.TEXT,
-        **its: Any,
-    ) -> None:
+    @with_sets
+    def run(*, running: RunningOptions, **its: Any) -> None:
         from streams.terminal.logs import log_to_stderr
 
-        log_to_stderr(log_level, log_format)
-        carry(plugin.offer, its, kafka=kafka, prefix=prefix, metrics=(metrics_port, metrics_host))
+        log_to_stderr(running.log_level, running.log_format)
+        carry(plugin.offer, its, kafka=running.kafka, prefix=running.prefix, metrics=running.metrics)
 
     return with_options(run, _options(plugin.offer.Settings), _help(plugin))
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from connectors.feeds.stream import TimedEvent
 from connectors.feeds.ward.bedside import in_arrival_order
-from connectors.feeds.ward.patients import ROTA, draw_patient
+from connectors.feeds.ward.drawing import ROTA
 from connectors.feeds.ward.ward import (
     WARD_MODELS,
     SimulatedWard,
@@ -24,7 +24,6 @@ from connectors.feeds.ward.ward import (
     expected_events,
     named_models,
 )
-from tests.twin import toys
 from twin.clock import HOUR_MS
 from twin.events import (
     Clock,
@@ -109,28 +108,9 @@ def test_a_patient_does_not_hang_on_how_many_others_there_are_or_how_often_devic
 # --- the population --------------------------------------------------------------------------------------------------
 
 
-def test_patients_are_drawn_from_the_models_population() -> None:
-    model = MODELS[0]
-    drawn = [draw_patient(model, index, 1, 0, 1.0, "W") for index in range(600)]
-    etas = np.array([[patient.eta[name] for name in model.eta_names] for patient in drawn])
-    np.testing.assert_allclose(etas.mean(axis=0) / np.sqrt(np.diag(model.omega)), 0, atol=0.15)
-    np.testing.assert_allclose(np.var(etas, axis=0), np.diag(model.omega), rtol=0.2)
-    surface = [patient.covariates["BSA"] for patient in drawn]
-    assert np.mean(surface) == pytest.approx(model.covariates[2].reference, rel=0.03)
-    assert np.std(surface) == pytest.approx(0.11 * float(np.mean(surface)), rel=0.15)
-
-
 def test_a_small_ward_sees_every_scenario_with_every_model(busy: SimulatedWard) -> None:
     met = {(patient.model.id, infusion.scenario) for patient in busy.patients for infusion in patient.infusions}
     assert met == {(model.id, scenario) for model in MODELS for scenario in ROTA}
-
-
-def test_correlated_effects_are_drawn_with_their_correlation() -> None:
-    model = load_model("mercaptopurine_jost2020")
-    drawn = [draw_patient(model, index, 1, 0, 1.0, "W") for index in range(1500)]
-    etas = np.array([[patient.eta[name] for name in model.eta_names] for patient in drawn])
-    spread = np.sqrt(np.diag(model.omega))
-    np.testing.assert_allclose(np.corrcoef(etas.T), model.omega / np.outer(spread, spread), atol=0.08)
 
 
 # --- events ----------------------------------------------------------------------------------------------------------
@@ -444,9 +424,3 @@ def test_every_model_of_the_library_is_played_and_its_twin_takes_all_that_is_sai
     update = PatientTwin(patient.id, model, particles=8).observe(events)
     assert update.rejected == ()
     assert json.loads(next(iter(simulated.truth_lines())))["outputs"].keys() >= {o.name for o in model.outputs}
-
-
-def test_a_model_that_does_not_say_how_to_treat_is_refused() -> None:
-    simulated = SimulatedWard((toys.bolus(),), 1, START, days=1.0, vitals_every=3600.0)
-    with pytest.raises(ValueError, match=r"has no \[\[regimens\]\], so nobody knows how to treat"):
-        list(simulated.arrivals())
