@@ -13,8 +13,9 @@ import time
 from collections.abc import Callable
 
 from connectors.protocols.hl7.mllp import Frames, framed
-from connectors.services.ports import joined, parted
+from connectors.services.ports import joined
 from connectors.speaking.counts import Counts
+from connectors.speaking.place import place_of
 
 ANSWER_SECONDS = 15.0
 """Longest wait for an answer, three times what our own listener takes."""
@@ -38,10 +39,7 @@ class MllpSender:
     def __init__(
         self, address: str, stopped: Callable[[], bool], counts: Counts, sleep: Callable[[float], object] = time.sleep
     ) -> None:
-        try:
-            self._place = parted(address)
-        except ValueError:
-            raise ValueError(f"--to {address}: write host:port, as 127.0.0.1:2575") from None
+        self._place = place_of(address, 2575)
         self._stopped, self._counts, self._sleep = stopped, counts, sleep
         self._connection: socket.socket | None = None
         self._frames = Frames()

@@ -15,8 +15,9 @@ from typing import Any, NamedTuple
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
-from connectors.services.ports import joined, parted
+from connectors.services.ports import joined
 from connectors.speaking.counts import Counts
+from connectors.speaking.place import place_of
 from twin.events import (
     AdviceRequested,
     AlertAction,
@@ -70,10 +71,7 @@ class MqttSender:
     def __init__(
         self, address: str, stopped: Callable[[], bool], counts: Counts, sleep: Callable[[float], object] = time.sleep
     ) -> None:
-        try:
-            self._place = parted(address)
-        except ValueError:
-            raise ValueError(f"--to {address}: write host:port, as 127.0.0.1:1883") from None
+        self._place = place_of(address, 1883)
         self._stopped, self._counts, self._sleep = stopped, counts, sleep
         self._client = paho.Client(CallbackAPIVersion.VERSION2, protocol=MQTTProtocolVersion.MQTTv5)
         self._client.on_publish = self._confirmed

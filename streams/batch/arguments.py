@@ -52,14 +52,24 @@ def reading(
     from twin.patient.rivals import rivals
 
     require_files(files)
-    if out is not None and out.exists() and not out.is_dir():
-        raise CaseError(f"--out {out} is a file; name a folder")
+    if out is not None:
+        require_folder(out)
     names = model.split(",") if averages and model is not None and not Path(model).is_file() else [model]
     models = [load_model(name.strip(), mixtures=mixtures or averages) for name in names if name is not None]
     averaged = rivals(models) if len(names) > 1 else None
     same = same_ids(join=options.join, prefix_ids=options.prefix_ids)
     columns, chosen = parse_columns(options.columns), conditions_of(options.where)
     return RecordedCases(models[0] if models else None, columns, options.output, averaged, same, chosen)
+
+
+def require_folder(out: Path) -> None:
+    """Refuse a file where a folder of results is to be.
+
+    Raises:
+        CaseError: ``out`` is one.
+    """
+    if out.exists() and not out.is_dir():
+        raise CaseError(f"--out {out} is a file; name a folder")
 
 
 def conditions_of(where: Sequence[str] | None) -> tuple[Condition, ...]:

@@ -126,7 +126,7 @@ def collect(
     from connectors.privacy.master_key import KeysUnusable
     from connectors.privacy.patient_keys import KeyDestroyed, patient_keys
     from connectors.settings import load_settings
-    from streams.batch.arguments import LeftOut
+    from streams.batch.arguments import LeftOut, require_folder
     from streams.batch.cases import CaseError, Problem, of_patient
     from streams.batch.learning.arguments import usable
     from streams.batch.learning.messages import ENDING
@@ -140,8 +140,7 @@ def collect(
             raise CaseError(str(error)) from None
         if keys is None:
             raise CaseError("DOSETWIN_KEYS_STORE is not set: messages are encrypted with the keys of their patients")
-        if out.exists() and not out.is_dir():
-            raise CaseError(f"--out {out} is a file; name a folder")
+        require_folder(out)
         out.mkdir(parents=True, exist_ok=True)
         for old in out.glob(f"*{ENDING}"):
             old.unlink()

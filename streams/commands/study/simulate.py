@@ -38,7 +38,7 @@ def simulate(
 ) -> None:
     """Treat virtual patients in every arm of a study; compare endpoints, and say how often a trial would see it."""
     from connectors.reports.trials.virtual_study import virtual_study_page
-    from streams.batch.arguments import LEFT_OUT, ended_plainly, usable_arguments
+    from streams.batch.arguments import LEFT_OUT, ended_plainly, require_folder, usable_arguments
     from streams.batch.cases import CaseError
     from streams.batch.process_pool import model_of, prepare, worker_processes
     from streams.batch.virtual.running import publish_study, run_study
@@ -46,8 +46,7 @@ def simulate(
     from streams.terminal.progress import progress
 
     with usable_arguments():
-        if out.exists() and not out.is_dir():
-            raise CaseError(f"--out {out} is a file; name a folder")
+        require_folder(out)
         found = load_study(study)
         patients = found.plan.patients * found.plan.trials
         processes = worker_processes(jobs, patients)

@@ -107,7 +107,7 @@ def trial(
 
     from connectors.reports.trials.alerts import trial_page
     from connectors.reports.trials.doses import dose_trial_page
-    from streams.batch.arguments import LEFT_OUT, ended_plainly, usable_arguments
+    from streams.batch.arguments import LEFT_OUT, ended_plainly, require_folder, usable_arguments
     from streams.batch.cases import CaseError
     from streams.batch.process_pool import prepare, worker_processes
     from streams.batch.trial.doses.running import run_doses, run_lines
@@ -119,8 +119,7 @@ def trial(
     from twin.trial.population import Departure
 
     with usable_arguments():
-        if out.exists() and not out.is_dir():
-            raise CaseError(f"--out {out} is a file; name a folder")
+        require_folder(out)
         _check_used(context, of)
         chosen = load_model(model, mixtures=True)
         true = load_model(truth, mixtures=True) if truth else chosen

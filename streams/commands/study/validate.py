@@ -164,12 +164,12 @@ def verdict_text(found: Calibration) -> str:
 
 
 def _chosen(names: list[str], out: Path) -> list[Model]:
+    from streams.batch.arguments import require_folder
     from streams.batch.cases import CaseError
     from streams.batch.process_pool import prepare
     from twin.modelfile.library import load_model
 
-    if out.exists() and not out.is_dir():
-        raise CaseError(f"--out {out} is a file; name a folder")
+    require_folder(out)
     models = [load_model(name) for name in names]
     twice = {model.id for model in models if sum(model.id == other.id for other in models) > 1}
     if twice:
