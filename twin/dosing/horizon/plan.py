@@ -5,10 +5,9 @@
 a is the dose now, b what all later ones are multiplied by, y the samples in between: a program with one stage of
 recourse, solved anew at every dose (multi-stage predictive control with a robust horizon of one: Lucia, Finkler and
 Engell 2013, J Process Control 23:1306; that a belief may be revised before the next decision is what tells it from
-open-loop feedback, Bar-Shalom and Tse 1974, IEEE Trans Autom Control 19:494). y is what might be measured of
-`SCENARIOS` particles drawn evenly by weight; it weighs all particles as it would if it came. Of each toxicity the limit
-is kept for the dose now by the belief of today, for later ones by that of then. Of a drug without a target the utility
-is the dose itself.
+open-loop feedback, Bar-Shalom and Tse 1974, IEEE Trans Autom Control 19:494); y is drawn in
+`twin.dosing.horizon.samples`. Of each toxicity the limit is kept for the dose now by the belief of today, for later
+ones by that of then. Of a drug without a target the utility is the dose itself.
 
 `THINNED` particles and `LEVELS` doses a stage: some 50 solutions for each course ahead.
 """
@@ -23,32 +22,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twin.arrays import Floats
-from twin.clock import HOUR_MS
 from twin.dosing.decision import TOGETHER_MS, Decision, NoAdvice, decision
 from twin.dosing.futures import Future, Upcoming, changed
-from twin.dosing.outlook import Odds, Outlook, along, outlook
+from twin.dosing.horizon.samples import samples_to_come, scenarios, weighed_by
+from twin.dosing.outlook import Odds, Outlook, outlook
 from twin.dosing.protocol import Protocol
-from twin.observation.kinds import kind_of
-from twin.observation.likelihood import log_likelihood, spread_out
-from twin.observation.observation import Observation
 from twin.patient.accounts.component import Component
 from twin.patient.accounts.thinned import thinned
 from twin.patient.averaged import AveragedTwin
 from twin.patient.twin import PatientTwin
-from twin.randomness import generator
 
 COURSES = 4
 """Most courses that are looked at."""
 
 LEVELS = 7
 THINNED = 256
-SCENARIOS = 64
-
-POINTS = 16
-"""Values that a particle might show, of which each scenario takes one."""
-
-BEFORE_MS = HOUR_MS
-"""How long before the next course counts are taken, where toxicities are of counts (assumed: on its day)."""
 
 
 @dataclass(frozen=True)
@@ -185,7 +173,7 @@ class _Plan:
     def made(self) -> Horizon:
         """The plan."""
         first, later = (self._levels(stage) for stage in self._stages)
-        drawn = self._scenarios()
+        drawn = scenarios(self._components[0].trunk.patient_id, self._now)
         found = [self._recourse(a, self._usable(a, later), drawn) for a in first if self._usable(a, later)]
         if not found:
             raise NoAdvice(f"{self._decided.drug}: no doses are allowed by protocol '{self._protocol.id}'")
@@ -251,52 +239,6 @@ class _Plan:
             return exposed.within()
         return np.zeros(len(view.weight), dtype=bool) if self._target is not None and left_out else None
 
-    def _scenarios(self) -> Floats:
-        """Places (J,) in the cumulated weights of the particles that show the samples."""
-        rng = generator(self._components[0].trunk.patient_id, "plan ahead", self._now)
-        return np.asarray((np.arange(SCENARIOS) + rng.random()) / SCENARIOS)
-
-    def _samples(self) -> list[tuple[int, int]]:
-        """Time (ms) and number of each output that will be measured before the later doses."""
-        until, since = self._stages[1][0].step.start_ms, self._decided.since
-        adverse = {t.output for t in self._model.toxicities if t.name in self._protocol.limits}
-        found = []
-        for number, output in enumerate(self._model.outputs):
-            kind = kind_of(output)
-            if kind.discrete or not kind.sampled or kind.awaited:
-                continue
-            times = [until - BEFORE_MS] if output.name in adverse else [since + at for at in self._protocol.samples]
-            found += [(at, number) for at in times if self._now < at < until]
-        return sorted(found)
-
-    def _after(self, first: Level, places: Floats) -> tuple[Floats, list[tuple[int, int, Floats]]]:
-        """Weights (J, M) by scenario after the samples, and of each sample its time, output and values (J,)."""
-        samples = self._samples()
-        weight = np.concatenate([c.share * c.position.belief.weight for c in self._components])
-        drawn = np.minimum(np.searchsorted(np.cumsum(weight), places), len(weight) - 1)
-        logs = np.tile(np.log(np.maximum(weight, 1e-300)), (len(drawn), 1))
-        shown: list[tuple[int, int, Floats]] = []
-        if not samples:
-            return np.tile(weight, (len(drawn), 1)), shown
-        marks = np.unique(np.array([at for at, _ in samples], dtype=np.int64))
-        change = replace(self._decided, doses=self._stages[0]).change(first)
-        outs = [
-            along(c, changed(c, self._now, p, [change]), p, marks)
-            for c, p in zip(self._components, self._planned, strict=True)
-        ]
-        for at, number in samples:
-            output, mark = self._model.outputs[number], int(np.searchsorted(marks, at))
-            kernel = self._components[0].trunk.kernel
-            rows = np.concatenate([kernel.read(out[mark], number) for out in outs], axis=-1)
-            rng = generator(self._components[0].trunk.patient_id, "plan ahead", at, output.name)
-            might = spread_out(output, Observation(at, "plan", number, 0.0), rows[:, drawn], POINTS)
-            values = might[np.arange(len(drawn)), rng.integers(POINTS, size=len(drawn))]
-            for j, value in enumerate(values.tolist()):
-                logs[j] += log_likelihood(output, Observation(at, "plan", number, value), rows)
-            shown.append((at, number, values))
-        after = np.exp(logs - logs.max(axis=1, keepdims=True))
-        return after / after.sum(axis=1, keepdims=True), shown
-
     def _value(self, seen: _Seen, weights: Floats, first: Level, later: Level) -> Floats:
         """Utility (J,) by the weights (J, M) of each scenario."""
         inside = [one for one in seen.inside if one is not None]
@@ -311,7 +253,10 @@ class _Plan:
         return np.max(over, axis=0) if over else np.full(len(weights), -1.0)
 
     def _recourse(self, first: Level, later: Sequence[Level], places: Floats) -> _Recourse:
-        weights, shown = self._after(first, places)
+        until = self._stages[1][0].step.start_ms
+        samples = samples_to_come(self._model, self._protocol, self._decided, self._now, until)
+        change = replace(self._decided, doses=self._stages[0]).change(first)
+        weights, shown = weighed_by(samples, self._components, self._planned, change, self._now, places)
         seen = [self._seen(first, b) for b in later]
         after = slice(1, None) if len(self._judged) > 1 else slice(None)
         value = np.array([self._value(one, weights, first, b) for one, b in zip(seen, later, strict=True)])
@@ -333,7 +278,7 @@ class _Plan:
         limits = self._protocol.limits.items()
         over = [reached[name].p - limit for _, reached in overall for name, limit in limits]
         outputs = self._model.outputs
-        told = tuple((at, outputs[number].name, outputs[number].unit, values) for at, number, values in shown)
+        told = tuple((at, outputs[number].name, outputs[number].unit, values) for (at, number), values in shown)
         return _Recourse(first, then, brings, max(over, default=0.0), overall, told)
 
     def _fixed(self, first: Level, later: Level) -> tuple[float, float]:
