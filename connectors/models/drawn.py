@@ -17,7 +17,7 @@ LONGEST_CHAIN = 1500
 
 @dataclass(slots=True)
 class Parameter:
-    """A parameter as the file will have it; ``stated`` is what the source has for its variance."""
+    """A parameter as the file will have it; ``fixed`` are the levels whose variances are known."""
 
     name: str
     value: float
@@ -29,6 +29,7 @@ class Parameter:
     expression: ast.expr | None = None
     comment: str = ""
     theta: Theta | None = None
+    fixed: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)

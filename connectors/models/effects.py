@@ -58,6 +58,7 @@ class _Work:
         self._prune()
         for word in list(self.definitions):
             self._one(word)
+        self._prune()
         for word in list(self.definitions):
             self._fixed(word)
         self._prune()
@@ -385,7 +386,10 @@ class _Work:
         typical = number if theta is None else theta.value
         comment = theta.comment if theta else ""
         three = (variances.get("iiv"), variances.get("iov"), variances.get("isv"))
-        return Parameter(word, typical, line, *three, distribution, expression, comment, theta)
+        known = tuple(
+            "omega" if level == "iiv" else level for level, eta in effects.items() if self.source.etas[eta].fixed
+        )
+        return Parameter(word, typical, line, *three, distribution, expression, comment, theta, known)
 
     # --- what is left ------------------------------------------------------------------------------------------------
 
@@ -405,7 +409,8 @@ class _Work:
                 word = self._free(eta.name, plain)
                 renamed[eta.name] = name(word)
                 iiv, iov = (None, eta.variance) if eta.level == "iov" else (eta.variance, None)
-                plain[word] = Parameter(word, 0.0, eta.line, iiv, iov, distribution="normal")
+                known = (("iov" if eta.level == "iov" else "omega"),) if eta.fixed else ()
+                plain[word] = Parameter(word, 0.0, eta.line, iiv, iov, distribution="normal", fixed=known)
                 self.of_eta[eta.name] = word, "iov" if eta.level == "iov" else "iiv", 1.0
                 if eta.level == "isv":
                     self.source.lose(

@@ -60,12 +60,16 @@ Level = Literal["iiv", "iov", "isv"]
 
 @dataclass(frozen=True, slots=True)
 class Eta:
-    """A random effect with mean 0: of a patient, of an occasion where it is drawn anew on each, or of a site."""
+    """A random effect with mean 0: of a patient, of an occasion where it is drawn anew on each, or of a site.
+
+    A ``fixed`` variance is known.
+    """
 
     name: str
     variance: float
     line: int
     level: Level = "iiv"
+    fixed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,10 +97,11 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Scatter:
-    """The error of an output, as the keys of a model file have it."""
+    """The error of an output, as the keys of a model file have it; the sizes of a ``fixed`` one are known."""
 
     sizes: tuple[tuple[str, float | str], ...]
     assumed: str | None = None
+    fixed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +134,7 @@ class Source:
         language: in words, for messages and the file's head.
         definitions: formulas by name, each over leaves and those above it.
         covariances: of pairs of etas.
+        fixed_sigmas: those whose variances are known.
         lines: where each name was defined.
         references: values that stand for a data item where the source says or implies one.
         occasion: the data item that tells one occasion from the next; ``every`` so much time where none does.
@@ -146,6 +152,7 @@ class Source:
     covariances: dict[tuple[str, str], float] = field(default_factory=dict)
     sigmas: dict[str, float] = field(default_factory=dict)
     sigma_covariances: dict[tuple[str, str], float] = field(default_factory=dict)
+    fixed_sigmas: set[str] = field(default_factory=set)
     definitions: dict[str, ast.expr] = field(default_factory=dict)
     lines: dict[str, int] = field(default_factory=dict)
     states: list[State] = field(default_factory=list)

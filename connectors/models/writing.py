@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from connectors.models.characteristics import usual
 from connectors.models.drawn import Drawn, Parameter
 from connectors.models.formulas import mapped, name, parsed, replaced, same, text, value, words
-from connectors.models.source import Entry, Lost
+from connectors.models.source import Entry, Lost, Observed
 from connectors.models.units import Units
 from twin.model.formula import HOLDING_FUNCTIONS, RESERVED, is_record
 from twin.names import is_name, unprintable
@@ -124,7 +124,7 @@ class _Writer:
             lines = [f"[{section}.{self.names[word]}]", f"unit = {_quoted(self._unit(word))}"]
             lines += [f"expression = {_quoted(self.formula(formula))}", ""]
             (derived if fixed else terms).extend(lines)
-        body += [*derived, *terms, *self._states(), *self._outputs(), *self._end()]
+        body += [*derived, *terms, *self._states(), *self._outputs(), *self._end(), *self._fit()]
         head = self._head()
         return "\n".join([*head, *body]).rstrip() + "\n", self.lost
 
@@ -334,9 +334,7 @@ class _Writer:
     def _outputs(self) -> list[str]:
         lines: list[str] = []
         for output in self.source.observed:
-            safe = re.sub(r"\W", "_", output.name)
-            safe = safe if safe not in self.names.values() else f"{safe}_o"
-            lines.append(f"[outputs.{safe}]")
+            lines.append(f"[outputs.{self._output_name(output)}]")
             if output.categories:
                 listed = ", ".join(_quoted(self.formula(each)) for each in output.categories)
                 lines += ['kind = "ordinal"', f"categories = [{listed}]", ""]
@@ -376,6 +374,25 @@ class _Writer:
             self._lose("time unit: the source states none; hours are assumed (say --time-unit)")
         lines += ["[cadence]", f"estimate = {estimate}", f"forecast = {forecast}", f"horizon = {horizon}"]
         return lines
+
+
+    def _fit(self) -> list[str]:
+        """What the source does not estimate, nor what stands for no number of its own."""
+        fixed = ["one_time", "one_amount"] if self.bare else []
+        for p in self.drawn.parameters:
+            if p.theta.fixed if p.theta is not None else True:
+                fixed.append(self.names[p.name])
+            fixed += [f"{level}.{self.names[p.name]}" for level in p.fixed]
+        for output in self.source.observed:
+            if output.scatter is not None and output.scatter.fixed:
+                sizes = {"additive": "additive", "log_additive": "additive"}
+                keys = dict.fromkeys(sizes.get(key, "proportional") for key, _ in output.scatter.sizes)
+                fixed += [f"error.{self._output_name(output)}.{key}" for key in keys]
+        return ["", "[fit]", f"fixed = [{', '.join(_quoted(each) for each in fixed)}]"] if fixed else []
+
+    def _output_name(self, output: Observed) -> str:
+        safe = re.sub(r"\W", "_", output.name)
+        return safe if safe not in self.names.values() else f"{safe}_o"
 
 
 def _size(size: float | str) -> str:

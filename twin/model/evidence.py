@@ -77,7 +77,7 @@ NOT_STATED = StatedSpec()
 
 @dataclass(frozen=True, slots=True)
 class CorrelationSpec:
-    """Two random effects of a ``level`` (``iiv``, ``iov``, ``isv``) that vary together.
+    """Two random effects of a ``level`` (``iiv``, ``iov``, ``isv``), or residuals of two outputs, that vary together.
 
     ``covariance`` is the file's own, ``None`` where it gives the correlation; ``printed`` says that the source prints
     the covariance itself.

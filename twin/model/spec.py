@@ -353,6 +353,7 @@ class Model:
         confirmed_by: independent sources; ``unconfirmed`` says where one was looked for in vain.
         variability: in which form the source prints iiv and iov, where the file says so for all parameters.
         correlations: as the file gives them; their numbers are in ``omega`` and ``omega_iov``.
+        fixed: numbers that a fit leaves as they are, by the names that it calls them.
         expected: what the typical patient must show.
         input_scale: factor from recorded mg to model mg for drugs where it is not 1.
         hash: 16 hex digits over what the file makes the model compute (not titles, notes, sources, comments or layout).
@@ -386,6 +387,7 @@ class Model:
     mixture: MixtureSpec | None
     variability: VariabilitySpec | None
     correlations: tuple[CorrelationSpec, ...]
+    fixed: tuple[str, ...]
     expected: tuple[ExpectedSpec, ...]
     eta_names: tuple[str, ...]
     omega: NDArray[np.float64]

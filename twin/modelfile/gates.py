@@ -156,9 +156,11 @@ def _per_eta(parameter: ParameterSpec) -> float:
 def _covariances(model: Model) -> Doubts:
     variances = {(level, p.name): variance for p in model.parameters for level, variance, _ in _levels(p)}
     for i, one in enumerate(model.correlations):
+        if not one.covariance or one.printed:
+            continue
         first, second = (variances[one.level, name] for name in one.between)
         product = (first or 0.0) * (second or 0.0)
-        if not one.covariance or one.printed or not first or not second or not product:
+        if not first or not second or not product:
             continue
         ratio = one.covariance / product
         # Half a unit of the last digit of each of the three numbers.

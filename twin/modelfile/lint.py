@@ -31,7 +31,7 @@ LONGEST_LINE = 200
 
 _FORMULAS = frozenset({"expression", "derivative", "initial", "hazard"})
 _WHOLE = frozenset(
-    {"targets", "toxicities", "regimens", "correlations", "sources", "missing", "confirmed_by", "expected"}
+    {"targets", "toxicities", "regimens", "correlations", "sources", "missing", "confirmed_by", "expected", "fit"}
 )
 """Sections that nothing else depends on: a faulty item of theirs is left out."""
 

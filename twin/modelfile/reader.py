@@ -60,8 +60,8 @@ _SECTIONS = ("covariates", "parameters", "derived", "terms", "states")
 FORMAT = 2
 """Version of what a model file means; raise it when the same text would give another model."""
 
-_CITATIONS = frozenset({"sources", "confirmed_by"})
-"""Sections that are prose from end to end."""
+_BESIDE = frozenset({"sources", "confirmed_by", "fit"})
+"""Sections that no belief hangs on: prose from end to end, and what a fit is to leave as it is."""
 
 _PROSE = frozenset({"title", "note", "source", "assumed", "unconfirmed"})
 """Texts for people: they change no number that a model gives. Tables may have these names too, of parameters say."""
@@ -122,7 +122,7 @@ def read_model(content: dict[str, Any], text: str, file: str) -> Model:
     states += own_states
     targets, own_states = read_targets(top, drugs, states, outputs, top.text("time_unit"))
     states += own_states
-    effects, correlations = covariances(top, parameters)
+    effects, outputs, correlations = covariances(top, parameters, outputs)
     check_widening(top, covariates, effects["iiv"].names)
     variability = read_variability(top)
     check_stated(top, parameters, variability)
@@ -155,6 +155,7 @@ def read_model(content: dict[str, Any], text: str, file: str) -> Model:
         mixture=read_mixture(top, covariates),
         variability=variability,
         correlations=correlations,
+        fixed=_fixed(top),
         expected=read_expected(top, outputs, states),
         eta_names=effects["iiv"].names,
         omega=of_patient_alone(effects["iiv"], effects["isv"]),
@@ -183,7 +184,7 @@ def meaning_hash(content: dict[str, Any]) -> str:
     True
     """
     # Order counts, since it is the order of eta and of the states; 4 and 4.0 are the same number.
-    meant = {key: item for key, item in content.items() if key not in _CITATIONS}
+    meant = {key: item for key, item in content.items() if key not in _BESIDE}
     return hashlib.blake2b(_canonical([FORMAT, meant]).encode(), digest_size=8).hexdigest()
 
 
@@ -379,6 +380,18 @@ def _cadence(top: Table) -> CadenceSpec:
     found = CadenceSpec(
         table.number("estimate", above=0), table.number("forecast", above=0), table.number("horizon", above=0)
     )
+    table.close()
+    return found
+
+
+def _fixed(top: Table) -> tuple[str, ...]:
+    """Numbers that are not to be estimated; whether a fit has them all is for it to say."""
+    if not top.has("fit"):
+        return ()
+    table = top.table("fit")
+    found = table.texts("fixed")
+    if not found:
+        raise table.wrong("fixed", 'is missing; list what stays as it is, fixed = ["ka", "omega.V"], or delete [fit]')
     table.close()
     return found
 

@@ -13,17 +13,21 @@ that say who is of one site, when an occasion begins and on what grid a paramete
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from twin.model.evidence import CorrelationSpec
-from twin.model.spec import DriftSpec, OccasionSpec, ParameterSpec, SiteSpec
+from twin.model.spec import DriftSpec, OccasionSpec, OutputSpec, ParameterSpec, SiteSpec
 from twin.model.table import Table
 
 LEVELS = ("iiv", "iov", "isv")
 """What a correlation may be between: effects of the patient, of an occasion, or of a site."""
+
+RESIDUAL = "residual"
+"""The level of a correlation between residuals of two outputs that are measured at one instant."""
 
 Variances = dict[str, float]
 """Variance of each parameter that has one, by name, in file order."""
@@ -40,9 +44,10 @@ class Effects(NamedTuple):
 
 
 def covariances(
-    top: Table, parameters: Sequence[ParameterSpec]
-) -> tuple[dict[str, Effects], tuple[CorrelationSpec, ...]]:
-    """The effects of each of `LEVELS`, and the correlations that stand in them as listed.
+    top: Table, parameters: Sequence[ParameterSpec], outputs: Sequence[OutputSpec]
+) -> tuple[dict[str, Effects], tuple[OutputSpec, ...], tuple[CorrelationSpec, ...]]:
+    """The effects of each of `LEVELS`, the outputs with what their residuals have in common, and the correlations that
+    stand in them as listed.
 
     Raises:
         ModelError: correlations that name something else, are doubled, or make a matrix that is no covariance.
@@ -56,12 +61,18 @@ def covariances(
         level: np.diag(np.array(list(variances.values()), dtype=np.float64)) for level, variances in of_level.items()
     }
     correlations: list[CorrelationSpec] = []
+    residual = np.eye(len(outputs))
     for table in top.listed("correlations"):
-        level = table.choice("level", LEVELS) if table.has("level") else "iiv"
-        correlations.append(_correlate(table, level, of_level[level], omega[level]))
+        level = table.choice("level", (*LEVELS, RESIDUAL)) if table.has("level") else "iiv"
+        if level == RESIDUAL:
+            correlations.append(_correlate_residuals(table, outputs, residual))
+        else:
+            correlations.append(_correlate(table, level, of_level[level], omega[level]))
     for level in LEVELS:
         _positive_definite(top, level, omega[level])
-    return {level: Effects(tuple(of_level[level]), omega[level]) for level in LEVELS}, tuple(correlations)
+    _positive_definite(top, RESIDUAL, residual)
+    found = {level: Effects(tuple(of_level[level]), omega[level]) for level in LEVELS}
+    return found, _beside(outputs, residual), tuple(correlations)
 
 
 def of_patient_alone(iiv: Effects, isv: Effects) -> Covariance:
@@ -97,12 +108,47 @@ def _correlate(table: Table, level: str, variances: Variances, omega: Covariance
     return CorrelationSpec((between[0], between[1]), level, covariance, printed, *table.evidence())
 
 
+def _correlate_residuals(table: Table, outputs: Sequence[OutputSpec], residual: Covariance) -> CorrelationSpec:
+    between = table.texts("between")
+    able = [o.name for o in outputs if _normal(o)]
+    if len(between) != 2 or between[0] == between[1] or not set(between) <= set(able):
+        which = f": {', '.join(able)}" if able else ", and there is none"
+        raise table.wrong("between", f"must name two different outputs whose error is normal{which}")
+    names = [o.name for o in outputs]
+    i, j = sorted(names.index(name) for name in between)
+    if residual[i, j] != 0:
+        raise table.wrong("between", f"{between[0]} and {between[1]} are listed twice; keep one")
+    correlation = table.number("correlation")
+    if not -1 < correlation < 1 or correlation == 0:
+        raise table.wrong("correlation", f"is {correlation:g}; it must lie between -1 and 1, and not be 0")
+    residual[i, j] = residual[j, i] = correlation
+    return CorrelationSpec((names[i], names[j]), RESIDUAL, None, False, *table.evidence())
+
+
+def _normal(output: OutputSpec) -> bool:
+    """Whether a measured value is normal around its prediction, and independent of others of the same output."""
+    error = output.error
+    unusual = error.df is not None or error.outliers is not None or error.replicate_correlation is not None
+    return error.scatters and not unusual and output.vital is None
+
+
+def _beside(outputs: Sequence[OutputSpec], residual: Covariance) -> tuple[OutputSpec, ...]:
+    """The outputs, each error with its correlations with those before it."""
+    return tuple(
+        replace(o, error=replace(o.error, beside=tuple(residual[i, :i].tolist()))) if residual[i, :i].any() else o
+        for i, o in enumerate(outputs)
+    )
+
+
 def _positive_definite(top: Table, level: str, omega: Covariance) -> None:
     # Whatever sizes and units: of the correlations, with a margin so that Cholesky factors exist whatever the rounding.
     sizes = np.sqrt(np.maximum(np.diag(omega), 1e-300))
     smallest = float(np.linalg.eigvalsh(omega / np.outer(sizes, sizes)).min()) if len(omega) else 1.0
     if smallest <= 1e-10:
-        name = {"iiv": "Omega", "iov": "Omega of the occasions", "isv": "Omega of the sites"}[level]
+        name = {
+            "iiv": "Omega", "iov": "Omega of the occasions", "isv": "Omega of the sites",
+            RESIDUAL: "the correlation of residuals",
+        }[level]  # fmt: skip
         raise top.wrong(
             "correlations",
             f"{name} is not positive definite (smallest eigenvalue of the correlations {smallest:.3g}); lower the"

@@ -21,6 +21,9 @@ from twin.model.measured.error import ErrorSpec
 from twin.observation.residual import transformed
 from twin.population import stencil
 from twin.population.cohort import Cohort
+from twin.population.joint import terms as joint
+from twin.population.joint.instants import Instants
+from twin.population.joint.terms import Pairs, Spread
 from twin.population.mixture.mixing import HARDLY, mixed, together
 from twin.population.modes.curvatures import factors_of, inverse_of, log_det_of, solved_beside
 from twin.population.modes.descent import SETTLED, Look, descend, scattered
@@ -31,9 +34,10 @@ from twin.population.residuals import (
     iwres,
     on_error_scale,
     refuse_unusual,
+    spread,
     terms,
 )
-from twin.population.theta import error_sizes, moved_error
+from twin.population.theta import FitError
 from twin.population.values import Penalty, Population, scales
 
 Method = Literal["focei", "foce", "fo", "laplace"]
@@ -158,6 +162,9 @@ class Objective:
         self._begun = cohort.subjects
         self.method = method
         self._check()
+        self.instants = Instants([subject.observations for subject in cohort.subjects], cohort.theta.start.errors)
+        if self.instants and method == "fo":
+            raise FitError("method fo: residuals of outputs correlate, which it cannot weigh; fit by focei")
         every = [o for subject in cohort.subjects for o in subject.observations]
         self._output = np.array([o.output for o in every], dtype=np.int64)
         self._y = np.array([o.value for o in every], dtype=np.float64)
@@ -245,8 +252,23 @@ class Objective:
                 found[output == number] = on_error_scale(population.errors[number], found[output == number])
         return found
 
-    def terms(self, which: Integers, errors: Sequence[ErrorSpec], f: Floats, f0: Floats | None) -> Terms:
-        """Of the values (T,) of some patients; predictions are on the scale of the errors."""
+    def terms(
+        self, which: Integers, errors: Sequence[ErrorSpec], f: Floats, f0: Floats | None
+    ) -> tuple[Terms, Pairs]:
+        """Of the values (T,) of some patients, and of pairs that were measured together; predictions are on the scale
+        of the errors."""
+        alone = self._alone(which, errors, f, f0)
+        groups = self.instants.of(which, errors)
+        if not groups:
+            return alone, Pairs.none()
+        at = self.cohort.of_observations(which)
+        scatter = np.empty((len(Spread._fields), len(at)))
+        for number in np.unique(self._output[at]):
+            of = self._output[at] == number
+            scatter[:, of] = spread(errors[number], f[of] if f0 is None else f0[of])
+        return joint.joined(alone, groups, self._y[at] - f, Spread(*scatter), interaction=f0 is None)
+
+    def _alone(self, which: Integers, errors: Sequence[ErrorSpec], f: Floats, f0: Floats | None) -> Terms:
         at = self.cohort.of_observations(which)
         output, y = self._output[at], self._y[at]
         present = np.unique(output)
@@ -281,16 +303,17 @@ class Point:
         """What descents of patients ``which`` (K,) see at eta (K, D)."""
         return self._seen(which, eta, mixed=self._mixed)[0]
 
-    def _seen(self, which: Integers, eta: Floats, *, mixed: bool) -> tuple[Look, Terms, Floats, Floats]:
+    def _seen(self, which: Integers, eta: Floats, *, mixed: bool) -> tuple[Look, Terms, Pairs, Floats, Floats]:
         objective, cohort = self.objective, self.cohort
         z = objective.z(eta)
         f = objective.predictions(which, stencil.points(z, self.h, cohort.effects, mixed), self.population)
-        found = objective.terms(which, self.population.errors, f[:, 0], self._residual_at(which))
+        found, pairs = objective.terms(which, self.population.errors, f[:, 0], self._residual_at(which))
         slope = stencil.slopes(f, self.h)
         bend = stencil.bends(f, self.h, cohort.effects) if mixed else np.empty((0, 0, 0))
         first = cohort.offsets(which)
-        look = stencil.inner(first, z, self.precision, found.u, found.u_f, found.u_ff, found.w, slope, bend)
-        return Look(*look), found, slope, bend
+        look = Look(*stencil.inner(first, z, self.precision, found.u, found.u_f, found.u_ff, found.w, slope, bend))
+        joint.inner(*pairs[:5], slope, look.information, look.curvature)
+        return look, found, pairs, slope, bend
 
     def _residual_at(self, which: Integers) -> Floats | None:
         """Predictions (T,) at eta = 0, where the residual variance is taken there."""
@@ -301,15 +324,16 @@ class Point:
     def evaluation(self, vector: Floats, eta: Floats, log_det: float, settled: NDArray[np.bool_]) -> Evaluation:
         """The objective and its derivatives, of everybody, at modes eta (N, D) or very near to them."""
         cohort = self.cohort
-        look, found, slope, bend = self._seen(np.arange(len(cohort), dtype=np.int64), eta, mixed=True)
+        look, found, pairs, slope, bend = self._seen(np.arange(len(cohort), dtype=np.int64), eta, mixed=True)
         seen = self._known(look)
         inverse = seen.by_data
         u_z, u_ez, t_z = stencil.outer(cohort.first, inverse, found.u_f, found.u_ff, found.w, found.w_f, slope, bend)
+        joint.outer(*pairs[:7], inverse, slope, bend, u_ez, t_z)
         # By each number, eta held: of U, of its gradient in eta, and of log det H.
         by = By(u_z @ cohort.directions.T, u_ez @ cohort.directions.T, t_z @ cohort.directions.T)
         self._by_errors(by, found, inverse, slope)
         if self.objective.method == "foce":
-            self._by_typical_residual(by, found, inverse, slope)
+            self._by_typical_residual(by, found, pairs, inverse, slope)
         return self.finished(vector, eta, log_det, settled, seen, t_z, by)
 
     def _known(self, look: Look) -> Seen:
@@ -357,27 +381,28 @@ class Point:
         cohort, errors = self.cohort, list(self.population.errors)
         everybody = np.arange(len(cohort), dtype=np.int64)
         f, f0 = found.f, self._residual_at(everybody)
-        for number in range(len(errors)):
-            for at, size in error_sizes(cohort.theta, number):
-                up, down = (
-                    self.objective.terms(
-                        everybody,
-                        [moved_error(e, size, side * SIZE_STEP) if i == number else e for i, e in enumerate(errors)],
-                        f,
-                        f0,
-                    )
-                    for side in (1.0, -1.0)
-                )
-                change = [(a - b) / (2.0 * SIZE_STEP) for a, b in zip(up[:5], down[:5], strict=True)]
-                by.add(at, stencil.by_number(cohort.first, inverse, change[0], change[1], change[3], slope))
+        for at in cohort.theta.scatter:
+            (up, up_pairs), (down, down_pairs) = (
+                self.objective.terms(everybody, cohort.theta.moved_errors(errors, at, side * SIZE_STEP), f, f0)
+                for side in (1.0, -1.0)
+            )
+            change = [(a - b) / (2.0 * SIZE_STEP) for a, b in zip(up[:5], down[:5], strict=True)]
+            u, u_e, t = stencil.by_number(cohort.first, inverse, change[0], change[1], change[3], slope)
+            joint.by_number(*up_pairs[:3], (up_pairs.w - down_pairs.w) / (2.0 * SIZE_STEP), inverse, slope, t)
+            by.add(at, (u, u_e, t))
 
-    def _by_typical_residual(self, by: By, found: Terms, inverse: Floats, slope: Floats) -> None:
+    def _by_typical_residual(self, by: By, found: Terms, pairs: Pairs, inverse: Floats, slope: Floats) -> None:
         """Add derivatives by typical values through residual variances that are taken at eta = 0."""
         moved = stencil.slopes(self._at_zero, self.h) @ self.cohort.directions.T
         for at in np.flatnonzero(self.cohort.directions.any(axis=1)).tolist():
             along = np.ascontiguousarray(moved[:, at])
-            change = (found.u_0 * along, found.u_f0 * along, found.w_0 * along)
-            by.add(at, stencil.by_number(self.cohort.first, inverse, *change, slope))
+            u_f0 = found.u_f0 * along
+            np.add.at(u_f0, pairs.a, pairs.u_0a * along[pairs.b])
+            np.add.at(u_f0, pairs.b, pairs.u_0b * along[pairs.a])
+            u, u_e, t = stencil.by_number(self.cohort.first, inverse, found.u_0 * along, u_f0, found.w_0 * along, slope)
+            w_0 = pairs.w_0a * along[pairs.a] + pairs.w_0b * along[pairs.b]
+            joint.by_number(*pairs[:3], w_0, inverse, slope, t)
+            by.add(at, (u, u_e, t))
 
     def _by_omega(self, by: By, vector: Floats, eta: Floats, seen: Seen) -> None:
         """Add derivatives by the entries of Omega: of eta' P eta / 2, log det Omega and P in H."""

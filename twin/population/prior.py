@@ -97,8 +97,10 @@ class Prior:
                 raise PriorError(
                     f"prior: {one.name!r} is no free number of {theta.model.id}; it has {', '.join(theta.names)}"
                 )
-            if theta.elements[theta.names.index(one.name)].kind == "share":
-                raise PriorError(f"prior: {one.name} is the share of a class, which has none; fix it, or leave it out")
+            kind = theta.elements[theta.names.index(one.name)].kind
+            if kind in ("share", "residual"):
+                what = "the share of a class" if kind == "share" else "a correlation of residuals"
+                raise PriorError(f"prior: {one.name} is {what}, which has none; fix it, or leave it out")
         self.blocks(theta)
 
     def at(self, theta: Theta, vector: Floats) -> Penalty:

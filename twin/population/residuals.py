@@ -89,6 +89,12 @@ def variance(error: ErrorSpec, f: Floats) -> Floats:
         return _variance(error, f)[0]
 
 
+def spread(error: ErrorSpec, f: Floats) -> tuple[Floats, Floats, Floats]:
+    """`variance` and its two derivatives by f."""
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        return _variance(error, f)
+
+
 def log_density(error: ErrorSpec, y: Floats, f: Floats) -> Floats:
     """Log density of values y around predictions f, both on the error's scale, without log(2 pi) / 2.
 

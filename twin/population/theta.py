@@ -7,6 +7,7 @@
 | of an occasion's kappa | ``iov.CL``, ``iov.CL.V`` | the same |
 | of a site's effects | ``isv.CL``, ``isv.CL.V`` | the same |
 | residual error of an output | ``error.plasma.proportional`` | logarithm of the standard deviation |
+| correlation of the residuals of two outputs | ``residual.plasma.effect`` | entry of L (`twin.population.joint`) |
 | share of patients who are of a class, but the last | ``share.slow`` | logarithm of its ratio to the last one's share |
 
 A covariate's coefficient is estimated where the model file has it as a parameter; a number within a formula stays as it
@@ -21,7 +22,7 @@ whatever the other entries are. Everything that is not named in ``fixed`` is fre
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple, Protocol
 
@@ -34,6 +35,7 @@ from twin.model.formula import names_in
 from twin.model.measured.error import ErrorSpec
 from twin.model.spec import Model
 from twin.model.structure import analyse
+from twin.population.joint.correlation import correlated, correlation_of, entries_of, pattern_of, with_entries
 from twin.population.mixture.mixing import logits_of, share_slopes, shares_of
 from twin.population.values import LEVELS, SIZES, Level, Penalty, Population, resized
 
@@ -52,10 +54,10 @@ class Element(NamedTuple):
     """One number of the vector: a ``kind`` and where it is.
 
     ``place``: parameter i. ``omega``, ``iov``, ``isv``: entry (i, j) of L. ``error``: output i, size of `SIZES` number
-    j. ``share``: class i.
+    j. ``residual``: outputs i and j, entry of their L. ``share``: class i.
     """
 
-    kind: Literal["place", "error", "share"] | Level
+    kind: Literal["place", "error", "residual", "share"] | Level
     i: int
     j: int = 0
 
@@ -123,12 +125,17 @@ class Theta:
 
     @classmethod
     def of(cls, model: Model, fixed: Iterable[str] = (), start: Population | None = None) -> Theta:
-        """All numbers of a model but those named in ``fixed``; a block of Omega is fixed by any of its names, and so
-        are the shares of classes.
+        """All numbers of a model but those named in ``fixed`` or fixed in its file; a block of Omega is fixed by any of
+        its names, and so are the shares of classes.
 
         Raises:
             FitError: a name of nothing that could be free, or nothing is left.
         """
+        return cls.whole(model, start)._without(frozenset((*fixed, *model.fixed)))
+
+    @classmethod
+    def whole(cls, model: Model, start: Population | None = None) -> Theta:
+        """All numbers of a model, also those that its file fixes."""
         start = Population.of(model) if start is None else start
         _refuse_weighing_class(model)
         patterns = {level: _pattern(model, level) for level in LEVELS}
@@ -142,9 +149,10 @@ class Theta:
             for j, size in enumerate(SIZES)
             if (getattr(error, size) or 0.0) > 0.0
         ]
+        rows, columns = np.nonzero(np.tril(pattern_of(start.errors), -1))
+        elements += [Element("residual", i, j) for i, j in zip(rows.tolist(), columns.tolist(), strict=True)]
         elements += [Element("share", i) for i in range(len(start.shares) - 1)]
-        all_free = cls(model, start, tuple(elements), patterns)
-        return all_free._without(frozenset(fixed))
+        return cls(model, start, tuple(elements), patterns)
 
     def _without(self, fixed: frozenset[str]) -> Theta:
         names = dict(zip(self.elements, self.names, strict=True))
@@ -158,8 +166,9 @@ class Theta:
                 inside = {e for e in self.elements if e.kind == level and e.i in block}
                 if inside & gone:
                     gone |= inside
-        if any(e.kind == "share" for e in gone):
-            gone |= {e for e in self.elements if e.kind == "share"}
+        for kind in ("share", "residual"):
+            if any(e.kind == kind for e in gone):
+                gone |= {e for e in self.elements if e.kind == kind}
         left = tuple(e for e in self.elements if e not in gone)
         if not left:
             raise FitError("fixed: names every number of the model; leave one free to be estimated")
@@ -200,6 +209,8 @@ class Theta:
             return model.parameters[i].name
         if kind == "error":
             return f"error.{model.outputs[i].name}.{SIZES[j]}"
+        if kind == "residual":
+            return f"residual.{model.outputs[j].name}.{model.outputs[i].name}"
         if kind == "share":
             assert model.mixture is not None, "only a mixture has shares"
             return f"share.{model.mixture.classes[i]}"
@@ -209,12 +220,15 @@ class Theta:
     def pack(self, population: Population) -> Floats:
         """The vector (K,) of a population."""
         lower = {level: _factor(population.covariance(level)) for level in LEVELS}
+        residual = entries_of(correlation_of(population.errors))
         found = np.empty(self.size)
         for at, (kind, i, j) in enumerate(self.elements):
             if kind == "place":
                 found[at] = population.place[i]
             elif kind == "error":
                 found[at] = np.log(getattr(population.errors[i], SIZES[j]))
+            elif kind == "residual":
+                found[at] = residual[i, j]
             elif kind == "share":
                 found[at] = logits_of(population.shares)[i]
             else:
@@ -231,10 +245,40 @@ class Theta:
         for n, (_, i, j) in self._sizes:
             sizes.setdefault(i, {})[SIZES[j]] = float(np.exp(vector[n]))
         errors = tuple(resized(e, sizes[i]) if i in sizes else e for i, e in enumerate(self.start.errors))
+        if self.joint:
+            errors = correlated(errors, self._residual(vector))
         logits = vector[self.shares]
         shares = shares_of(logits) if len(logits) else self.start.shares
         omega, iov, isv = (self._omega(level, vector) for level in LEVELS)
         return Population(place, omega, iov, errors, shares, isv, self.start.site_columns)
+
+    @functools.cached_property
+    def joint(self) -> list[int]:
+        """Places in the vector of correlations of residuals."""
+        return [at for at, element in enumerate(self.elements) if element.kind == "residual"]
+
+    def _residual(self, vector: NDArray[np.float64] | NDArray[np.complex128]) -> Floats:
+        """Correlation (O, O) of the residuals of outputs."""
+        begin = correlation_of(self.start.errors)
+        entries = {(self.elements[at].i, self.elements[at].j): vector[at] for at in self.joint}
+        return with_entries(entries_of(begin).astype(vector.dtype), begin != 0.0, entries)
+
+    @functools.cached_property
+    def scatter(self) -> list[int]:
+        """Places in the vector of what values scatter by: sizes of errors and correlations of residuals."""
+        return [at for at, element in enumerate(self.elements) if element.kind in ("error", "residual")]
+
+    def moved_errors(self, errors: Sequence[ErrorSpec], at: int, by: float) -> tuple[ErrorSpec, ...]:
+        """Errors with one number of `scatter` moved in the vector, the others held."""
+        kind, i, j = self.elements[at]
+        if kind == "error":
+            size = {SIZES[j]: getattr(errors[i], SIZES[j]) * float(np.exp(by))}
+            return tuple(resized(e, size) if n == i else e for n, e in enumerate(errors))
+        correlation = correlation_of(errors)
+        lower = entries_of(correlation)
+        entries = {(e.i, e.j): lower[e.i, e.j] for e in self.elements if e.kind == "residual"}
+        entries[i, j] += by
+        return correlated(errors, with_entries(lower, correlation != 0.0, entries))
 
     @functools.cached_property
     def shares(self) -> list[int]:
@@ -302,6 +346,7 @@ class Theta:
         known = dict(zip(self.names, self.elements, strict=True))
         place, covariances = self.start.place.copy(), {level: self.start.covariance(level).copy() for level in LEVELS}
         errors, shares = list(self.start.errors), self.start.shares.copy()
+        correlation = correlation_of(errors)
         for name, value in numbers.items():
             if name not in known:
                 raise FitError(f"{name!r} is no free number of {self.model.id}; it has {', '.join(known)}")
@@ -310,6 +355,8 @@ class Theta:
                 place[i] = placed(scale_of(self.model.parameters[i]), value)
             elif kind == "error":
                 errors[i] = resized(errors[i], {SIZES[j]: value})
+            elif kind == "residual":
+                correlation[i, j] = correlation[j, i] = value
             elif kind == "share":
                 shares[i] = value
             else:
@@ -317,7 +364,9 @@ class Theta:
         shares[-1] = 1.0 - shares[:-1].sum()
         if shares.min() <= 0.0:
             raise FitError(f"shares of the classes are {shares.tolist()}; each is more than 0, and all make 1")
-        found = replace(self.start, place=place, errors=tuple(errors), shares=shares)
+        if np.linalg.eigvalsh(correlation).min() <= 0.0:
+            raise FitError("correlations of residuals: together they are not positive definite; lower them")
+        found = replace(self.start, place=place, errors=correlated(errors, correlation), shares=shares)
         return found.with_covariances(covariances)
 
     def natural(self, vector: Floats) -> Floats:
@@ -332,6 +381,8 @@ class Theta:
                 found[at] = natural(scale_of(self.model.parameters[i]), population.place[i])
             elif kind == "error":
                 found[at] = getattr(population.errors[i], SIZES[j])
+            elif kind == "residual":
+                found[at] = population.errors[i].beside[j]
             elif kind == "share":
                 found[at] = population.shares[i]
             else:
@@ -347,6 +398,15 @@ class Theta:
         kind, i, _ = self.elements[at]
         return placed(self.scale(i), value) if kind == "place" else float(np.log(value))
 
+    def _residual_slopes(self, vector: Floats) -> list[Floats]:
+        """d correlation / d each of `joint`."""
+        found = []
+        for at in self.joint:
+            moved = vector.astype(np.complex128)
+            moved[at] += 1j * COMPLEX_STEP
+            found.append(np.imag(self._residual(moved)) / COMPLEX_STEP)
+        return found
+
     def natural_slopes(self, vector: Floats) -> Floats:
         """(K, K) d natural / d vector: what a covariance of the vector is carried over by."""
         value, slopes = self.natural(vector), np.zeros((self.size, self.size))
@@ -357,22 +417,14 @@ class Theta:
                 slopes[at, at] = slope(scale_of(self.model.parameters[i]), value[at])
             elif kind == "error":
                 slopes[at, at] = value[at]
+            elif kind == "residual":
+                slopes[at, self.joint] = [matrix[i, j] for matrix in self._residual_slopes(vector)]
             elif kind == "share":
                 slopes[at, self.shares] = of_shares[i]
             else:
                 for other, matrix in by_level[kind].items():
                     slopes[at, other] = matrix[i, j]
         return slopes
-
-
-def error_sizes(theta: Theta, output: int) -> tuple[tuple[int, str], ...]:
-    """Places in the vector, and names, of the free sizes of an output's error."""
-    return tuple((at, SIZES[j]) for at, (kind, i, j) in enumerate(theta.elements) if kind == "error" and i == output)
-
-
-def moved_error(error: ErrorSpec, size: str, by: float) -> ErrorSpec:
-    """An error with the logarithm of a size moved."""
-    return resized(error, {size: getattr(error, size) * float(np.exp(by))})
 
 
 def _weighing(model: Model) -> frozenset[str]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import ast
 import math
 from collections.abc import Collection
+from dataclasses import replace
 
 import numpy as np
 from scipy import optimize
@@ -123,7 +124,16 @@ def _continuous(source: Source, label: str, leaf: ast.expr, sampling: Sampling, 
         source.lose(line, f"the scatter of {label} goes with no law of the prediction alone; {scatter.assumed}")
     if any(word in source.etas for word in _reachable(source, [leaf]) - _reachable(source, [prediction])):
         source.lose(line, f"the scatter of {label} differs between patients (an ETA); the typical patient's is carried")
+    if _known(source, leaf, prediction):
+        scatter = replace(scatter, fixed=True)
     return Observed(label, prediction if logged is None else logged, scatter, line)
+
+
+def _known(source: Source, leaf: ast.expr, prediction: ast.expr) -> bool:
+    """Whether nothing that Y scatters by is estimated."""
+    read = set(_reachable(source, [leaf]))
+    sizes = (read - set(_reachable(source, [prediction]))) & set(source.thetas)
+    return read & set(source.sigmas) <= source.fixed_sigmas and all(source.thetas[each].fixed for each in sizes)
 
 
 def _logarithm(source: Source, prediction: ast.expr, line: int) -> ast.expr | None:

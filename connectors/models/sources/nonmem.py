@@ -96,6 +96,7 @@ class _Stream:
         self._effects(variances(self.records, "OMEGA", source.file))
         sigma = variances(self.records, "SIGMA", source.file)
         source.sigmas = {f"EPS_{at}": found for at, found in sigma.variances.items()}
+        source.fixed_sigmas = {f"EPS_{at}" for at in sigma.fixed}
         source.sigma_covariances = {(f"EPS_{i}", f"EPS_{j}"): c for (i, j), c in sigma.covariances.items()}
         pred = of(self.records, "PRED")
         follower = Follower(source, self._known(sigma), self._decide)
@@ -143,7 +144,7 @@ class _Stream:
             word = f"ETA_{first}"
             if first == at:
                 level: Level = "iov" if again else "isv" if at in above else "iiv"
-                source.etas[word] = Eta(word, variance, omega.lines.get(at, 0), level)
+                source.etas[word] = Eta(word, variance, omega.lines.get(at, 0), level, at in omega.fixed)
         if kept := positive(omega):
             source.lose(
                 0, f"covariances of $OMEGA are taken {kept:.4g} times as large: as printed it is not positive definite"

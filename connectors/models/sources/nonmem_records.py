@@ -183,12 +183,14 @@ def _real(text: str) -> float:
 
 @dataclass(slots=True)
 class Variances:
-    """Variances by position from 1 on, covariances by pairs of them, and which are the same as an earlier block."""
+    """Variances by position from 1 on, covariances by pairs of them, which are the same as an earlier block, and which
+    are FIXed."""
 
     variances: dict[int, float] = field(default_factory=dict)
     covariances: dict[tuple[int, int], float] = field(default_factory=dict)
     same_as: dict[int, int] = field(default_factory=dict)
     lines: dict[int, int] = field(default_factory=dict)
+    fixed: set[int] = field(default_factory=set)
 
 
 def variances(found: list[Record], name: str, file: str) -> Variances:
@@ -202,6 +204,7 @@ def variances(found: list[Record], name: str, file: str) -> Variances:
         text = " ".join(line for _, line in record.lines)
         block = re.search(r"\bBLOCK\s*(?:\(\s*(\d+)\s*\))?", text, re.IGNORECASE)
         numbers = _numbers(record, file)
+        before = len(result.variances)
         same = re.search(r"\bSAME\s*(?:\(\s*(\d+)\s*\))?", text, re.IGNORECASE)
         if same:
             size = int(block[1]) if block and block[1] else size
@@ -219,6 +222,12 @@ def variances(found: list[Record], name: str, file: str) -> Variances:
                 at = len(result.variances) + 1
                 result.variances[at] = number**2 if squared else number
                 result.lines[at] = line
+        if block or same or len(numbers) == 1:
+            if re.search(r"\bFIX", text, re.IGNORECASE):
+                result.fixed |= set(range(before + 1, len(result.variances) + 1))
+        else:
+            lines_fixed = {line for line, each in record.lines if re.search(r"\bFIX", each, re.IGNORECASE)}
+            result.fixed |= {at for at in range(before + 1, len(result.variances) + 1) if result.lines[at] in lines_fixed}
     return result
 
 

@@ -408,7 +408,7 @@ def _posterior(posterior: Posterior) -> dict[str, Any]:
 
 
 def _fixed(theta: Theta) -> dict[str, float]:
-    everything = Theta.of(theta.model)
+    everything = Theta.whole(theta.model)
     values = dict(zip(everything.names, everything.natural_of(theta.start).tolist(), strict=True))
     return {name: value for name, value in values.items() if name not in theta.names}
 

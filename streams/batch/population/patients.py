@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,6 +15,7 @@ from twin.events import decode
 from twin.kernel.kernel import compile_model
 from twin.model.spec import Model
 from twin.population.cohort import Cohort
+from twin.population.results.untold import untold
 from twin.population.theta import FitError, Theta
 from twin.solver.step_control import step_sizes_for
 from twin.study.records import record_of
@@ -42,6 +43,19 @@ def timelines_of(cases: Sequence[Case], model: Model, report: Report) -> dict[st
     if not found:
         raise FitError(f"no patient has a value of an output of {model.id}: there is nothing to fit")
     return found
+
+
+def asked_of(
+    model: Model, fixed: Iterable[str], timelines: Mapping[str, Timeline]
+) -> tuple[Theta, tuple[str, ...]]:
+    """What is estimated: all that is not fixed and of which anything that was measured can tell; and what none tells.
+
+    Raises:
+        FitError: a name in ``fixed`` that is no number of the model, or nothing is left.
+    """
+    theta = Theta.of(model, fixed)
+    held = untold(theta, {one.output for each in timelines.values() for one in each.observations})
+    return (Theta.of(model, (*fixed, *held)), held) if held else (theta, ())
 
 
 def cohort_of(timelines: dict[str, Timeline], theta: Theta) -> Cohort:

@@ -101,14 +101,14 @@ def fit(
     from streams.batch.population.fit import fit as fit_cohort
     from streams.batch.population.known import read_prior
     from streams.batch.population.page import PAGE, write_page
-    from streams.batch.population.patients import cohort_of, data_of, timelines_of
+    from streams.batch.population.patients import asked_of, cohort_of, data_of, timelines_of
     from streams.terminal.progress import said_moved
     from twin.names import NAME_IN_WORDS, is_name
     from twin.population.diagnostics.diagnosed import groups_of
     from twin.population.diagnostics.effects import covariates_of
     from twin.population.prior import PriorError
     from twin.population.starts import End, deepest
-    from twin.population.theta import FitError, Theta
+    from twin.population.theta import FitError
 
     left_out, asked = LeftOut(), Asked(starts, bootstrap, strata, profile, sir, jobs)
     with usable_arguments():
@@ -120,8 +120,10 @@ def fit(
         fixed = [part.strip() for part in fix.split(",") if part.strip()]
         cases = cases_in(files, how, left_out)
         try:
-            theta = Theta.of(how.model, fixed).with_prior(None if prior is None else read_prior(prior))
-            cohort = cohort_of(timelines_of(cases, how.model, left_out), theta)
+            timelines = timelines_of(cases, how.model, left_out)
+            theta, held = asked_of(how.model, fixed, timelines)
+            theta = theta.with_prior(None if prior is None else read_prior(prior))
+            cohort = cohort_of(timelines, theta)
             asked.check(cohort, method.value)
             groups_of(covariates_of(cohort), stratify)
         except (FitError, PriorError) as error:
@@ -151,6 +153,8 @@ def fit(
         begun.unlink(missing_ok=True)
         if page:
             write_page(out, cohort, found.evaluation.vector, stratify=stratify)
+    if held:
+        typer.echo(f"note: nothing that was measured tells {', '.join(held)}; they stay as the file has them", err=True)
     for problem in found.problems:
         typer.echo(f"note: {problem}", err=True)
     for line in intervals(found):

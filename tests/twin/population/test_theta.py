@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tests.twin import toys
-from twin.model.spec import Model
+from twin.model.spec import Model, ModelError
 from twin.modelfile.reader import parse_model
 from twin.population.theta import FitError, Theta
 from twin.population.values import Population
@@ -98,3 +98,17 @@ def test_a_fit_of_nothing_is_refused() -> None:
     theta = Theta.of(model())
     with pytest.raises(FitError, match="leave one free"):
         Theta.of(model(), fixed=theta.names)
+
+
+def test_what_the_file_fixes_is_not_free_and_no_belief_hangs_on_it() -> None:
+    free = model()
+    held = parse_model(free.text + '\n[fit]\nfixed = ["d", "omega.a"]\n', "held.toml")
+    assert held.hash == free.hash
+    names = Theta.of(held, ["e"]).names
+    assert not {"d", "e", "omega.a", "omega.a.b", "omega.b"} & {*names}
+    assert {"a", "b", "c"} <= {*names}
+    assert "omega.a" in Theta.whole(held).names
+    with pytest.raises(FitError, match="'q' is no number"):
+        Theta.of(parse_model(free.text + '\n[fit]\nfixed = ["q"]\n', "held.toml"))
+    with pytest.raises(ModelError, match=r"fit\.fixed: is missing; list what stays"):
+        parse_model(free.text + "\n[fit]\n", "held.toml")

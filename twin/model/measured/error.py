@@ -44,6 +44,8 @@ class ErrorSpec:
         replicate_correlation: of measurements at one instant.
         dispersion: of a negative binomial count with mean f, whose variance is f + dispersion * f**2.
         formula: g(f) of a ``deviation`` (`twin.observation.deviation`).
+        beside: correlations of its residual with those of the outputs before it, measured at the same instant; empty
+            where it has none.
         fitted_on: the scale on which the source fitted it, where the file says so.
     """
 
@@ -61,6 +63,7 @@ class ErrorSpec:
     dispersion: float | None = None
     fitted_on: FittedOn | None = None
     formula: str | None = None
+    beside: tuple[float, ...] = ()
 
     @property
     def logarithmic(self) -> bool:

@@ -8,9 +8,10 @@
 CWRES hold all values of a patient against what the model says of them together, linearised around the mode eta*, on the
 scale that the error is written for:
 
-    E = f(eta*) - F eta*,    C = F Omega F' + diag(R),    CWRES = C^-1/2 (y - E),    F = df/deta at eta*
+    E = f(eta*) - F eta*,    C = F Omega F' + R,    CWRES = C^-1/2 (y - E),    F = df/deta at eta*
 
-with the symmetric root, and with R at eta* (with interaction; without, at eta = 0). They are uncorrelated with variance
+with the symmetric root, and with R at eta* (with interaction; without, at eta = 0), in which residuals of values that
+were measured together covary where the model says so. They are uncorrelated with variance
 1 as far as the model is right and its linearisation good. What is known only by a limit, and what is no measured value
 with a density, has none.
 """
@@ -29,6 +30,7 @@ from twin.population import stencil
 from twin.population.cohort import Cohort
 from twin.population.objective import Evaluation, Objective
 from twin.population.residuals import variance
+from twin.population.values import Population
 
 
 @dataclass(frozen=True)
@@ -62,11 +64,11 @@ def weighted(y: Floats, f: Floats, slope: Floats, r: Floats, eta: Floats, omega:
     """CWRES (n,) of one patient.
 
     Args:
-        y, f, r: (n,) values, predictions at the mode and residual variances, on the scale of the error.
+        y, f: (n,) values and predictions at the mode, on the scale of the error; ``r`` (n, n) residual covariance.
         slope: (n, D) F; ``eta`` (D,) the mode; ``omega`` (D, D) covariance of the effects.
     """
     away = y - (f - slope @ eta)
-    values, vectors = np.linalg.eigh(slope @ omega @ slope.T + np.diag(r))
+    values, vectors = np.linalg.eigh(slope @ omega @ slope.T + r)
     return np.asarray((vectors / np.sqrt(np.maximum(values, 1e-300))) @ (vectors.T @ away))
 
 
@@ -108,7 +110,18 @@ def _cwres(objective: Objective, here: Evaluation) -> Floats:
         part = np.arange(cohort.first[i], cohort.first[i + 1])
         of = part[usable[part]]
         if len(of):
-            found[of] = weighted(y[of], f[of, 0], slope[of], r[of], eta, omega)
+            together = _covariance(objective, population, i, r[part])[np.ix_(usable[part], usable[part])]
+            found[of] = weighted(y[of], f[of, 0], slope[of], together, eta, omega)
+    return found
+
+
+def _covariance(objective: Objective, population: Population, patient: int, variances: Floats) -> Floats:
+    """(n, n) of the residuals of a patient's values."""
+    found = np.diag(variances)
+    for group in objective.instants.of(np.array([patient], dtype=np.int64), population.errors):
+        for places in group.members:
+            size = np.sqrt(variances[places])
+            found[np.ix_(places, places)] = group.correlation * np.outer(size, size)
     return found
 
 

@@ -4,7 +4,8 @@ Of every patient K others are drawn from the population, with the doses, times, 
 patient, and measured with residual error. Each patient has a stream of random numbers of its own, which depends on its
 id and a seed alone: nobody's values change with who else is there.
 
-Replicates of one instant are drawn with errors that are independent of one another, also where the model lets them
+Values of outputs that were measured together have residuals that correlate where the model says so. Replicates of one
+instant are drawn with errors that are independent of one another, also where the model lets them
 correlate; a look for an event is taken to have been made whether or not the event had happened. Of a mixture the class
 of each is drawn too, and where sites differ the effects that patients of one share.
 """
@@ -15,6 +16,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
+from scipy import special
 
 from twin.arrays import Floats, Integers
 from twin.observation.kinds import kind_of
@@ -77,7 +79,7 @@ def _of_members(cohort: Cohort, population: Population, seed: int, replicates: i
         rows, offsets = values.rows(which, z, population.place), cohort.offsets(which)
         for n, (i, rng) in enumerate(zip(which.tolist(), rngs, strict=True)):
             observations = cohort.subjects[i].observations
-            levels = rng.random((len(observations), replicates))
+            levels = _together(values, i, population, rng.random((len(observations), replicates)))
             own = rows[offsets[n] : offsets[n + 1]]
             for number, places in _alike(observations):
                 output = output_of(outputs, observations[places[0]])
@@ -87,6 +89,15 @@ def _of_members(cohort: Cohort, population: Population, seed: int, replicates: i
                 drawn = kind_of(output).at_levels(output, read, levels[places].reshape(-1, 1))
                 found[:, cohort.first[i] + places] = drawn.reshape(len(places), replicates).T
     return found
+
+
+def _together(values: Values, subject: int, population: Population, levels: Floats) -> Floats:
+    """Levels (n, K) of a patient's values, drawn independently, as those of residuals that correlate."""
+    for group in values.instants.of(np.array([subject], dtype=np.int64), population.errors):
+        factor = np.linalg.cholesky(group.correlation)
+        for places in group.members:
+            levels[places] = special.ndtr(factor @ special.ndtri(levels[places]))
+    return levels
 
 
 def _of_sites(cohort: Cohort, population: Population, seed: int, replicates: int) -> Floats:

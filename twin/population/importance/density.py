@@ -22,7 +22,8 @@ from twin.observation.likelihood import log_likelihood
 from twin.observation.observation import Observation
 from twin.observation.residual import transformed
 from twin.population.cohort import Cohort
-from twin.population.residuals import beside, has_density, log_density, on_error_scale
+from twin.population.joint.instants import Instants
+from twin.population.residuals import beside, has_density, iwres, log_density, on_error_scale
 
 
 @dataclass(frozen=True)
@@ -82,6 +83,8 @@ class Density:
         self._batches = self._batched([each for each in every if self._known(each[2])])
         self._alike = _alike([(i, o) for i, _, o in every if not self._known(o)])
         self._other = [one for some in self._alike for one in some]
+        self._instants = Instants([subject.observations for subject in cohort.subjects], cohort.theta.start.errors)
+        self._places = self._placed()
         of_patients = [(self._outputs[o.output], o) for subject in cohort.patients for o in subject.observations]
         left_out = [beside(output.error, o) for output, o in of_patients if has_density(output, o)]
         self.normal = len(left_out)
@@ -110,6 +113,7 @@ class Density:
         total = np.zeros((len(self.cohort), points))
         for batch, predicted in zip(self._batches, read.batches, strict=True):
             _add(total, batch.patient, _density(batch, errors[batch.output], predicted))
+        self._add_joint(total, read, errors)
         begin = 0
         for some in self._alike:
             (_, o), patients = some[0], np.array([i for i, _ in some], dtype=np.int64)
@@ -120,6 +124,28 @@ class Density:
                 found = found + sum(beside(errors[o.output], o))
             _add(total, patients, found.reshape(len(some), points))
         return np.where(np.isfinite(total), total, -np.inf)
+
+    def _placed(self) -> Integers:
+        """(T, 2) of all values the batch that each is in, and its place there; of one in none -1."""
+        found = np.full((int(self.cohort.first[-1]), 2), -1, dtype=np.int64)
+        for n, batch in enumerate(self._batches):
+            if batch.known == "is":
+                found[self.cohort.first[batch.patient] + batch.number] = np.stack(
+                    [np.full(len(batch.at), n), np.arange(len(batch.at))], axis=1
+                )
+        return found
+
+    def _add_joint(self, total: Floats, read: Read, errors: Sequence[ErrorSpec]) -> None:
+        """Add what values have that were measured together and whose residuals correlate."""
+        if not self._instants:
+            return
+        for group in self._instants.of(np.arange(len(self.cohort), dtype=np.int64), errors):
+            z = np.empty((*group.members.shape, total.shape[1]))
+            for k, places in enumerate(group.members.T):
+                n, at = int(self._places[places[0], 0]), self._places[places, 1]
+                batch, predicted = self._batches[n], read.batches[n][at]
+                z[:, k] = iwres(errors[batch.output], batch.at[at][:, None], predicted)
+            _add(total, group.patient, -group.adds(z))
 
     def _known(self, o: Observation) -> str:
         """How a value of a normal error that stands alone is known; empty for any other."""

@@ -25,8 +25,8 @@ from twin.population.mixture.mixing import HARDLY, mixed, together
 from twin.population.residuals import LOG_2PI
 from twin.population.sites.arrow import first_of
 from twin.population.stencil import H
-from twin.population.theta import Theta, moved_error
-from twin.population.values import SIZES, Penalty, Population
+from twin.population.theta import Theta
+from twin.population.values import Penalty, Population
 
 STEP = 1e-4
 """Displacement of the logarithm of an error's size, and of a typical value without an effect, for a central difference
@@ -213,9 +213,10 @@ class Sample:
         for at, slopes in self.slopes.items():
             up, down = (self.density.of(read.moved(slopes, side * STEP), population.errors) for side in (1.0, -1.0))
             score[:, at] = _weighed(share, up, down)
-        for at, output, size in self._pieces.sizes:
+        for at in self.theta.scatter:
             up, down = (
-                self.density.of(read, _resized(population.errors, output, size, side * STEP)) for side in (1.0, -1.0)
+                self.density.of(read, self.theta.moved_errors(population.errors, at, side * STEP))
+                for side in (1.0, -1.0)
             )
             score[:, at] = _weighed(share, up, down)
         self._omega_score(score, vector, population, square)
@@ -237,11 +238,10 @@ class Sample:
 
 @dataclass(frozen=True)
 class _Pieces:
-    """Places in the vector: of typical values with an effect, of those without, and of sizes of errors with output."""
+    """Places in the vector: of typical values with an effect, and of those without."""
 
     placed: tuple[int, ...]
     shifted: tuple[int, ...]
-    sizes: tuple[tuple[int, int, str], ...]
     directions: Floats
 
     @classmethod
@@ -249,16 +249,11 @@ class _Pieces:
         """Of what is free."""
         places = [at for at, e in enumerate(theta.elements) if e.kind == "place"]
         placed = tuple(at for at in places if directions[at, :effects].any())
-        sizes = tuple((at, e.i, SIZES[e.j]) for at, e in enumerate(theta.elements) if e.kind == "error")
-        return cls(placed, tuple(at for at in places if at not in placed), sizes, directions[:, :effects])
+        return cls(placed, tuple(at for at in places if at not in placed), directions[:, :effects])
 
     def effect_shift(self, step: Floats) -> Floats:
         """What a step (K,) of the vector takes from effects (D,) that stay where they are."""
         return np.asarray(step @ self.directions)
-
-
-def _resized(errors: Sequence[ErrorSpec], output: int, size: str, by: float) -> list[ErrorSpec]:
-    return [moved_error(e, size, by) if i == output else e for i, e in enumerate(errors)]
 
 
 def _weighed(share: Floats, up: Floats, down: Floats) -> Floats:

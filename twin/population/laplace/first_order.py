@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from twin.arrays import Floats, Integers
 from twin.population import stencil
 from twin.population.cohort import Cohort
+from twin.population.joint.terms import Pairs
 from twin.population.modes.curvatures import inverse_of
 from twin.population.modes.descent import Look
 from twin.population.objective import By, Evaluation, Objective, Point
@@ -119,7 +120,7 @@ class FirstOrderPoint(Point):
         by = By(u_z @ cohort.directions.T, u_ez @ cohort.directions.T, t_z @ cohort.directions.T)
         self._by_moved_slopes(by, found, inverse, mode)
         self._by_errors(by, found, inverse, slope)
-        self._by_typical_residual(by, found, inverse, slope)
+        self._by_typical_residual(by, found, Pairs.none(), inverse, slope)
         # No derivative of H by eta: the line is straight.
         return self.finished(vector, mode, log_det, settled, seen, np.zeros_like(t_z), by)
 
@@ -136,7 +137,7 @@ class FirstOrderPoint(Point):
             by.add(at, stencil.by_number(self.cohort.first, inverse, *change, self._slope))
 
     def _terms(self, which: Integers, f: Floats) -> Terms:
-        return self.objective.terms(which, self.population.errors, f, self._residual_at(which))
+        return self.objective.terms(which, self.population.errors, f, self._residual_at(which))[0]
 
     def _look(self, first: Integers, eta: Floats, found: Terms, slope: Floats) -> Look:
         z, none = self.objective.z(eta), np.empty((0, 0, 0))

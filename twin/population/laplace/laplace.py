@@ -23,7 +23,7 @@ from twin.population.modes.curvatures import inverse_of
 from twin.population.modes.descent import Look
 from twin.population.objective import FLAT, By, Evaluation, Objective, Point, Seen
 from twin.population.residuals import SIZE_STEP
-from twin.population.theta import FitError, error_sizes, moved_error
+from twin.population.theta import FitError
 from twin.population.values import Population
 
 ALONG = 6.0
@@ -155,15 +155,14 @@ class LaplacePoint(Point):
 
     def _by_sizes(self, by: By, which: Integers, rows: Floats, inverse: Floats) -> None:
         """Add derivatives by the free sizes of the errors."""
-        errors, d = list(self.population.errors), self.cohort.effects
-        for number in range(len(errors)):
-            for at, size in error_sizes(self.cohort.theta, number):
-                sides = []
-                for side in (1.0, -1.0):
-                    moved = [moved_error(e, size, side * SIZE_STEP) if i == number else e for i, e in enumerate(errors)]
-                    sides.append(self._sums(which, self._values.weighed(which, rows, moved).loss))
-                with np.errstate(invalid="ignore"):  # of values that nothing makes possible
-                    change = (sides[0] - sides[1]) / (2.0 * SIZE_STEP)
-                bend = stencil.bends(change, self.h, d)[:, :, :d]
-                trace = np.einsum("nij,nij->n", inverse, bend)
-                by.add(at, (change[:, 0], stencil.slopes(change, self.h)[:, :d], trace))
+        theta, d = self.cohort.theta, self.cohort.effects
+        for at in theta.scatter:
+            sides = []
+            for side in (1.0, -1.0):
+                moved = theta.moved_errors(self.population.errors, at, side * SIZE_STEP)
+                sides.append(self._sums(which, self._values.weighed(which, rows, moved).loss))
+            with np.errstate(invalid="ignore"):  # of values that nothing makes possible
+                change = (sides[0] - sides[1]) / (2.0 * SIZE_STEP)
+            bend = stencil.bends(change, self.h, d)[:, :, :d]
+            trace = np.einsum("nij,nij->n", inverse, bend)
+            by.add(at, (change[:, 0], stencil.slopes(change, self.h)[:, :d], trace))

@@ -14,7 +14,9 @@ from twin.model.spec import OutputSpec
 from twin.observation.kind import OutputKind
 from twin.observation.kinds import kind_of
 from twin.observation.observation import Observation
+from twin.observation.residual import standardised
 from twin.population.cohort import Cohort, runs_of
+from twin.population.joint.instants import Group, Instants
 from twin.population.residuals import beside, has_density
 
 REMEMBERED = 4
@@ -54,6 +56,7 @@ class Values:
         self.constant = 2.0 * sum(own for _, own in left_out) / cohort.classes
         width = max(len(rows) for rows in cohort.kernel.rows)
         self._rows = np.array([[*rows, *[rows[0]] * (width - len(rows))] for rows in cohort.kernel.rows])
+        self.instants = Instants(self._of_subject, cohort.theta.start.errors)
         self._sorted: dict[bytes, tuple[Observation, ...]] = {}
 
     def rows(self, which: Integers, z: Floats, place: Floats) -> Floats:
@@ -95,6 +98,8 @@ class Values:
                 loss[at] = -likely
                 found.append((at, place, weight))
         loss -= self._beside[self.cohort.of_observations(which), None]
+        for group in self.instants.of(which, errors):
+            loss[group.members[:, 0]] += group.adds(self._residuals(every, group, rows, errors))
         widest = max(len(place) for _, place, _ in found)
         coordinates, weights = np.zeros((count, widest, points)), np.zeros((count, widest))
         for at, place, weight in found:
@@ -103,6 +108,16 @@ class Values:
         usable = np.isfinite(weights) & np.isfinite(coordinates).all(axis=2)
         coordinates[~usable] = 0.0
         return Weighed(np.where(np.isfinite(loss), loss, np.inf), coordinates, np.where(usable, weights, 0.0))
+
+    def _residuals(
+        self, every: Sequence[Observation], group: Group, rows: Floats, errors: Sequence[ErrorSpec]
+    ) -> Floats:
+        """Residuals (n, k, S) of values that were measured together, in units of their scale."""
+        found = np.empty((*group.members.shape, rows.shape[2]))
+        for k, places in enumerate(group.members.T):
+            values = np.array([every[place].value for place in places.tolist()])
+            found[:, k] = standardised(errors[every[places[0]].output], values[:, None], rows[places, 0])
+        return found
 
     def _numbered(self, which: Integers) -> tuple[Observation, ...]:
         """The values of some patients, each with its place among them as its number."""

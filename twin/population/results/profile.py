@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy import optimize
 
 from twin.arrays import Floats
 from twin.population.objective import Evaluation
@@ -31,6 +32,9 @@ DEEPER = 0.01
 """A profile that goes this far below the minimum says that it was none."""
 
 MOST_STEPS = 15
+
+WIDEST_ENTRY = 1e4
+"""Entry of L of a correlation of residuals (`twin.population.joint`) beyond which it is 1."""
 
 UNBOUNDED = 12.0
 """A number whose logarithm has moved by this much on one side without the rise is not bounded there."""
@@ -115,6 +119,8 @@ class Held:
             vector[at] = 0.5 * math.log(left)
         elif kind in LEVELS:
             vector[at] = (self._value - natural) / self._theta.natural_slopes(vector)[at, at]
+        elif kind == "residual":
+            return self._correlated(vector)
         elif kind == "share":
             if not 0.0 < self._value < 1.0:
                 return None
@@ -122,6 +128,20 @@ class Held:
             vector[at] = math.log(self._value / (1.0 - self._value)) + math.log1p(others)
         else:
             vector[at] = self._theta.placed(at, self._value)
+        return vector
+
+
+    def _correlated(self, vector: Floats) -> Floats | None:
+        """The whole vector with the entry that makes a correlation of residuals what it is to be."""
+
+        def away(entry: float) -> float:
+            there = vector.copy()
+            there[self._at] = entry
+            return float(self._theta.natural(there)[self._at]) - self._value
+
+        if away(-WIDEST_ENTRY) >= 0.0 or away(WIDEST_ENTRY) <= 0.0:
+            return None
+        vector[self._at] = optimize.brentq(away, -WIDEST_ENTRY, WIDEST_ENTRY, xtol=1e-12)
         return vector
 
 
@@ -194,7 +214,7 @@ class _Side:
         kind, i, j = self._theta.elements[self._at]
         if kind == "place":
             return self._theta.scale(i) == "log"
-        return kind == "error" or (kind != "share" and i == j)
+        return kind == "error" or (kind not in ("share", "residual") and i == j)
 
     def _rise(self, value: float, vector: Floats) -> tuple[float, Floats] | None:
         """The rise of the objective at a value, and the whole vector there; ``None`` where there is none."""

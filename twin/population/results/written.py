@@ -20,6 +20,7 @@ from twin.arrays import Floats
 from twin.model.measured.error import ErrorSpec
 from twin.model.spec import Model
 from twin.modelfile.reader import parse_model
+from twin.modelfile.variability import RESIDUAL
 from twin.population.theta import Theta, effect_names
 from twin.population.values import LEVELS, Level, Population
 
@@ -103,6 +104,11 @@ def _write_parameters(
 def _write_correlations(content: dict[str, Any], theta: Theta, population: Population, provenance: Provenance) -> None:
     model, found = theta.model, []
     for old in model.correlations:
+        if old.level == RESIDUAL:
+            j, i = ([o.name for o in model.outputs].index(name) for name in old.between)
+            size = float(population.errors[i].beside[j])
+            found.append({"between": [*old.between], "level": RESIDUAL, "correlation": size, "source": provenance.fit})
+            continue
         level: Level = "omega" if old.level == "iiv" else "iov" if old.level == "iov" else "isv"
         names, omega = effect_names(model, level), population.covariance(level)
         i, j = (names.index(name) for name in old.between)

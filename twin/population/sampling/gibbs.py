@@ -196,7 +196,7 @@ class _Run:
         self.believed = believed(self.objective, self.means, vector)
         eta = np.repeat(self.believed.eta[:, None], CHAINS, axis=1)
         self.chains = Chains(cohort, self.means, eta, TRIES, seed)
-        self._sizes = [at for at, e in enumerate(cohort.theta.elements) if e.kind == "error"]
+        self._sizes = cohort.theta.scatter
         walking = (*self.means.apart, *self._sizes)
         self._length = {at: 0.5 * float(spread[at] @ spread[at]) ** 0.5 for at in walking}
         self._steps = 0

@@ -16,8 +16,6 @@ from twin.population.means.regression import Moments
 from twin.population.sampling.chains import Sweep
 from twin.population.sampling.target import Target
 from twin.population.stencil import H
-from twin.population.theta import Element
-from twin.population.values import SIZES, resized
 
 STEP = 1e-3
 """Displacement of a number for the two derivatives of log p(values | draws)."""
@@ -39,8 +37,7 @@ def visited(sweep: Sweep, means: Floats, of_sites: Floats | None = None) -> Mome
 def stepped(target: Target, sweep: Sweep, means: Means, vector: Floats) -> Floats:
     """The vector (K,) after a step of the numbers that move predictions and sizes of errors."""
     theta = target.density.cohort.theta
-    sizes = [at for at, element in enumerate(theta.elements) if element.kind == "error"]
-    at = np.array([*means.apart, *sizes], dtype=np.int64)
+    at = np.array([*means.apart, *theta.scatter], dtype=np.int64)
     if not len(at):
         return vector.copy()
     shares = _Conditional(target, sweep, means, vector, at)
@@ -70,7 +67,7 @@ class _Conditional:
         self._target, self._share, self._at = target, sweep.share, at
         self._theta, self._vector = cohort.theta, vector
         self._read, self._errors = sweep.read, target.populations[0].errors
-        self._elements: list[Element] = [cohort.theta.elements[one] for one in at]
+        self._scatter = [(n, one) for n, one in enumerate(at.tolist()) if one in cohort.theta.scatter]
         self._slopes = []
         for one in means.apart:
             by = H * max(1.0, abs(float(vector[one])))
@@ -78,14 +75,12 @@ class _Conditional:
             self._slopes.append(up.slope(down, 2.0 * by))
 
     def __call__(self, step: Floats) -> float:
-        read, errors = self._read, list(self._errors)
+        read, errors = self._read, self._errors
         for by, slope in zip(step, self._slopes, strict=False):
             read = read.moved(slope, float(by)) if by else read
-        for by, element in zip(step, self._elements, strict=True):
-            if element.kind == "error":
-                name, error = SIZES[element.j], errors[element.i]
-                errors[element.i] = resized(error, {name: getattr(error, name) * float(np.exp(by))})
-        log = self._target.by_errors(read, [tuple(errors)])
+        for n, one in self._scatter:
+            errors = self._theta.moved_errors(errors, one, float(step[n]))
+        log = self._target.by_errors(read, [errors])
         with np.errstate(invalid="ignore"):  # a draw that cannot be, and has no share
             total = float(np.where(self._share > 0.0, self._share * log, 0.0).sum())
         return total - 0.5 * self._penalty(step)

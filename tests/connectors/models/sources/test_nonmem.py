@@ -10,6 +10,7 @@ from connectors.models.source import SourceError
 from tests.connectors.models.courses import outputs
 from tests.connectors.models.streams import COUNTS, ORAL, with_
 from twin.model.spec import ParameterSpec
+from twin.population.theta import Theta
 
 TIMES = [0.5, 1.0, 2.0, 6.0, 24.0]
 
@@ -256,3 +257,37 @@ def test_the_prediction_is_of_the_compartment_that_the_data_observe() -> None:
     np.testing.assert_allclose(got[:, 1], oral(5.0, 40.0), rtol=1e-6)
     assert (got[:, 0] < got[:, 1])[:3].all()
     assert any("ID" in str(lost) for lost in found.lost)
+
+
+STEPS = """$PROBLEM A name for the typical value
+$INPUT ID TIME AMT DV EVID WT
+$DATA data.csv IGNORE=@
+$SUBROUTINES ADVAN2 TRANS2
+$PK
+TVCL = THETA(1)*(WT/70)**THETA(5)
+CL = TVCL*EXP(ETA(1))
+V = THETA(2)*EXP(ETA(2))
+KA = THETA(3)
+S2 = V
+$ERROR
+W = THETA(4)*F
+Y = F + W*EPS(1)
+$THETA (0,10) (0,15) (0,.5) FIX (0,.4) (.75 FIX)
+$OMEGA .2
+$OMEGA .1 FIX
+$SIGMA 1 FIX
+"""
+
+
+def test_a_name_for_the_typical_value_is_no_parameter_and_what_is_fixed_stays_so_in_a_fit() -> None:
+    found = read(STEPS)
+    assert [p.name for p in found.model.parameters] == ["CL", "V", "KA", "THETA_5"]
+    assert found.model.fixed == ("omega.V", "KA", "THETA_5")
+    assert Theta.of(found.model).names == ("CL", "V", "omega.CL", "error.dv.proportional")
+    known = read(STEPS.replace("(0,.4)", "(.4 FIX)"))
+    assert "error.dv.proportional" in known.model.fixed
+
+
+def test_shifts_of_the_formulas_and_units_of_plain_numbers_are_not_estimated() -> None:
+    found = read(STEPS.replace("KA = THETA(3)", "KA = THETA(3) + CL + V + ETA(1)"))
+    assert {"ETA_1", "one_time", "one_amount"} <= {*found.model.fixed}

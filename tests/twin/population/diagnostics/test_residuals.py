@@ -12,7 +12,7 @@ from twin.population.laplace.methods import objective_of
 def test_two_values_are_whitened_as_on_paper() -> None:
     # C = [[2, 1], [1, 2]] has roots 3 and 1 along (1, 1) and (1, -1).
     slope, eta = np.array([[1.0], [1.0]]), np.array([0.4])
-    found = weighted(np.array([3.0, 1.0]), np.array([1.4, 1.4]), slope, np.ones(2), eta, np.ones((1, 1)))
+    found = weighted(np.array([3.0, 1.0]), np.array([1.4, 1.4]), slope, np.eye(2), eta, np.ones((1, 1)))
     along, across = (2.0 + 0.0) / np.sqrt(2) / np.sqrt(3), (2.0 - 0.0) / np.sqrt(2)
     np.testing.assert_allclose(found, [(along + across) / np.sqrt(2), (along - across) / np.sqrt(2)])
 

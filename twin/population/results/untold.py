@@ -1,0 +1,66 @@
+"""Which numbers of a population nothing that was measured can tell of, by what its equations read.
+
+A model of levels and effects that is fitted to levels alone has parameters of the effect, sizes of its error and random
+effects that no prediction hangs on: a search would leave them where they are, and find no certainty of anything beside.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable
+
+from twin.model.formula import arguments_of, names_in
+from twin.model.spec import Model
+from twin.model.structure import input_calls
+from twin.population.theta import Element, Theta, effect_names
+from twin.population.values import LEVELS, Level
+
+
+def untold(theta: Theta, measured: Iterable[int]) -> tuple[str, ...]:
+    """Names of what is free in ``theta`` and moves no prediction of the outputs (their numbers) that were ``measured``.
+
+    A block of Omega is untold where none of its effects is read.
+    """
+    model, outputs = theta.model, frozenset(measured)
+    read = read_by(model, outputs)
+    rows = {(level, row) for level in LEVELS for block in _unread(theta, level, read) for row in block}
+
+    def tells(element: Element) -> bool:
+        match element.kind:
+            case "place":
+                return model.parameters[element.i].name in read
+            case "error":
+                return element.i in outputs
+            case "residual":
+                return {element.i, element.j} <= outputs
+            case "share":
+                return True
+        return (element.kind, element.i) not in rows
+
+    return tuple(name for element, name in zip(theta.elements, theta.names, strict=True) if not tells(element))
+
+
+def read_by(model: Model, outputs: Iterable[int]) -> frozenset[str]:
+    """Names that predictions of some outputs read, at once or through states, derived values and parameters."""
+    formulas: dict[str, tuple[ast.expr, ...]] = {one.name: (one.expression,) for one in model.derived}
+    formulas |= {one.name: (one.initial, one.derivative, *_of_doses(one.derivative)) for one in model.states}
+    formulas |= {one.name: (one.expression,) for one in model.parameters if one.expression is not None}
+    chosen = [model.outputs[i] for i in outputs]
+    ahead = {word for one in chosen for formula in (one.expression, *one.further) for word in names_in(formula)}
+    found: set[str] = set()
+    while ahead:
+        word = ahead.pop()
+        if word not in found:
+            found.add(word)
+            ahead |= {each for formula in formulas.get(word, ()) for each in names_in(formula)}
+    return frozenset(found)
+
+
+def _of_doses(derivative: ast.expr) -> list[ast.expr]:
+    """Lags, durations and the like of what is given into a state."""
+    return [formula for call in input_calls(derivative) for formula in arguments_of(call)[2].values()]
+
+
+def _unread(theta: Theta, level: Level, read: frozenset[str]) -> list[tuple[int, ...]]:
+    names = effect_names(theta.model, level)
+    return [block for block in theta.blocks(level) if not read & {names[row] for row in block}]
