@@ -2,14 +2,16 @@
 
 The unknowns of a patient are a row z of the same columns for everybody,
 
-    z = (eta, kappa of occasion 1, ..., kappa of occasion n, shifts),
+    z = (eta, kappa of occasion 1, ..., kappa of occasion n, u, shifts),
 
 with n the most occasions that anybody has: a kappa that no datum has met stays at 0, and adds nothing to a likelihood.
 Placed parameters (`twin.kernel.free`) in a stretch of time of occasion k are
 
-    phi = place(theta) + T(eta + kappa_k) + shift,
+    phi = place(theta) + T(eta + kappa_k + sqrt(w_i) u) + shift,
 
-T being identity, but for Box-Cox effects. A typical value moves phi as its own eta does, and where there is none, or T
+T being identity, but for Box-Cox effects. Standard normal u are there for parameters whose prior somebody's unreported
+characteristics widen: of patient i by variances w_i, so that eta and u together are N(0, Omega + w_i). A u that nothing
+hangs on, with w_i = 0, stays at 0 as such a kappa does. A typical value moves phi as its own eta does, and where there is none, or T
 is in the way, a *shift* stands in: so derivatives by typical values are derivatives by z (`Cohort.directions`).
 
 Particles of all patients are made into equations together (individual parameters, eigenbases), and go through the
@@ -50,6 +52,9 @@ how finely a patient is stepped."""
 
 WIDELY = 1.5
 """Standard deviations of such draws, in those of the population."""
+
+
+_NOT_WIDER: Floats = np.empty(0)
 
 
 class Spread(Protocol):
@@ -96,7 +101,6 @@ class Cohort:
     ) -> None:
         model = kernel.model
         self.kernel = kernel
-        self.theta = theta
         self.step_sizes = step_sizes
         self.subjects, self.classes = _members(kernel, step_sizes, timelines)
         if not any(subject.observations for subject in self.subjects):
@@ -107,7 +111,9 @@ class Cohort:
         self._eta = np.array([names.index(name) for name in model.eta_names], dtype=np.int64)
         self._iov = np.array([names.index(name) for name in model.iov_names], dtype=np.int64)
         self._shape = np.array([p.shape or 0.0 for p in model.parameters])
-        self.effects = len(self._eta) + self.occasions * len(self._iov)
+        self._widened, self._widths = _widening(self.subjects, self._eta)
+        self.theta = theta.widened(len(self._widened))
+        self.effects = len(self._eta) + self.occasions * len(self._iov) + len(self._widened)
         self._shifted, self.directions = self._moved()
         self.size = self.effects + len(self._shifted)
         self.first = np.concatenate([[0], np.cumsum([len(s.observations) for s in self.subjects])]).astype(np.int64)
@@ -127,11 +133,6 @@ class Cohort:
         found = np.zeros((self.effects, len(columns)))
         found[list(columns), np.arange(len(columns))] = 1.0
         return found
-
-    @property
-    def unreported(self) -> tuple[str, ...]:
-        """Ids of patients who lack characteristics that would widen a twin's prior; here they are the reference's."""
-        return tuple(subject.id for subject in self.patients if subject.timeline.widening.any())
 
     @property
     def patients(self) -> tuple[Subject, ...]:
@@ -183,18 +184,33 @@ class Cohort:
             elif i in eta:
                 directions[at, eta.index(i)] = 1.0
             else:
-                directions[at, len(eta) + iov.index(i) : self.effects : len(iov)] = 1.0
+                end = len(eta) + self.occasions * len(iov)
+                directions[at, len(eta) + iov.index(i) : end : len(iov)] = 1.0
         return np.array(shifted, dtype=np.int64), directions
 
     def by_column(self, of_parameter: Floats) -> Floats:
         """Of numbers of each parameter (P,) that of the parameter which each column of z moves, (M,)."""
-        columns = [self._eta, *[self._iov] * self.occasions, self._shifted]
-        return np.asarray(of_parameter[np.concatenate(columns)])
+        columns = [self._eta, *[self._iov] * self.occasions, self._widened, self._shifted]
+        found = np.asarray(of_parameter[np.concatenate(columns)])
+        found[self.effects - len(self._widened) : self.effects] /= (
+            np.max([*self._widths.values()], axis=0) if self.widened else 1.0
+        )
+        return found
 
-    def phi(self, z: Floats, place: Floats, occasion: int) -> Floats:
-        """Placed parameters (S, P) of rows z (S, M) in an occasion, of a population's `Population.place` (P,)."""
+    @property
+    def widened(self) -> bool:
+        """Whether characteristics that were not reported widen the prior of anybody."""
+        return len(self._widened) > 0
+
+    def phi(self, z: Floats, place: Floats, occasion: int, subject: Subject | None = None) -> Floats:
+        """Placed parameters (S, P) of rows z (S, M) in an occasion, of a population's `Population.place` (P,), of a
+        patient of whom everything was reported or of a ``subject``."""
         found = np.empty((len(z), len(place)))
-        _place(z, place, occasion, self._eta, self._iov, self._shape, self._shifted, self.effects, found)
+        widths = _NOT_WIDER if subject is None or not self.widened else self._widths[subject.key]
+        _place(
+            z, place, occasion, self._eta, self._iov, self._widened, widths, self._shape, self._shifted, self.effects,
+            found,
+        )  # fmt: skip
         return found
 
     def individuals(self, phi: Floats, covariates: Floats) -> Floats:
@@ -248,7 +264,7 @@ class Cohort:
         """Of each run the way through time of its particles, and their equations in each of the patient's systems, all
         made at once."""
         parts = [
-            (n, self.phi(z, place, occasion), covariates)
+            (n, self.phi(z, place, occasion, self.subjects[run.subject]), covariates)
             for n, (run, z) in enumerate(zip(runs, points, strict=True))
             for covariates, occasion in self.subjects[run.subject].systems
         ]
@@ -373,6 +389,14 @@ def _members(
     return tuple(found), len(mixture.classes)
 
 
+def _widening(subjects: Sequence[Subject], eta: Integers) -> tuple[Integers, dict[str, Floats]]:
+    """Parameters whose prior is wider in somebody, and standard deviations (w,) of that by each patient's key."""
+    every = np.array([subject.timeline.widening for subject in subjects]).reshape(len(subjects), len(eta))
+    columns = np.flatnonzero(every.any(axis=0))
+    widths = np.sqrt(every[:, columns])
+    return eta[columns], {subject.key: own for subject, own in zip(subjects, widths, strict=True)}
+
+
 class _Placed:
     """Placed parameters through time, as a solver asks for effects."""
 
@@ -386,11 +410,11 @@ class _Placed:
 
     def at(self, _segments: Segments, segment: Segment, /) -> Floats:
         """(N, P) in a segment."""
-        return self._cohort.phi(self._z, self._at, self._subject.occasion(segment))
+        return self._cohort.phi(self._z, self._at, self._subject.occasion(segment), self._subject)
 
     def lasting(self, _segments: Segments, _segment: Segment, /) -> Floats:
         """The same without any occasion."""
-        return self._cohort.phi(self._z, self._at, WITHOUT)
+        return self._cohort.phi(self._z, self._at, WITHOUT, self._subject)
 
 
 def runs_of(which: Integers) -> list[Run]:
@@ -401,7 +425,7 @@ def runs_of(which: Integers) -> list[Run]:
 
 
 @compiled
-def _place(z, place, occasion, eta, iov, shape, shifted, effects, found):  # type: ignore[no-untyped-def]
+def _place(z, place, occasion, eta, iov, wider, width, shape, shifted, effects, found):  # type: ignore[no-untyped-def]
     for n in range(len(z)):
         for p in range(len(place)):
             found[n, p] = 0.0
@@ -410,6 +434,8 @@ def _place(z, place, occasion, eta, iov, shape, shifted, effects, found):  # typ
         if occasion >= 0:
             for i in range(len(iov)):
                 found[n, iov[i]] += z[n, len(eta) + occasion * len(iov) + i]
+        for i in range(len(width)):
+            found[n, wider[i]] += width[i] * z[n, effects - len(wider) + i]
         for p in range(len(place)):
             if shape[p] != 0.0:
                 found[n, p] = np.expm1(shape[p] * found[n, p]) / shape[p]

@@ -123,29 +123,6 @@ class Evaluation:
         return of_data if self.prior is None else of_data + self.prior.curvature
 
 
-FLAT = 0.3
-"""Precision in units of the prior's, in any direction, below which a posterior is called flat: data narrow, and what is
-so much wider than the prior, as far as U'' at its mode tells, is next to two modes that merge."""
-
-
-def flatter_than_the_prior(here: Evaluation, population: Population) -> Integers:
-    """Patients (n,) who are flat at the mode by `FLAT`, as by Laplace's method where two modes merge: there the
-    determinant of U'' says nothing of how likely the values are."""
-    found = []
-    for n, covariance in enumerate(here.covariance):
-        if here.posterior is not None and here.posterior.reshape(-1)[n] < HARDLY:
-            continue
-        own = len(population.omega)
-        part = covariance[:own, :own]
-        if (
-            own
-            and np.isfinite(part).all()
-            and np.linalg.eigvals(np.linalg.inv(population.alone) @ part).real.max() * FLAT > 1.0 + 1e-9
-        ):
-            found.append(n)
-    return np.array(found, dtype=np.int64)
-
-
 class Objective:
     """The objective of one cohort by one method.
 
@@ -252,9 +229,7 @@ class Objective:
                 found[output == number] = on_error_scale(population.errors[number], found[output == number])
         return found
 
-    def terms(
-        self, which: Integers, errors: Sequence[ErrorSpec], f: Floats, f0: Floats | None
-    ) -> tuple[Terms, Pairs]:
+    def terms(self, which: Integers, errors: Sequence[ErrorSpec], f: Floats, f0: Floats | None) -> tuple[Terms, Pairs]:
         """Of the values (T,) of some patients, and of pairs that were measured together; predictions are on the scale
         of the errors."""
         alone = self._alone(which, errors, f, f0)

@@ -184,6 +184,10 @@ class Theta:
             prior.check(self)
         return replace(self, prior=prior)
 
+    def widened(self, effects: int) -> Theta:
+        """The same with so many effects that widen the prior of a patient."""
+        return replace(self, start=replace(self.start, widened=effects)) if effects else self
+
     def penalty(self, vector: Floats) -> Penalty | None:
         """What the prior adds to the objective at a vector (K,); ``None`` where there is none."""
         return None if self.prior is None else self.prior.at(self, vector)
@@ -250,7 +254,7 @@ class Theta:
         logits = vector[self.shares]
         shares = shares_of(logits) if len(logits) else self.start.shares
         omega, iov, isv = (self._omega(level, vector) for level in LEVELS)
-        return Population(place, omega, iov, errors, shares, isv, self.start.site_columns)
+        return Population(place, omega, iov, errors, shares, isv, self.start.site_columns, self.start.widened)
 
     @functools.cached_property
     def joint(self) -> list[int]:

@@ -51,6 +51,7 @@ class Population:
         errors: of each of `Model.outputs`.
         shares: (K,) of the classes of a mixture (`Model.mixture`); of a model without one the whole.
         omega_isv: (q, q) covariance of a site's effects, `Model.isv_names`, and their columns among those of eta.
+        widened: standard normal effects that stand for what widens the prior of a patient (`cohort.Cohort`).
     """
 
     place: Floats
@@ -60,6 +61,7 @@ class Population:
     shares: Floats = field(default_factory=lambda: np.ones(1))
     omega_isv: Floats = field(default_factory=lambda: np.zeros((0, 0)))
     site_columns: tuple[int, ...] = ()
+    widened: int = 0
 
     @classmethod
     def of(cls, model: Model) -> Population:
@@ -107,9 +109,10 @@ class Population:
         return replace(self, omega=omega, omega_iov=iov, omega_isv=isv)
 
     def prior(self, occasions: int) -> tuple[Floats, Floats, float]:
-        """Covariance and precision (D, D) of eta and so many kappas in a row, and log det of the covariance."""
+        """Covariance and precision (D, D) of eta, so many kappas in a row and what widens it, and log det of the
+        covariance."""
         d, o = len(self.omega), len(self.omega_iov)
-        covariance, precision = (np.zeros((d + o * occasions,) * 2) for _ in range(2))
+        covariance, precision = (np.eye(d + o * occasions + self.widened) for _ in range(2))
         covariance[:d, :d], precision[:d, :d] = self.omega, self.precision
         for n in range(occasions):
             part = slice(d + n * o, d + (n + 1) * o)

@@ -9,7 +9,8 @@ import numpy as np
 from twin.arrays import Floats
 from twin.population.cohort import Cohort
 from twin.population.laplace.first_order import BENT
-from twin.population.objective import Evaluation, flatter_than_the_prior
+from twin.population.laplace.flat import flatter_than_the_prior
+from twin.population.objective import Evaluation
 from twin.population.results.classified import classes_of
 from twin.population.search import State
 from twin.population.theta import effect_names
@@ -23,11 +24,6 @@ OWN = 1.0 - PARALLEL**2
 
 NO_VARIANCE = 1e-6
 """A variance of random effects below this runs to 0."""
-
-_UNREPORTED = (
-    "{} patients (the first is {}) lack characteristics for which the model widens a prior: here they have the"
-    " reference's values and no wider prior; give the values, or leave these patients out"
-)
 
 
 def bent_in_words(bent: float) -> list[str]:
@@ -77,8 +73,6 @@ def problems_of(
             if abs(correlation[i, j]) > PARALLEL
         ]
         found += told_by_others(names, omega) if not any("run to a correlation" in one for one in found) else []
-    if lacking := cohort.unreported:
-        found.append(_UNREPORTED.format(len(lacking), lacking[0]))
     return found
 
 

@@ -10,14 +10,12 @@ none the predictions move, along slopes that are taken once (`Sample.slopes`).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import special
 
 from twin.arrays import Floats, Integers
-from twin.model.measured.error import ErrorSpec
 from twin.population.importance.density import Density, Read
 from twin.population.importance.draws import Proposals, moments
 from twin.population.importance.site_integral import integrated
@@ -182,7 +180,7 @@ class Sample:
         return replace(members, log=found.log, score=score, error=error, size=size, posterior=found.posterior)
 
     def without_prior(self) -> Floats:
-        """(N, S) log p(values | draw) + log p(kappas) - log q where it was drawn: all but the prior of eta."""
+        """(N, S) log p(values | draw) + log p(kappas, u) - log q where it was drawn: all but the prior of eta."""
         population = self.population
         d, o = len(population.omega), len(population.omega_iov)
         found = self.density.of(self._read, population.errors) - self._log_q
@@ -190,6 +188,8 @@ class Sample:
             kappa = self.eta[:, :, d + n * o : d + (n + 1) * o]
             along = np.einsum("nsi,ij,nsj->ns", kappa, population.precision_iov, kappa)
             found -= 0.5 * (along + population.log_det_iov + o * LOG_2PI)
+        if w := population.widened:
+            found -= 0.5 * ((self.eta[:, :, -w:] ** 2).sum(axis=2) + w * LOG_2PI)
         return np.asarray(found)
 
     def _moved(self, vector: Floats) -> Read:

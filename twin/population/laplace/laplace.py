@@ -18,10 +18,11 @@ from twin.arrays import Floats, Integers
 from twin.population import stencil
 from twin.population.cohort import Cohort
 from twin.population.laplace.bounded import Bounded
+from twin.population.laplace.flat import FLAT
 from twin.population.laplace.weighed import Values, Weighed
 from twin.population.modes.curvatures import inverse_of
 from twin.population.modes.descent import Look
-from twin.population.objective import FLAT, By, Evaluation, Objective, Point, Seen
+from twin.population.objective import By, Evaluation, Objective, Point, Seen
 from twin.population.residuals import SIZE_STEP
 from twin.population.theta import FitError
 from twin.population.values import Population

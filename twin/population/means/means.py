@@ -141,8 +141,8 @@ class Means:
 
 def _met(cohort: Cohort) -> NDArray[np.bool_]:
     of_occasion = len(cohort.kernel.model.iov_names)
-    d = cohort.effects - cohort.occasions * of_occasion
+    d = len(cohort.kernel.model.eta_names)
     active = np.ones((len(cohort), cohort.effects), dtype=np.bool_)
     for i, subject in enumerate(cohort.subjects):
-        active[i, d + len(subject.occasions) * of_occasion :] = False
+        active[i, d + len(subject.occasions) * of_occasion : d + cohort.occasions * of_occasion] = False
     return active

@@ -74,7 +74,7 @@ def regressed(means: Means, theta: Theta, vector: Floats, known: Moments, occasi
     if d:
         omega = covariance(theta, found, "omega", _with_prior(theta, "omega", away[:, :d, :d].mean(axis=0), len(away)))
     if len(iov) and occasions:
-        moment, count = _of_occasions(away, means, d, len(iov))
+        moment, count = _of_occasions(away, means, slice(d, d + occasions * len(iov), len(iov)))
         iov = covariance(theta, found, "iov", _with_prior(theta, "iov", moment, count))
     found_of: dict[Level, Floats] = {"omega": omega, "iov": iov}
     if known.of_sites is not None:
@@ -103,10 +103,11 @@ def _with_prior(theta: Theta, level: Level, moment: Floats, count: int) -> Float
     return found
 
 
-def _of_occasions(away: Floats, means: Means, d: int, width: int) -> tuple[Floats, int]:
+def _of_occasions(away: Floats, means: Means, columns: slice) -> tuple[Floats, int]:
     """Mean (O, O) over all occasions that the data of a patient have met, and how many these are."""
+    width: int = columns.step
     total, count = np.zeros((width, width)), 0
-    for begin in range(d, away.shape[1], width):
+    for begin in range(columns.start, columns.stop, width):
         met = means.active[:, begin]
         total += away[met, begin : begin + width, begin : begin + width].sum(axis=0)
         count += int(met.sum())

@@ -130,7 +130,6 @@ class Held:
             vector[at] = self._theta.placed(at, self._value)
         return vector
 
-
     def _correlated(self, vector: Floats) -> Floats | None:
         """The whole vector with the entry that makes a correlation of residuals what it is to be."""
 

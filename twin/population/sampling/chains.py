@@ -218,10 +218,11 @@ def _woven(one: Floats, other: Floats) -> Floats:
 def _blocks(cohort: Cohort) -> tuple[slice, ...]:
     """Columns of effects that a walk moves at once."""
     width = len(cohort.kernel.model.iov_names)
-    own = cohort.effects - cohort.occasions * width
+    own = len(cohort.kernel.model.eta_names)
+    last = own + cohort.occasions * width
     found = [slice(0, own)] if own else []
     found += [slice(own + n * width, own + (n + 1) * width) for n in range(cohort.occasions) if width]
-    return tuple(found)
+    return (*found, slice(last, cohort.effects)) if cohort.widened else tuple(found)
 
 
 def _given_the_rest(covariance: Floats, block: slice) -> Floats:

@@ -373,7 +373,7 @@ def omega_drawn(
     own, width = len(population.omega), len(population.omega_iov)
     effects = {"omega": eta[:, :own]}
     if width:
-        parts = [eta[means.active[:, b], b : b + width] for b in range(own, eta.shape[1], width)]
+        parts = [eta[means.active[:, b], b : b + width] for b in range(own, eta.shape[1] - population.widened, width)]
         effects["iov"] = np.concatenate(parts)
     if of_sites is not None:
         effects["isv"] = of_sites

@@ -17,7 +17,6 @@ from streams.cli import app
 from tests.twin import toys
 from tests.twin.population.mixture.mixtures import concentrations, eliminated
 from tests.twin.population.sites import clinics, outcomes
-from tests.twin.population.test_subjects import beginning_by_x
 from twin.modelfile.library import load_model
 from twin.modelfile.reader import parse_model
 from twin.population.results import sir
@@ -345,17 +344,6 @@ def test_values_that_are_of_no_such_model_are_told_and_not_followed_to_infinity(
     assert said in result.stderr
     made = parse_model((tmp_path / "out" / "made_fit.toml").read_text(), "made_fit.toml")
     assert np.isfinite(made.omega).all()
-
-
-def test_patients_whose_missing_characteristics_would_widen_a_prior_are_told(tmp_path: Path) -> None:
-    missing = "missing = { widens = { k = 0.05 }, source = 'made up' }"
-    text = beginning_by_x("forward").text.replace("reference = 0", f"reference = 0\n{missing}")
-    (tmp_path / "wide.toml").write_text(text)
-    rows = [f"{patient},{hours},0,.,{x},{level}" for patient, x in ((1, 0), (2, "."), (3, "."))
-            for hours, level in ((0, 1 + 0.1 * patient), (4, 0.7), (9, 0.4))]  # fmt: skip
-    lines = "\n".join(["ID,TIME,EVID,AMT,X,DV", *rows]) + "\n"
-    result = fit(tmp_path, "--model", str(tmp_path / "wide.toml"), "--fix", "V, B, U", text=lines)
-    assert "2 patients (the first is 2) lack characteristics for which the model widens a prior" in result.stderr
 
 
 def test_several_starts_profiles_and_resampling_agree_about_how_certain_numbers_are(

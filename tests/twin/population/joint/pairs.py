@@ -19,9 +19,7 @@ DOSE, TIMES = 100.0, (0.5, 1.0, 2.0, 4.0, 8.0)
 
 def correlated(correlation: float = CORRELATION, between: str = '"plasma", "urine"') -> str:
     """A correlation of residuals, as a model file has it."""
-    return (
-        f'[[correlations]]\nbetween = [{between}]\nlevel = "residual"\ncorrelation = {correlation}\n{toys.SOURCE}\n'
-    )
+    return f'[[correlations]]\nbetween = [{between}]\nlevel = "residual"\ncorrelation = {correlation}\n{toys.SOURCE}\n'
 
 
 @functools.cache

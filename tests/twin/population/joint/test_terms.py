@@ -22,7 +22,9 @@ GROUP = Group(np.array([[0, 1, 2]]), np.array([0]), C, np.linalg.inv(C) - np.eye
 
 
 def spreads(f: Floats) -> Spread:
-    return Spread(*(np.array(each) for each in zip(*(spread(e, f[i : i + 1]) for i, e in enumerate(ERRORS)), strict=True)))
+    return Spread(
+        *(np.array(each) for each in zip(*(spread(e, f[i : i + 1]) for i, e in enumerate(ERRORS)), strict=True))
+    )
 
 
 def found(f: Floats, f0: Floats | None = None) -> tuple[Terms, Pairs]:

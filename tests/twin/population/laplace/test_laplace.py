@@ -16,9 +16,10 @@ from twin.model.spec import Model
 from twin.modelfile.reader import parse_model
 from twin.population.cohort import Cohort
 from twin.population.laplace.bounded import PLAIN
+from twin.population.laplace.flat import FLAT, flatter_than_the_prior
 from twin.population.laplace.laplace import LaplaceObjective
 from twin.population.laplace.methods import objective_of
-from twin.population.objective import FLAT, Evaluation, Objective, flatter_than_the_prior
+from twin.population.objective import Evaluation, Objective
 from twin.population.theta import FitError, Theta
 from twin.solver.step_control import step_sizes_for
 from twin.timeline.timeline import Timeline
