@@ -132,6 +132,8 @@ class Source:
 
     Attributes:
         language: in words, for messages and the file's head.
+        together: whether the data say which values were measured together (L2), so that their EPS are the same.
+        residuals: names of two outputs whose residuals correlate, and how much.
         definitions: formulas by name, each over leaves and those above it.
         covariances: of pairs of etas.
         fixed_sigmas: those whose variances are known.
@@ -153,6 +155,8 @@ class Source:
     sigmas: dict[str, float] = field(default_factory=dict)
     sigma_covariances: dict[tuple[str, str], float] = field(default_factory=dict)
     fixed_sigmas: set[str] = field(default_factory=set)
+    together: bool = False
+    residuals: list[tuple[str, str, float]] = field(default_factory=list)
     definitions: dict[str, ast.expr] = field(default_factory=dict)
     lines: dict[str, int] = field(default_factory=dict)
     states: list[State] = field(default_factory=list)

@@ -276,6 +276,11 @@ class _Writer:
                 f"source = {_quoted(self._of_source())}",
                 "",
             ]
+        by_name = {output.name: self._output_name(output) for output in self.source.observed}
+        for one, other, correlation in self.source.residuals:
+            between = f"between = [{_quoted(by_name[one])}, {_quoted(by_name[other])}]"
+            lines += ["[[correlations]]", between, 'level = "residual"', f"correlation = {_number(correlation)}"]
+            lines += [f"source = {_quoted(self._of_source())}", ""]
         return lines
 
     def _occasions(self) -> list[str]:

@@ -11,8 +11,9 @@ Placed parameters (`twin.kernel.free`) in a stretch of time of occasion k are
 
 T being identity, but for Box-Cox effects. Standard normal u are there for parameters whose prior somebody's unreported
 characteristics widen: of patient i by variances w_i, so that eta and u together are N(0, Omega + w_i). A u that nothing
-hangs on, with w_i = 0, stays at 0 as such a kappa does. A typical value moves phi as its own eta does, and where there is none, or T
-is in the way, a *shift* stands in: so derivatives by typical values are derivatives by z (`Cohort.directions`).
+hangs on, with w_i = 0, stays at 0 as such a kappa does. A typical value moves phi as its own eta does, and where there
+is none, or T is in the way, a *shift* stands in: so derivatives by typical values are derivatives by z
+(`Cohort.directions`).
 
 Particles of all patients are made into equations together (individual parameters, eigenbases), and go through the
 kernel patient by patient. Each patient's numbers depend on its own rows alone, so that neither who else is asked for
@@ -192,9 +193,8 @@ class Cohort:
         """Of numbers of each parameter (P,) that of the parameter which each column of z moves, (M,)."""
         columns = [self._eta, *[self._iov] * self.occasions, self._widened, self._shifted]
         found = np.asarray(of_parameter[np.concatenate(columns)])
-        found[self.effects - len(self._widened) : self.effects] /= (
-            np.max([*self._widths.values()], axis=0) if self.widened else 1.0
-        )
+        if self.widened:
+            found[self.effects - len(self._widened) : self.effects] /= np.max([*self._widths.values()], axis=0)
         return found
 
     @property

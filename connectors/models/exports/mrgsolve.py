@@ -39,6 +39,8 @@ class _Specification:
             self.lost.append(f"effects of occasions: {', '.join(model.iov_names)}")
         if model.isv_names:
             self.lost.append(f"who is of one site: effects of {', '.join(model.isv_names)} are those of patients alone")
+        if any(output.error.beside for output in model.outputs):
+            self.lost.append("correlations of residuals of values that were measured together")
         if model.mixture is not None:
             name = model.mixture.covariate
             self.lost.append(f"shares of classes: {name} has to be given with each patient, which says the class")

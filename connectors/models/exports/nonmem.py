@@ -15,6 +15,7 @@ from connectors.models.exports.parts import Dose, ExportError, Lines, blocks, co
 from twin.model.formula import FUNCTIONS
 from twin.model.spec import Model, OutputSpec, ParameterSpec
 from twin.observation.deviation import PREDICTION, parsed
+from twin.population.joint.correlation import correlation_of
 
 OCCASIONS = 4
 _LONGEST = 20
@@ -45,18 +46,21 @@ class _Stream:
         self.amounts = {state.name: f"A({at})" for at, state in enumerate(self.states, start=1)}
         self.thetas: list[str] = []
         self.effects: dict[tuple[str, str], str] = {}
+        self.residuals: dict[str, int] = {}
 
     def text(self) -> tuple[str, list[str]]:
         model = self.model
         omega = self._omega()
         pk = self._pk()
         des = self._des()
+        sigma = self._sigma()
         error = self._error()
         mix = self._mix()
         hidden = None if model.mixture is None else model.mixture.covariate
         covariates = " ".join(self.names[c.name] for c in model.covariates if c.name != hidden)
         doses = "AMT RATE " if self.doses else ""
         occasion = "" if not model.iov_names else " OCC"
+        together = " L2" if len(sigma) > 1 else ""
         if model.iov_names:
             self.lost.append(f"occasions: the data item OCC, 1 to {OCCASIONS}, has to say which one a record is of")
         if model.sites is not None:
@@ -72,7 +76,7 @@ class _Stream:
         head += [f"; DVID {at}: {output.name} ({output.unit})" for at, output in enumerate(self.outputs, start=1)]
         head += [f"; not carried: {each}" for each in self.lost]
         head += [
-            f"$INPUT ID TIME {doses}EVID MDV CMT DV DVID{occasion} {covariates}".rstrip(),
+            f"$INPUT ID TIME {doses}EVID MDV CMT DV DVID{occasion}{together} {covariates}".rstrip(),
             "$DATA data.csv IGNORE=@",
         ]
         head += ["$SUBROUTINES ADVAN13 TOL=9", "$MODEL"]
@@ -83,7 +87,7 @@ class _Stream:
             *(f"$THETA {each}" for each in self.thetas),
             *omega,
             *self._level(),
-            "$SIGMA 1 FIX",
+            *sigma,
             "$ESTIMATION METHOD=1 INTER MAXEVAL=9999",
         ]
         return "\n".join([*head, *mix, "$PK", *pk, "$DES", *des, "$ERROR", *error, *tail]) + "\n", self.lost
@@ -133,6 +137,22 @@ class _Stream:
                 ]
             count += OCCASIONS * len(group)
         return lines or ["$OMEGA 0 FIX"]
+
+    def _sigma(self) -> list[str]:
+        """Residuals in units of W: one for all outputs, and one for each whose residual correlates with others'."""
+        errors = [o.error for o in self.model.outputs]
+        correlation = correlation_of(errors)
+        groups = [group for group in blocks([o.name for o in self.model.outputs], correlation) if len(group) > 1]
+        lines, count = ["$SIGMA 1 FIX"], 1
+        for group in groups:
+            for at in group:
+                count += 1
+                self.residuals[self.model.outputs[at].name] = count
+            head, *rows = _block(correlation, group, [self.model.outputs[at].name for at in group])
+            lines += [head.replace("$OMEGA", "$SIGMA") + " FIX", *rows]
+        if groups:
+            self.lost.append("values that were measured together have to have one L2; their correlations stay fixed")
+        return lines
 
     def _level(self) -> list[str]:
         """Which effects of a site stand above which of its patients."""
@@ -232,7 +252,7 @@ class _Stream:
             lines += [
                 f"  IF (DVID.EQ.{at}) THEN",
                 *self._scatter(output, f"PRED{at}", f"PRED{at}G"),
-                "    Y = IPRED + W*EPS(1)",
+                f"    Y = IPRED + W*EPS({self.residuals.get(output.name, 1)})",
                 "  ENDIF",
             ]
         return lines

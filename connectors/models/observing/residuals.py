@@ -59,11 +59,15 @@ def _scattered(
     if len(shown) > MOST_OUTPUTS:
         raise source.wrong(line, f"Y has {len(shown)} forms, over {MOST_OUTPUTS}; split the stream")
     named: dict[str, int] = {}
+    written: list[tuple[str, ast.expr]] = []
     for found, leaf in shown:
         label = found.label(likelihood.observed)
         named[label] = named.get(label, 0) + 1
         label = label if named[label] == 1 else f"{label}_{named[label]}"
-        source.observed.append(_continuous(source, label, form(source, leaf, Answers(), sigmas), sampling, line))
+        written.append((label, form(source, leaf, Answers(), sigmas)))
+        source.observed.append(_continuous(source, *written[-1], sampling, line))
+    if source.together:
+        _correlate(source, written, sampling, line)
     silent = [leaf for _, leaf in leaves if not sigmas & _reachable(source, [leaf]) and value(leaf) is None]
     if not silent:
         return
@@ -175,16 +179,46 @@ def _straight(source: Source, formula: ast.expr, sampling: Sampling, env: dict[s
     return True
 
 
-def _spread(source: Source, leaf: ast.expr, sampling: Sampling, env: dict[str, float]) -> float | None:
-    """Standard deviation of Y at a draw."""
-    none = dict.fromkeys(source.sigmas, 0.0)
-    slopes: dict[str, float] = {}
+def _correlate(source: Source, shown: list[tuple[str, ast.expr]], sampling: Sampling, line: int) -> None:
+    """Add what residuals of outputs that are measured together have in common."""
+    slopes = [[_slopes(source, leaf, sampling, env) for env in sampling.draws] for _, leaf in shown]
+    words_of = list(source.sigmas)
+    sigma = np.diag(list(source.sigmas.values()))
+    for (one, other), covariance in source.sigma_covariances.items():
+        i, j = words_of.index(one), words_of.index(other)
+        sigma[i, j] = sigma[j, i] = covariance
+    for b, (other_name, _) in enumerate(shown):
+        for a, (one_name, _) in enumerate(shown[:b]):
+            both = [(x, y) for x, y in zip(slopes[a], slopes[b], strict=True) if x is not None and y is not None]
+            sizes = [(x @ sigma @ y, (x @ sigma @ x) * (y @ sigma @ y)) for x, y in both]
+            found = [float(c / math.sqrt(v)) for c, v in sizes if v > 0]
+            if not found or np.allclose(found, 0.0):
+                continue
+            if _all_equal(np.array(found)) and abs(found[0]) < 1:
+                source.residuals.append((one_name, other_name, _round(found[0])))
+            else:
+                why = "is 1" if _all_equal(np.array(found)) else "goes with the prediction"
+                source.lose(line, f"the correlation of the residuals of {one_name} and {other_name} {why}; left out")
+
+
+def _slopes(source: Source, leaf: ast.expr, sampling: Sampling, env: dict[str, float]) -> Floats | None:
+    """Of Y along each EPS, at a draw."""
+    none, found = dict.fromkeys(source.sigmas, 0.0), []
     for word in source.sigmas:
         above = sampling.value(leaf, env, {**none, word: _STEP})
         below = sampling.value(leaf, env, {**none, word: -_STEP})
         if above is None or below is None:
             return None
-        slopes[word] = (above - below) / (2 * _STEP)
+        found.append((above - below) / (2 * _STEP))
+    return np.array(found)
+
+
+def _spread(source: Source, leaf: ast.expr, sampling: Sampling, env: dict[str, float]) -> float | None:
+    """Standard deviation of Y at a draw."""
+    found = _slopes(source, leaf, sampling, env)
+    if found is None:
+        return None
+    slopes = dict(zip(source.sigmas, found.tolist(), strict=True))
     total = sum(slopes[word] ** 2 * variance for word, variance in source.sigmas.items())
     total += 2 * sum(slopes[i] * slopes[j] * c for (i, j), c in source.sigma_covariances.items())
     return math.sqrt(max(total, 0.0))

@@ -96,6 +96,7 @@ class _Stream:
         self._effects(variances(self.records, "OMEGA", source.file))
         sigma = variances(self.records, "SIGMA", source.file)
         source.sigmas = {f"EPS_{at}": found for at, found in sigma.variances.items()}
+        source.together = "L2" in self.items
         source.fixed_sigmas = {f"EPS_{at}" for at in sigma.fixed}
         source.sigma_covariances = {(f"EPS_{i}", f"EPS_{j}"): c for (i, j), c in sigma.covariances.items()}
         pred = of(self.records, "PRED")

@@ -1,4 +1,4 @@
-"""A patient of whom a characteristic was never reported has the wider prior that the model gives it, by every method."""
+"""Who lacks a characteristic has the wider prior that the model gives it then, by every method."""
 
 from __future__ import annotations
 

@@ -13,6 +13,7 @@ from connectors.models.carrying import carry
 from connectors.models.exports import mrgsolve, nonmem
 from connectors.models.exports.parts import ExportError, plain_states
 from tests.twin import toys
+from tests.twin.population.joint import pairs
 from tests.twin.population.mixture.mixtures import eliminated
 from tests.twin.population.sites.clinics import bolus
 from twin.model.formula import evaluate, is_input
@@ -121,3 +122,13 @@ def test_effects_of_sites_stand_above_those_of_patients() -> None:
 def test_what_another_program_cannot_say_is_refused_by_name() -> None:
     with pytest.raises(ExportError, match=r"pulse\(\)"):
         nonmem.write(load_model("docetaxel_ozawa2007"))
+
+
+def test_correlations_of_residuals_come_back_from_a_block_of_sigma_and_mrgsolve_names_them() -> None:
+    text, lost = nonmem.write(pairs.model())
+    assert "$SIGMA BLOCK(2) FIX" in text
+    assert re.search(r"\$INPUT .*\bL2\b", text)
+    assert any("have to have one L2" in each for each in lost)
+    found = there_and_back(pairs.model(), "nonmem", None)
+    assert found.outputs[1].error.beside == pytest.approx((pairs.CORRELATION,))
+    assert any("correlations of residuals" in each for each in mrgsolve.write(pairs.model())[1])

@@ -291,3 +291,36 @@ def test_a_name_for_the_typical_value_is_no_parameter_and_what_is_fixed_stays_so
 def test_shifts_of_the_formulas_and_units_of_plain_numbers_are_not_estimated() -> None:
     found = read(STEPS.replace("KA = THETA(3)", "KA = THETA(3) + CL + V + ETA(1)"))
     assert {"ETA_1", "one_time", "one_amount"} <= {*found.model.fixed}
+
+
+TOGETHER = """$PROBLEM Parent and metabolite, measured together
+$INPUT ID TIME AMT DV EVID CMT L2
+$DATA data.csv IGNORE=@
+$SUBROUTINES ADVAN6 TOL=6
+$MODEL COMP=(PARENT) COMP=(METAB)
+$PK
+K = THETA(1)*EXP(ETA(1))
+V = THETA(2)
+KM = THETA(3)
+$DES
+DADT(1) = -K*A(1)
+DADT(2) = K*A(1) - KM*A(2)
+$ERROR
+IF (CMT.EQ.1) THEN
+  Y = A(1)/V*(1 + EPS(1))
+ELSE
+  Y = A(2)/V + EPS(2)
+ENDIF
+$THETA (0,.2) (0,15) (0,.5)
+$OMEGA .2
+$SIGMA BLOCK(2) .04 .03 .09
+"""
+
+
+def test_residuals_of_values_that_l2_groups_correlate_as_sigma_says() -> None:
+    found = read(TOGETHER).model
+    assert [o.error.beside for o in found.outputs] == [(), (0.5,)]
+    assert [c.level for c in found.correlations] == ["residual"]
+    assert not any(o.error.beside for o in read(TOGETHER.replace(" L2", "")).model.outputs)
+    same = read(TOGETHER.replace("EPS(2)", "EPS(1)"))
+    assert any("the correlation of the residuals of" in each.what and "is 1" in each.what for each in same.lost)
