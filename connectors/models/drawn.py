@@ -57,7 +57,8 @@ def roots(source: Source) -> list[ast.expr]:
     for entry in source.entries:
         found += [each for each in (entry.fraction, entry.lag, entry.duration) if each is not None]
     for output in source.observed:
-        found += [*output.categories, *(each for each in (output.expression, output.hazard) if each is not None)]
+        alone = (output.expression, output.hazard, output.zeros)
+        found += [*output.categories, *(each for each in alone if each is not None)]
     return found
 
 
@@ -76,6 +77,7 @@ def put(source: Source, by: Mapping[str, ast.expr]) -> None:
             o,
             expression=each(o.expression),
             hazard=each(o.hazard),
+            zeros=each(o.zeros),
             categories=tuple(replaced(category, by) for category in o.categories),
         )
         for o in source.observed

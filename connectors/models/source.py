@@ -106,7 +106,8 @@ class Scatter:
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """Something measured: a prediction with its scatter, probabilities of categories, or a hazard."""
+    """Something measured: a prediction with its scatter, a count's mean with its law and the probability of ``zeros``
+    besides, probabilities of categories, or a hazard."""
 
     name: str
     expression: ast.expr | None
@@ -115,6 +116,13 @@ class Observed:
     categories: tuple[ast.expr, ...] = ()
     hazard: ast.expr | None = None
     unit: str | None = None
+    zeros: ast.expr | None = None
+
+    @property
+    def counted(self) -> bool:
+        """Whether it is a count."""
+        laws = {"poisson", "negative_binomial"}
+        return self.scatter is not None and any(key in laws for key, _ in self.scatter.sizes)
 
 
 @dataclass(frozen=True, slots=True)

@@ -350,6 +350,9 @@ class _Writer:
                 continue
             assert output.expression is not None
             assert output.scatter is not None
+            if output.counted:
+                lines += self._count(output)
+                continue
             unit = self.asked.units.get(output.name) or (self.units.of(output.name) if self.units else "1")
             sizes = ", ".join(f"{k} = {_size(v)}" for k, v in output.scatter.sizes)
             fitted = ', fitted_on = "linear"' if {"proportional"} & {k for k, _ in output.scatter.sizes} else ""
@@ -359,6 +362,16 @@ class _Writer:
                 evidence = f"assumed = {_quoted(output.scatter.assumed)}"
             lines += [f"error = {{ {sizes}{fitted}, {evidence} }}", ""]
         return lines
+
+    def _count(self, output: Observed) -> list[str]:
+        assert output.expression is not None
+        assert output.scatter is not None
+        ((law, size),) = output.scatter.sizes
+        lines = ['kind = "count"', f"expression = {_quoted(self.formula(output.expression))}"]
+        lines += [] if output.zeros is None else [f"zeros = {_quoted(self.formula(output.zeros))}"]
+        evidence = f"source = {_quoted(f'{_clean(self.file)}, line {output.line}')}"
+        said = "poisson = true" if law == "poisson" else f"{law} = {_size(size)}"
+        return [*lines, f"error = {{ {said}, {evidence} }}", ""]
 
     def _end(self) -> list[str]:
         estimate, forecast, horizon = CADENCE[self.time]
@@ -379,7 +392,6 @@ class _Writer:
             self._lose("time unit: the source states none; hours are assumed (say --time-unit)")
         lines += ["[cadence]", f"estimate = {estimate}", f"forecast = {forecast}", f"horizon = {horizon}"]
         return lines
-
 
     def _fit(self) -> list[str]:
         """What the source does not estimate, nor what stands for no number of its own."""

@@ -1,8 +1,13 @@
-"""Observations that are likelihoods: a formula of the observed value itself, for grades and for events.
+"""Observations that are likelihoods: a formula of the observed value itself, for grades, counts and events.
 
 A stream that is fitted with LIKELIHOOD, -2LL or F_FLAG gives the probability of what was observed. Asked for 0, 1, 2
 it gives that of each grade; where what is not observed has the probability exp(-H) of a state H, it is an event, and
-its hazard is what H gains.
+its hazard is what H gains. A count is told by how its probabilities p_k go on,
+
+    (k + 1) p_(k+1) / p_k = m (1 + d k) / (1 + d m),        k = 1, 2, ...,
+
+which of a Poisson law (d = 0) is m; where p_0 is more than that, zeros come besides. Factorials by Stirling's formula
+are near enough.
 """
 
 from __future__ import annotations
@@ -13,14 +18,19 @@ from dataclasses import dataclass
 from itertools import islice
 
 import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
 
 from connectors.models.formulas import call, number, reads, same, value
 from connectors.models.observing.forms import Answers, form, forms
 from connectors.models.observing.values import Sampling
-from connectors.models.source import Observed, Source
+from connectors.models.source import Observed, Scatter, Source
+from twin.arrays import Floats
 from twin.observation.kinds.ordinal import MOST_CATEGORIES
 
 _SUMS = 1e-6
+_COUNTED, _RARE, _NEAR = 6, 1e-200, 5e-3
+"""Counts that are asked for, the least probability that is told apart from none, and how near Stirling's formula is."""
 _LARGEST = 4_000
 """Parts of a probability that is looked at; what is larger no model file could have."""
 
@@ -59,6 +69,9 @@ def recognised(
         grades = _grades(source, likelihood, y, answers, sampling)
         if grades:
             graded[label] = grades
+        elif label not in of_events and (count := _count(source, likelihood, y, answers, sampling, label, line)):
+            found.append(count)
+            of_events.add(label)
     whole = _grades(source, likelihood, y, Answers(), sampling)
     if whole and len({len(each) for each in graded.values()}) <= 1:
         graded = {"dv": whole}  # the items are characteristics: they change probabilities, not what is graded
@@ -113,3 +126,56 @@ def _grades(
         if len(found) > 1 and worked_out.size > len(sums) / 2 and np.allclose(worked_out, 1.0, rtol=_SUMS):
             return tuple(found)
     return ()
+
+
+def _count(
+    source: Source, likelihood: Likelihood, y: ast.expr, answers: Answers, sampling: Sampling, label: str, line: int
+) -> Observed | None:
+    """A count whose mean, and probability of zeros besides, the source has by a name."""
+    probabilities = []
+    for value_of in range(_COUNTED):
+        asked = answers.tell(likelihood.observed, float(value_of))
+        probability = likelihood.probability(source, form(source, y, asked), asked)
+        values = [sampling.value(probability, env) for env in sampling.draws]
+        probabilities.append([np.nan if each is None else each for each in values])
+    p = np.array(probabilities)
+    usable = np.isfinite(p).all(axis=0) & (p[1:] > _RARE).all(axis=0) & (p <= 1.0 + _SUMS).all(axis=0)
+    if usable.sum() < _COUNTED:
+        return None
+    p = p[:, usable]
+    k = np.arange(1, _COUNTED - 1)[:, None]
+    ratio = (k + 1) * p[2:] / p[1:-1]
+    growth = ratio[1] / ratio[0]
+    dispersion = (growth - 1.0) / (2.0 - growth)
+    spread = float(np.median(dispersion))
+    if not np.allclose(dispersion, spread, rtol=_NEAR, atol=_NEAR) or spread < -_NEAR:
+        return None
+    spread = 0.0 if spread < _NEAR else spread
+    mean = ratio[0] / (1.0 + spread - spread * ratio[0])
+    law = stats.poisson(mean) if spread == 0.0 else stats.nbinom(1.0 / spread, 1.0 / (1.0 + spread * mean))
+    share = 1.0 - p[1] / law.pmf(1)
+    expected = np.array([(1.0 - share) * law.pmf(each) + (share if each == 0 else 0.0) for each in range(_COUNTED)])
+    if not np.allclose(p, expected, rtol=_NEAR):
+        return None
+    of_mean = _called(source, sampling, usable, mean)
+    besides = bool((np.abs(share) > _NEAR).any())
+    zeros = _called(source, sampling, usable, share) if besides else None
+    if of_mean is None or (besides and zeros is None):
+        source.lose(
+            line, f"{label} is a count, whose {'zeros' if of_mean else 'mean'} the source has by no name; name it"
+        )
+        return None
+    size: tuple[str, float | str] = ("poisson", "true") if spread == 0.0 else ("negative_binomial", round(spread, 4))
+    if spread > 0.0:
+        source.lose(line, f"the dispersion of {label}, {spread:.4g}, is worked out from its probabilities")
+    return Observed(label, of_mean, Scatter((size,)), line, zeros=zeros)
+
+
+def _called(source: Source, sampling: Sampling, usable: NDArray[np.bool_], values: Floats) -> ast.expr | None:
+    """What the source calls these values."""
+    for word in (*source.definitions, *source.thetas):
+        every = [sampling.value(ast.Name(word, ast.Load()), env) for env in sampling.draws]
+        known = np.array([np.nan if each is None else each for each in every])[usable]
+        if np.isfinite(known).all() and np.allclose(known, values, rtol=_NEAR):
+            return ast.Name(word, ast.Load())
+    return None

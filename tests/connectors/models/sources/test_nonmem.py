@@ -324,3 +324,31 @@ def test_residuals_of_values_that_l2_groups_correlate_as_sigma_says() -> None:
     assert not any(o.error.beside for o in read(TOGETHER.replace(" L2", "")).model.outputs)
     same = read(TOGETHER.replace("EPS(2)", "EPS(1)"))
     assert any("the correlation of the residuals of" in each.what and "is 1" in each.what for each in same.lost)
+
+
+SEIZURES = """$PROBLEM Counts by Stirling's formula
+$INPUT ID TIME DV MDV DOSE
+$DATA data.csv IGNORE=@
+$PRED
+BASE = THETA(1)*EXP(ETA(1))
+LAMB = BASE*(1 - THETA(2)*DOSE/(DOSE + THETA(3)))
+IF (DV.GT.0) THEN
+  LFAC = DV*LOG(DV) - DV + LOG(DV*(1+4*DV*(1+2*DV)))/6 + LOG(3.1415)/2
+ELSE
+  LFAC = 0
+ENDIF
+LPOI = -LAMB + DV*LOG(LAMB) - LFAC
+Y = -2*LPOI
+$THETA (0,2) (0,.3,1) (0,5)
+$OMEGA .1
+$ESTIMATION METHOD=COND LAPLACE -2LL
+"""
+
+
+def test_counts_are_recognised_by_how_their_probabilities_go_on() -> None:
+    (count,) = read(SEIZURES).model.outputs
+    assert (count.kind, count.error.kind, count.further) == ("count", "poisson", ())
+    inflated = SEIZURES.replace("Y = -2*LPOI", "PZ = THETA(4)\nPK = (1-PZ)*EXP(LPOI)\nIF (DV.EQ.0) PK = PK + PZ\nY=PK")
+    inflated = inflated.replace("(0,5)", "(0,5) (0,.2,1)").replace("-2LL", "LIKELIHOOD")
+    (count,) = read(inflated).model.outputs
+    assert (count.error.kind, len(count.further)) == ("poisson", 2)
