@@ -230,11 +230,9 @@ class Objective:
         return found
 
     def terms(self, which: Integers, errors: Sequence[ErrorSpec], f: Floats, f0: Floats | None) -> tuple[Terms, Pairs]:
-        """Of the values (T,) of some patients, and of pairs that were measured together; predictions are on the scale
-        of the errors."""
+        """Of values (T,) of some patients, and of pairs measured together; predictions are on the errors' scale."""
         alone = self._alone(which, errors, f, f0)
-        groups = self.instants.of(which, errors)
-        if not groups:
+        if not (groups := self.instants.of(which, errors)):
             return alone, Pairs.none()
         at = self.cohort.of_observations(which)
         scatter = np.empty((len(Spread._fields), len(at)))

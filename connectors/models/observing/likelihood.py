@@ -161,9 +161,8 @@ def _count(
     besides = bool((np.abs(share) > _NEAR).any())
     zeros = _called(source, sampling, usable, share) if besides else None
     if of_mean is None or (besides and zeros is None):
-        source.lose(
-            line, f"{label} is a count, whose {'zeros' if of_mean else 'mean'} the source has by no name; name it"
-        )
+        what = "probability of zeros" if of_mean else "mean"
+        source.lose(line, f"{label} is a count, whose {what} the source has by no name; give it one")
         return None
     size: tuple[str, float | str] = ("poisson", "true") if spread == 0.0 else ("negative_binomial", round(spread, 4))
     if spread > 0.0:

@@ -226,10 +226,8 @@ def variances(found: list[Record], name: str, file: str) -> Variances:
             if re.search(r"\bFIX", text, re.IGNORECASE):
                 result.fixed |= set(range(before + 1, len(result.variances) + 1))
         else:
-            lines_fixed = {line for line, each in record.lines if re.search(r"\bFIX", each, re.IGNORECASE)}
-            result.fixed |= {
-                at for at in range(before + 1, len(result.variances) + 1) if result.lines[at] in lines_fixed
-            }
+            known = {line for line, each in record.lines if re.search(r"\bFIX", each, re.IGNORECASE)}
+            result.fixed |= {at for at in range(before + 1, len(result.variances) + 1) if result.lines[at] in known}
     return result
 
 

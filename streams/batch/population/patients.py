@@ -45,9 +45,7 @@ def timelines_of(cases: Sequence[Case], model: Model, report: Report) -> dict[st
     return found
 
 
-def asked_of(
-    model: Model, fixed: Iterable[str], timelines: Mapping[str, Timeline]
-) -> tuple[Theta, tuple[str, ...]]:
+def asked_of(model: Model, fixed: Iterable[str], timelines: Mapping[str, Timeline]) -> tuple[Theta, tuple[str, ...]]:
     """What is estimated: all that is not fixed and of which anything that was measured can tell; and what none tells.
 
     Raises:

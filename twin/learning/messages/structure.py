@@ -36,7 +36,18 @@ WITH_COEFFICIENT = frozenset({"power", "deviation"})
 RATIO_DIGITS = 8
 """Digits to which sizes of one error have the same ratio in all versions."""
 
-WORDS = ("id", "title", "note", "sources", "confirmed_by", "unconfirmed", "variability", "correlations", "expected", "fit")
+WORDS = (
+    "id",
+    "title",
+    "note",
+    "sources",
+    "confirmed_by",
+    "unconfirmed",
+    "variability",
+    "correlations",
+    "expected",
+    "fit",
+)
 """Keys of a model that may."""
 
 

@@ -3,8 +3,8 @@
     y ~ Poisson(m),      or negative binomial with mean m and variance m + d m^2
 
 In a model file ``expression`` is the mean m, ``unit`` is 1 unless it is given, and ``error`` is ``{ poisson = true }``
-or ``{ negative_binomial = d }``. Where there are more zeros than that, ``zeros`` is a formula for the probability z that
-a count is 0 whatever m:
+or ``{ negative_binomial = d }``. Where there are more zeros than that, ``zeros`` is a formula for the probability z
+that a count is 0 whatever m:
 
     P(y = 0) = z + (1 - z) P(0 | m),      P(y = k) = (1 - z) P(k | m).
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,11 +50,7 @@ def entries_of(correlation: Floats) -> Floats:
     return np.asarray(factor / np.diag(factor)[:, None])
 
 
-def with_entries(
-    lower: NDArray[np.float64] | NDArray[np.complex128],
-    pattern: NDArray[np.bool_],
-    entries: Mapping[Entry, float],
-) -> Floats:
+def with_entries(lower: NDArray[Any], pattern: NDArray[np.bool_], entries: Mapping[Entry, float]) -> Floats:
     """C (O, O) with other ``entries`` of L; of a complex one its own kind."""
     found = lower.copy()
     for i in range(len(found)):

@@ -16,9 +16,9 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from twin.arrays import Floats, Integers
+from twin.kernel.compiling.by_hand import compiled
 from twin.population.joint.instants import Group
 from twin.population.residuals import Terms
 
@@ -123,7 +123,7 @@ def _joined(found: Terms, group: Group, away: Floats, spread: Spread, *, interac
     return pairs
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def inner(patient, a, b, u, w, slope, information, curvature):  # type: ignore[no-untyped-def]
     """Add to H and U'' (K, D, D) what pairs of values have (`twin.population.stencil.inner`)."""
     d = information.shape[1]
@@ -136,7 +136,7 @@ def inner(patient, a, b, u, w, slope, information, curvature):  # type: ignore[n
                 curvature[k, i, j] += u[n] * both
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def outer(patient, a, b, u, w, w_a, w_b, inverse, slope, bend, u_ez, t_z):  # type: ignore[no-untyped-def]
     """Add to d2U/d eta dz (K, D, M) and d log det H/dz (K, M) (`twin.population.stencil.outer`)."""
     d, m = inverse.shape[1], slope.shape[1]
@@ -158,7 +158,7 @@ def outer(patient, a, b, u, w, w_a, w_b, inverse, slope, bend, u_ez, t_z):  # ty
                 t_z[k, c] += 2.0 * w[n] * (bend[one, i, c] * of_b[i] + bend[other, i, c] * of_a[i])
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def by_number(patient, a, b, dw, inverse, slope, t_x):  # type: ignore[no-untyped-def]
     """Add to d log det H/dx (K,) by a number that moves weights by ``dw`` (Q,)."""
     d = inverse.shape[1]

@@ -98,8 +98,8 @@ class Values:
                 loss[at] = -likely
                 found.append((at, place, weight))
         loss -= self._beside[self.cohort.of_observations(which), None]
-        for group in self.instants.of(which, errors):
-            loss[group.members[:, 0]] += group.adds(self._residuals(every, group, rows, errors))
+        for joint in self.instants.of(which, errors):
+            loss[joint.members[:, 0]] += joint.adds(self._residuals(every, joint, rows, errors))
         widest = max(len(place) for _, place, _ in found)
         coordinates, weights = np.zeros((count, widest, points)), np.zeros((count, widest))
         for at, place, weight in found:

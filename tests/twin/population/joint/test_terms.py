@@ -56,7 +56,7 @@ def test_the_information_is_that_of_a_normal_whose_covariance_moves_with_its_mea
 
 
 @pytest.mark.parametrize("interaction", [True, False])
-def test_slopes_by_predictions_are_what_differences_say(interaction: bool) -> None:  # noqa: FBT001
+def test_slopes_by_predictions_are_what_differences_say(interaction: bool) -> None:
     typical = None if interaction else F0
     own, pairs = found(F, typical)
     h, second = 1e-6, np.diag(own.u_ff)
