@@ -7,7 +7,7 @@
 | of an occasion's kappa | ``iov.CL``, ``iov.CL.V`` | the same |
 | of a site's effects | ``isv.CL``, ``isv.CL.V`` | the same |
 | residual error of an output | ``error.plasma.proportional`` | logarithm of the standard deviation |
-| correlation of the residuals of two outputs | ``residual.plasma.effect`` | entry of L (`twin.population.joint`) |
+| correlation of the residuals of two outputs | ``residual.plasma.effect`` | entry of L, `residual_correlation` |
 | share of patients who are of a class, but the last | ``share.slow`` | logarithm of its ratio to the last one's share |
 
 A covariate's coefficient is estimated where the model file has it as a parameter; a number within a formula stays as it
@@ -35,7 +35,7 @@ from twin.model.formula import names_in
 from twin.model.measured.error import ErrorSpec
 from twin.model.spec import Model
 from twin.model.structure import analyse
-from twin.population.joint.correlation import correlated, correlation_of, entries_of, pattern_of, with_entries
+from twin.observation.residual_correlation import correlated, correlation_of, entries_of, pattern_of, with_entries
 from twin.population.mixture.mixing import logits_of, share_slopes, shares_of
 from twin.population.values import LEVELS, SIZES, Level, Penalty, Population, resized
 

@@ -15,7 +15,7 @@ from connectors.models.exports.parts import Dose, ExportError, Lines, blocks, co
 from twin.model.formula import FUNCTIONS
 from twin.model.spec import Model, OutputSpec, ParameterSpec
 from twin.observation.deviation import PREDICTION, parsed
-from twin.population.joint.correlation import correlation_of
+from twin.observation.residual_correlation import correlation_of
 
 OCCASIONS = 4
 _LONGEST = 20

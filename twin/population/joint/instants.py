@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from twin.arrays import Floats, Integers
 from twin.model.measured.error import ErrorSpec
 from twin.observation.observation import Observation
-from twin.population.joint.correlation import correlation_of, pattern_of
+from twin.observation.residual_correlation import correlation_of, pattern_of
 
 
 class Kind(NamedTuple):

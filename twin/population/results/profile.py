@@ -34,7 +34,7 @@ DEEPER = 0.01
 MOST_STEPS = 15
 
 WIDEST_ENTRY = 1e4
-"""Entry of L of a correlation of residuals (`twin.population.joint`) beyond which it is 1."""
+"""Entry of L of a correlation of residuals (`twin.observation.residual_correlation`) beyond which it is 1."""
 
 UNBOUNDED = 12.0
 """A number whose logarithm has moved by this much on one side without the rise is not bounded there."""

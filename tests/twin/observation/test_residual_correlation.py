@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from twin.model.measured.error import ErrorSpec
-from twin.population.joint.correlation import correlated, correlation_of, entries_of, pattern_of, with_entries
+from twin.observation.residual_correlation import correlated, correlation_of, entries_of, pattern_of, with_entries
 
 ADDITIVE = ErrorSpec("additive", 1.0, 0.0, None, None, None)
 
