@@ -35,10 +35,9 @@ from twin.kernel.compiling.by_hand import compiled
 from twin.kernel.delayed_input import TIMING
 from twin.kernel.free import free_functions, with_own_individuals
 from twin.kernel.kernel import Kernel
-from twin.population.mixture.mixing import in_class
 from twin.population.paces.walked import paced
 from twin.population.sites.membership import drawn_sites, sites_of
-from twin.population.subjects import WITHOUT, Stretch, Subject, prepared
+from twin.population.subjects import WITHOUT, Stretch, Subject, members_of, prepared
 from twin.population.theta import FitError, Theta
 from twin.randomness import generator
 from twin.solver.eigenbasis import eigenbasis
@@ -53,7 +52,6 @@ how finely a patient is stepped."""
 
 WIDELY = 1.5
 """Standard deviations of such draws, in those of the population."""
-
 
 _NOT_WIDER: Floats = np.empty(0)
 
@@ -103,7 +101,7 @@ class Cohort:
         model = kernel.model
         self.kernel = kernel
         self.step_sizes = step_sizes
-        self.subjects, self.classes = _members(kernel, step_sizes, timelines)
+        self.subjects, self.classes = members_of(kernel, step_sizes, timelines)
         if not any(subject.observations for subject in self.subjects):
             raise FitError("no patient has a value of an output of the model: there is nothing to fit")
         self.site = sites_of(model, self.subjects)
@@ -362,31 +360,6 @@ class Cohort:
         solver = Solver(self._own, _Placed(self, subject, z, place), self.step_sizes, shared=False)
         start = solver.initial(subject.timeline)
         return solver.advance(start, subject.timeline, int(subject.marks[-1]), subject.marks)[1]
-
-
-def _members(
-    kernel: Kernel, step_sizes: StepSizes, timelines: Mapping[str, Timeline]
-) -> tuple[tuple[Subject, ...], int]:
-    """Everybody, of a mixture once for each class, and the number of classes.
-
-    Raises:
-        FitError: the class of a patient was reported.
-    """
-    mixture = kernel.model.mixture
-    if mixture is None:
-        return tuple(prepared(name, kernel, step_sizes, timeline) for name, timeline in timelines.items()), 1
-    column = next(i for i, one in enumerate(kernel.model.covariates) if one.name == mixture.covariate)
-    found = []
-    for name, timeline in timelines.items():
-        if (timeline.covariates[:, column] != kernel.model.covariates[column].reference).any():
-            raise FitError(
-                f"patient {name}: {mixture.covariate} is reported, and it is the class that nobody sees; leave its"
-                " column out, or take [mixture] out of the model file"
-            )
-        for of, value in zip(mixture.classes, mixture.values, strict=True):
-            member = in_class(timeline, column, value)
-            found.append(prepared(name, kernel, step_sizes, member, key=f"{name} {mixture.covariate} {of}"))
-    return tuple(found), len(mixture.classes)
 
 
 def _widening(subjects: Sequence[Subject], eta: Integers) -> tuple[Integers, dict[str, Floats]]:

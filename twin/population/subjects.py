@@ -7,7 +7,7 @@ all numbers of the population. Here it is written down, so that the way costs on
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -17,6 +17,8 @@ from twin.arrays import Floats, Integers
 from twin.kernel.arguments import Steps, StepSizes
 from twin.kernel.kernel import Kernel
 from twin.observation.observation import Observation
+from twin.population.mixture.mixing import in_class
+from twin.population.theta import FitError
 from twin.solver.step_schedule import schedule
 from twin.timeline.segments import Segment
 from twin.timeline.timeline import Timeline
@@ -193,3 +195,28 @@ def cut(subject: Subject, kernel: Kernel, step_sizes: StepSizes, pace: tuple[Pac
         found.append(Stretch(number, begins, covariates, steps, part, (at, until)))
         at, done = until, done + len(here)
     return replace(subject, systems=tuple(known), stretches=tuple(found), pace=pace)
+
+
+def members_of(
+    kernel: Kernel, step_sizes: StepSizes, timelines: Mapping[str, Timeline]
+) -> tuple[tuple[Subject, ...], int]:
+    """Everybody, of a mixture once for each class, and the number of classes.
+
+    Raises:
+        FitError: the class of a patient was reported.
+    """
+    mixture = kernel.model.mixture
+    if mixture is None:
+        return tuple(prepared(name, kernel, step_sizes, timeline) for name, timeline in timelines.items()), 1
+    column = next(i for i, one in enumerate(kernel.model.covariates) if one.name == mixture.covariate)
+    found = []
+    for name, timeline in timelines.items():
+        if (timeline.covariates[:, column] != kernel.model.covariates[column].reference).any():
+            raise FitError(
+                f"patient {name}: {mixture.covariate} is reported, and it is the class that nobody sees; leave its"
+                " column out, or take [mixture] out of the model file"
+            )
+        for of, value in zip(mixture.classes, mixture.values, strict=True):
+            member = in_class(timeline, column, value)
+            found.append(prepared(name, kernel, step_sizes, member, key=f"{name} {mixture.covariate} {of}"))
+    return tuple(found), len(mixture.classes)

@@ -11,12 +11,8 @@
 | share of patients who are of a class, but the last | ``share.slow`` | logarithm of its ratio to the last one's share |
 
 A covariate's coefficient is estimated where the model file has it as a parameter; a number within a formula stays as it
-is written. Omega = L L' with lower L. Its pattern is what the model file says: parameters that correlate, at once or
-through others, are a block; a pair within it that is not listed has covariance 0, and stays there, since
-
-    L_ij = -(sum_{k<j} L_ik L_jk) / L_jj     makes     omega_ij = 0,
-
-whatever the other entries are. Everything that is not named in ``fixed`` is free.
+is written. Omega's pattern is what the model file says (`twin.population.factors`).
+Everything that is not named in ``fixed`` is free.
 """
 
 from __future__ import annotations
@@ -29,18 +25,19 @@ from typing import Literal, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from twin.arrays import Floats, Integers
+from twin.arrays import Floats
 from twin.kernel.free import Scale, natural, placed, scale_of, slope
 from twin.model.formula import names_in
 from twin.model.measured.error import ErrorSpec
 from twin.model.spec import Model
 from twin.model.structure import analyse
 from twin.observation.residual_correlation import correlated, correlation_of, entries_of, pattern_of, with_entries
+from twin.population.factors import Factor, blocks_of, factor_of, pattern_of_effects
 from twin.population.mixture.mixing import logits_of, share_slopes, shares_of
 from twin.population.values import LEVELS, SIZES, Level, Penalty, Population, resized
 
 COMPLEX_STEP = 1e-30
-"""Imaginary displacement that derivatives of Omega are taken with: exact."""
+"""Imaginary displacement that derivatives of covariances are taken with: exact."""
 
 Entry = tuple[int, int]
 """Row and column, column <= row."""
@@ -60,24 +57,6 @@ class Element(NamedTuple):
     kind: Literal["place", "error", "residual", "share"] | Level
     i: int
     j: int = 0
-
-
-class _Shape(NamedTuple):
-    """Of a covariance what its factor is made of.
-
-    ``lower`` is the factor at the start; what is free below its diagonal stands in ``rows`` and ``columns``, and ``at``
-    places of the vector; on the diagonal ``on``, at ``on_at``; ``holes`` are zeros within a block, in order; ``above``
-    the entries over the diagonal.
-    """
-
-    lower: Floats
-    rows: list[int]
-    columns: list[int]
-    at: list[int]
-    on: list[int]
-    on_at: list[int]
-    holes: list[tuple[int, int]]
-    above: tuple[Integers, Integers]
 
 
 class Known(Protocol):
@@ -138,7 +117,7 @@ class Theta:
         """All numbers of a model, also those that its file fixes."""
         start = Population.of(model) if start is None else start
         _refuse_weighing_class(model)
-        patterns = {level: _pattern(model, level) for level in LEVELS}
+        patterns = {level: pattern_of_effects(model, effect_names(model, level), level) for level in LEVELS}
         elements = [Element("place", i) for i in range(len(model.parameters))]
         for level in LEVELS:
             rows, columns = np.nonzero(np.tril(patterns[level]))
@@ -162,7 +141,7 @@ class Theta:
         gone = {element for element, name in names.items() if name in fixed}
         gone |= {e for e in self.elements if e.kind == "place" and self.model.parameters[e.i].name in given}
         for level, pattern in self.patterns.items():
-            for block in _blocks(pattern):
+            for block in blocks_of(pattern):
                 inside = {e for e in self.elements if e.kind == level and e.i in block}
                 if inside & gone:
                     gone |= inside
@@ -195,7 +174,7 @@ class Theta:
     def blocks(self, level: Level) -> list[tuple[int, ...]]:
         """Rows of each free block of a covariance, in order."""
         free = {element.i for element in self.elements if element.kind == level}
-        return sorted(tuple(sorted(block)) for block in _blocks(self.patterns[level]) if block <= free)
+        return sorted(tuple(sorted(block)) for block in blocks_of(self.patterns[level]) if block <= free)
 
     @property
     def size(self) -> int:
@@ -223,7 +202,7 @@ class Theta:
 
     def pack(self, population: Population) -> Floats:
         """The vector (K,) of a population."""
-        lower = {level: _factor(population.covariance(level)) for level in LEVELS}
+        lower = {level: factor_of(population.covariance(level)) for level in LEVELS}
         residual = entries_of(correlation_of(population.errors))
         found = np.empty(self.size)
         for at, (kind, i, j) in enumerate(self.elements):
@@ -301,19 +280,7 @@ class Theta:
 
     def _omega(self, level: Level, vector: NDArray[np.float64] | NDArray[np.complex128]) -> Floats:
         """The covariance of a level, symmetric to the last bit."""
-        shape = self._shapes[level]
-        lower = shape.lower.astype(vector.dtype)
-        lower[shape.rows, shape.columns] = vector[shape.at]
-        if len(shape.on):
-            lower[shape.on, shape.on] = np.exp(vector[shape.on_at])
-        for i, j in shape.holes:
-            lower[i, j] = -(lower[i, :j] @ lower[j, :j]) / lower[j, j]
-        full = lower @ lower.T
-        if shape.holes:
-            full[~self.patterns[level]] = 0.0
-        upper, left = shape.above
-        full[upper, left] = full[left, upper]
-        return np.asarray(full)
+        return self._factors[level].covariance(vector)
 
     @functools.cached_property
     def _places(self) -> tuple[list[int], list[int]]:
@@ -327,19 +294,15 @@ class Theta:
         return [(n, e) for n, e in enumerate(self.elements) if e.kind == "error"]
 
     @functools.cached_property
-    def _shapes(self) -> dict[Level, _Shape]:
-        return {level: self._shape(level) for level in LEVELS}
-
-    def _shape(self, level: Level) -> _Shape:
-        pattern, lower = self.patterns[level], _factor(self.start.covariance(level))
-        free = [(n, e.i, e.j) for n, e in enumerate(self.elements) if e.kind == level]
-        off, on = [one for one in free if one[1] != one[2]], [one for one in free if one[1] == one[2]]
-        pairs = [(i, j) for block in _blocks(pattern) for i in block for j in block if j < i]
-        holes = sorted((i, j) for i, j in pairs if not pattern[i, j])
-        rows, columns, at = ([one[k] for one in off] for k in (1, 2, 0))
-        return _Shape(
-            lower, rows, columns, at, [i for _, i, _ in on], [n for n, *_ in on], holes, np.triu_indices(len(lower), 1)
-        )
+    def _factors(self) -> dict[Level, Factor]:
+        return {
+            level: Factor.of(
+                self.patterns[level],
+                self.start.covariance(level),
+                [(n, e.i, e.j) for n, e in enumerate(self.elements) if e.kind == level],
+            )
+            for level in LEVELS
+        }
 
     def population(self, numbers: Mapping[str, float]) -> Population:
         """The population that numbers by name make, as `natural` gives them; what is not named stays as it was.
@@ -456,26 +419,3 @@ def _refuse_weighing_class(model: Model) -> None:
 def effect_names(model: Model, level: Level) -> tuple[str, ...]:
     """Parameters with effects of a level, in the order of its covariance."""
     return {"omega": model.eta_names, "iov": model.iov_names, "isv": model.isv_names}[level]
-
-
-def _pattern(model: Model, level: Level) -> NDArray[np.bool_]:
-    names = effect_names(model, level)
-    wanted = "iiv" if level == "omega" else level
-    found = np.eye(len(names), dtype=np.bool_)
-    for correlation in model.correlations:
-        if correlation.level == wanted:
-            i, j = (names.index(name) for name in correlation.between)
-            found[i, j] = found[j, i] = True
-    return found
-
-
-def _blocks(pattern: NDArray[np.bool_]) -> list[frozenset[int]]:
-    """Groups of rows that correlate, at once or through others."""
-    reach = pattern.copy()
-    for _ in range(len(reach)):
-        reach = (reach.astype(int) @ reach.astype(int)) > 0
-    return list({frozenset(np.flatnonzero(row).tolist()) for row in reach})
-
-
-def _factor(omega: Floats) -> Floats:
-    return np.asarray(np.linalg.cholesky(omega)) if len(omega) else omega.copy()
