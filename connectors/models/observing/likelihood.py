@@ -146,12 +146,17 @@ def _count(
     k = np.arange(1, _COUNTED - 1)[:, None]
     ratio = (k + 1) * p[2:] / p[1:-1]
     growth = ratio[1] / ratio[0]
-    dispersion = (growth - 1.0) / (2.0 - growth)
+    with np.errstate(divide="ignore"):  # ratios that no count has
+        dispersion = (growth - 1.0) / (2.0 - growth)
     spread = float(np.median(dispersion))
-    if not np.allclose(dispersion, spread, rtol=_NEAR, atol=_NEAR) or spread < -_NEAR:
+    even = np.isfinite(spread) and np.allclose(dispersion, spread, rtol=_NEAR, atol=_NEAR)
+    if not even or spread < -_NEAR:
         return None
     spread = 0.0 if spread < _NEAR else spread
-    mean = ratio[0] / (1.0 + spread - spread * ratio[0])
+    below = 1.0 + spread - spread * ratio[0]
+    if not (below > 0.0).all():
+        return None
+    mean = ratio[0] / below
     law = stats.poisson(mean) if spread == 0.0 else stats.nbinom(1.0 / spread, 1.0 / (1.0 + spread * mean))
     share = 1.0 - p[1] / law.pmf(1)
     expected = np.array([(1.0 - share) * law.pmf(each) + (share if each == 0 else 0.0) for each in range(_COUNTED)])
