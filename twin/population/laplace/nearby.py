@@ -14,8 +14,6 @@ mode, where differences of the gradient cost two searches a number: of 46 number
 
 from __future__ import annotations
 
-import copy
-
 import numpy as np
 
 from twin.arrays import Floats, Integers
@@ -36,8 +34,8 @@ class NearbyObjective(Objective):
 
     def __init__(self, objective: Objective, here: Evaluation) -> None:
         assert objective.method == "focei", "other methods predict elsewhere too"
-        self.__dict__ |= copy.copy(objective).__dict__
-        self.here = self._at = here
+        super().__init__(objective.cohort)
+        self.here = here
         cohort, population = objective.cohort, objective.cohort.theta.unpack(here.vector)
         self._h, self._z = objective.displacement(population), objective.z(here.eta)
         everybody = np.arange(len(cohort), dtype=np.int64)
@@ -53,14 +51,12 @@ class NearbyObjective(Objective):
         self._slopes = np.array(slopes)
         self._vector = here.vector
 
-    def displacement(self, population: Population) -> Floats:
+    def displacement(self, population: Population) -> Floats:  # noqa: ARG002
         """As where the predictions are known."""
-        del population
         return self._h
 
-    def predictions(self, which: Integers, z: Floats, population: Population) -> Floats:
-        """Of everybody, around points near to the modes."""
-        del population, which  # what the numbers moved by is known of the vector
+    def predictions(self, which: Integers, z: Floats, population: Population) -> Floats:  # noqa: ARG002
+        """Of everybody, around points near to the modes; what the numbers moved by is known of the vector."""
         moved = z[:, 0] - self._z + (self._vector - self.here.vector) @ self.cohort.directions
         of_values = np.repeat(moved, np.diff(self.cohort.first), axis=0)
         return np.ascontiguousarray(self._f + np.einsum("tm,mts->ts", of_values, self._slopes))
