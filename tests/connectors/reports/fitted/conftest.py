@@ -14,6 +14,7 @@ from selenium import webdriver
 from connectors.reports.fitted.page import fit_page
 from connectors.reports.fitted.tables import tables
 from streams.batch.population.fit import as_json, fit
+from streams.batch.population.patients import Data
 from tests.connectors.console.conftest import chromium
 from tests.twin.population.diagnostics import cohorts
 from twin.population.diagnostics.diagnosed import Diagnosed, diagnosed
@@ -32,7 +33,7 @@ class Made:
 @pytest.fixture(scope="session")
 def made() -> Made:
     found = fit(cohorts.mixed(), "laplace", lambda *_: None)
-    said = json.loads(as_json(found, "0" * 32, [Path("levels.csv")], "made_fit"))
+    said = json.loads(as_json(found, Data((Path("levels.csv"),), (), "0" * 32), "made_fit"))
     seen = diagnosed(cohorts.mixed(), found.evaluation.vector, "laplace", stratify="SEX", replicates=300)
     every = tables(said, seen)
     return Made(said, seen, every, fit_page(said, seen, every))

@@ -16,6 +16,7 @@ from typing import Any
 from connectors.reports.fitted.page import fit_page
 from connectors.reports.fitted.tables import tables
 from streams.batch.population.fit import as_json, fit
+from streams.batch.population.patients import Data
 from tests.twin.population.published.sets import SETS
 from twin.population.diagnostics.diagnosed import diagnosed
 from twin.population.diagnostics.normality import normality
@@ -25,7 +26,7 @@ def figures(name: str, method: Any, folder: Path) -> str:
     """A line of the table."""
     cohort = SETS[name].cohort()
     found = fit(cohort, method, lambda *_: None)
-    said = json.loads(as_json(found, "0" * 32, [Path(f"{name}.csv")], name))
+    said = json.loads(as_json(found, Data((Path(f"{name}.csv"),), (), "0" * 32), name))
     begun = time.process_time()
     seen = diagnosed(cohort, found.evaluation.vector, method)
     between = time.process_time()

@@ -35,6 +35,7 @@ from twin.alerts.snapshot import (
     ReportView,
     RunningView,
     Snapshot,
+    StudiedView,
     ToxicityView,
     ValueView,
 )
@@ -74,6 +75,7 @@ SNAPSHOTS = [
     Snapshot("P-1", 30 * DAY_MS, 500.0, None, delivery=(DeliveryView("docetaxel", 0.0, 100.0, 0, None),)),
     Snapshot("P-1", 99 * HOUR_MS, 500.0, 0, reports=(ReportView("ANC", 0.4, "10*9/L", 0, 98 * HOUR_MS, 98 * HOUR_MS),)),
     Snapshot("P-1", 0, 500.0, None, clocks=(ClockView("pump-4", 900.0, 0),)),
+    Snapshot("P-1", 0, 500.0, None, studied=(StudiedView("learnt", "weight", 120.0, "kg", 45.0, 95.0),)),
     replace(toxic(1), temperatures=((0, 38.6),), neutrophils=CountView("neutrophils", ((1.0, (0.3, 0.8)),))),
 ]
 
