@@ -138,7 +138,7 @@ def _write_error(output: dict[str, Any], error: ErrorSpec, source: str) -> None:
             if error.additive:
                 table["additive"] = error.additive
         case "negative_binomial":
-            table["dispersion"] = error.dispersion
+            table["negative_binomial"] = error.dispersion
         case _:
             if error.additive:
                 table["additive"] = error.additive

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from tests.twin import toys
+from tests.twin.observation.test_outcomes import MODEL as COUNTED
 from tests.twin.population.mixture.mixtures import eliminated
 from tests.twin.population.test_theta import model
 from twin.modelfile.library import library_ids, load_model
@@ -63,6 +64,12 @@ def test_every_error_is_written_as_it_is_read(error: str) -> None:
     assert made.outputs[0].error.additive in (0.0, 0.123)
     assert Population.of(made).errors[0].kind == theta.start.errors[0].kind
     assert Theta.of(made).natural_of(Population.of(made)).tolist()[-len(sizes) :] == [0.123] * len(sizes)
+
+
+def test_the_dispersion_of_counts_is_written_as_it_is_read() -> None:
+    theta = Theta.of(COUNTED)
+    made = fitted_model(theta, theta.population({"error.lesions.dispersion": 0.31}), None, FIT, "made_fit")
+    assert next(output for output in made.outputs if output.name == "lesions").error.dispersion == 0.31
 
 
 def test_any_library_model_is_written_as_the_same_content() -> None:
