@@ -13,7 +13,7 @@ from twin.population.laplace.flat import flatter_than_the_prior
 from twin.population.objective import Evaluation
 from twin.population.results.classified import classes_of
 from twin.population.search import State
-from twin.population.theta import effect_names
+from twin.population.theta import Theta, effect_names
 from twin.population.values import LEVELS, Population
 
 PARALLEL = 0.999
@@ -24,6 +24,9 @@ OWN = 1.0 - PARALLEL**2
 
 NO_VARIANCE = 1e-6
 """A variance of random effects below this runs to 0."""
+
+EDGE = 1e-3
+"""A share that is nearer to 0 or to 1 than this runs there."""
 
 
 def bent_in_words(bent: float) -> list[str]:
@@ -49,6 +52,7 @@ def problems_of(
     lost = len(np.unique(np.flatnonzero(~here.settled) // classes_of(here)))
     if lost:
         found.append(f"the mode of {lost} patients was not found: look at their doses, times and units")
+    found += shares_at_an_end(theta, here.vector)
     wide = flatter_than_the_prior(here, population)
     if len(wide):
         found.append(
@@ -73,6 +77,18 @@ def problems_of(
             if abs(correlation[i, j]) > PARALLEL
         ]
         found += told_by_others(names, omega) if not any("run to a correlation" in one for one in found) else []
+    return found
+
+
+def shares_at_an_end(theta: Theta, vector: Floats) -> list[str]:
+    """Typical values on a logit scale that run to its end, where a standard error says nothing."""
+    found = []
+    for name, element, value in zip(theta.names, theta.elements, theta.natural(vector).tolist(), strict=True):
+        if element.kind == "place" and theta.scale(element.i) == "logit" and min(value, 1.0 - value) < EDGE:
+            found.append(
+                f"{name} runs to {round(value)}, the end of what it can be: its standard error says nothing there; ask"
+                f" --profile {name} from where on the data allow it, or --fix {name}"
+            )
     return found
 
 
