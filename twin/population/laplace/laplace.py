@@ -152,7 +152,7 @@ class LaplacePoint(Point):
         """log det U'' (N, X) of all, but for what is the same for all X, where that of one patient has ``moved`` from
         ``here`` (N, D, D) to each of (N, X, D, D)."""
         count, ways, d, _ = moved.shape
-        return self._bounded(moved.reshape(-1, d, d)).log_det.reshape(count, ways)
+        return self._bounded(moved.reshape(count * ways, d, d)).log_det.reshape(count, ways)
 
     def _by_sizes(self, by: By, which: Integers, rows: Floats, inverse: Floats) -> None:
         """Add derivatives by the free sizes of the errors."""

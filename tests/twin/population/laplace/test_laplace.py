@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -62,7 +63,9 @@ def limited(model: Model) -> dict[str, Timeline]:
 def cases() -> dict[str, Objective]:
     """Objectives of different kinds of values."""
     heavy = parse_model(oral().text.replace("proportional = 0.2", "log_additive = 0.2, df = 5"), "made.toml")
+    alike = parse_model(re.sub(r"iiv = .*\n", "", graded().text), "made.toml")
     return {
+        "nobody differs": laplace(alike, timelines(alike, GRADED)),
         "levels": laplace(oral(), timelines(oral())),
         "limits": laplace(oral(), limited(oral())),
         "heavy tails": laplace(heavy, timelines(heavy)),
@@ -70,7 +73,7 @@ def cases() -> dict[str, Objective]:
     }
 
 
-@pytest.mark.parametrize("name", ["levels", "limits", "heavy tails", "grades"])
+@pytest.mark.parametrize("name", ["nobody differs", "levels", "limits", "heavy tails", "grades"])
 def test_the_gradient_is_what_differences_say(name: str) -> None:
     of = cases()[name]
     first = at_start(of)
