@@ -94,6 +94,13 @@ _LONG: dict[tuple[str, StepSizes], StepSizes] = {}
 _GUARD = Lock()
 
 
+RESTING = 1e-9
+"""Rate (1/time unit) of stepped states under which nothing moves them at rest."""
+
+FROM_NOTHING = 1e-5
+"""First step of sums over time, in the largest: a hazard that grows from time 0 on may do so infinitely fast there."""
+
+
 def step_sizes_for(kernel: Kernel, delivered: Mapping[str, Delivered] | None = None) -> StepSizes:
     """Step sizes of a model, in its own time unit.
 
@@ -138,11 +145,15 @@ def _chosen(kernel: Kernel, seen: tuple[RegimenSpec, ...]) -> _Chosen:
     model, named = kernel.model, kernel.model.numerics
     par = solved_parameters(kernel, np.zeros((1, len(model.effect_names))), kernel.reference)
     lam = linear_system(kernel, par, kernel.reference).lam
-    stepped = max(stepped_rate(kernel, par, kernel.reference), 1e-9)
+    stepped = max(stepped_rate(kernel, par, kernel.reference), RESTING)
     fastest = max(float(np.abs(lam).max(initial=0.0)), stepped)
-    largest = named.largest_step or (model.cadence.horizon / FEWEST_STEPS if kernel.implicit else 0.2 / stepped)
+    # States that no state moves are sums over time, as a cumulated hazard: only time itself says how fast they change.
+    summed = stepped == RESTING
+    fewest = model.cadence.horizon / FEWEST_STEPS
+    largest = named.largest_step or (fewest if kernel.implicit or summed else 0.2 / stepped)
     refuse_stiff(kernel, 3.0 / stepped)
-    rough = StepSizes(named.first_step or min(largest, 0.2 / fastest), named.growth or GROWTH, largest)
+    first = min(largest, FROM_NOTHING * largest if summed else 0.2 / fastest)
+    rough = StepSizes(named.first_step or first, named.growth or GROWTH, largest)
     regimens = model.regimens or seen
     if None not in (named.first_step, named.growth, named.largest_step) or not regimens:
         return _Chosen(rough, fine=True)
