@@ -111,9 +111,11 @@ def test_a_model_file_that_the_operator_named_is_known(tmp_path: Path) -> None:
         LibraryTwins(particles=100).model_hash("ours")
 
 
-def test_a_file_of_classes_that_nobody_sees_is_followed_kept_and_moves_to_no_version(tmp_path: Path) -> None:
+def test_a_file_of_classes_that_nobody_sees_is_followed_kept_and_moves_to_a_version(tmp_path: Path) -> None:
     (tmp_path / "mine.toml").write_text(eliminated().text)
-    twins = LibraryTwins(50, {"made": tmp_path / "mine.toml"})
+    newer = eliminated().text.replace("slow = 0.4, fast = 0.6", "slow = 0.3, fast = 0.7")
+    (tmp_path / "newer.toml").write_text(newer.replace('id = "made"', 'id = "newer"'))
+    twins = LibraryTwins(50, {"made": tmp_path / "mine.toml", "newer": tmp_path / "newer.toml"})
     twin = twins("made", PATIENT)
     events: list[InputEvent] = [dose(0.0, 100.0, route="iv"), level(5.0, 1.9, analyte="plasma"), clock(30)]
     (*_, last) = (one for one in finished(twin.observing(events)).outputs if isinstance(one, Estimate))
@@ -121,8 +123,10 @@ def test_a_file_of_classes_that_nobody_sees_is_followed_kept_and_moves_to_no_ver
     assert sum((last.class_probability or {}).values()) == pytest.approx(1.0)
     row = twin.row()
     assert twins.restore("made", row).row() == row
-    with pytest.raises(UnknownModel, match=r"classes that nobody sees .* rebuild --into"):
-        finished(twins.moving(row, "made", "made", level=True))
+    moved, _ = finished(twins.moving(row, "made", "newer", level=True))
+    (*_, next_) = (one for one in finished(moved.observing([clock(60)])).outputs if isinstance(one, Estimate))
+    assert next_.model_hash == twins.model_hash("newer") != twins.model_hash("made")
+    assert next_.class_probability not in (None, last.class_probability)
 
 
 def test_only_the_models_asked_for_are_compiled_before_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
