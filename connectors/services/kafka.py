@@ -129,10 +129,9 @@ def prepare(
     controllers: Sequence[int] = (),
     cluster: str = "",
     users: int | None = None,
+    classes: tuple[str, ...] | None = None,
 ) -> tuple[str, ...]:
     """Write the configuration under ``directory``, make its storage on first use; returns the server's command.
-
-    Its classes come from `archive`, which is made where it is missing.
 
     Args:
         broker, controller: ports of this node.
@@ -141,22 +140,9 @@ def prepare(
             three nodes hold has three replicas, of which two must have a record before it counts.
         cluster: the id that all nodes share; by default a new one.
         users: port for users with passwords, of a server that lets nobody in without a key.
+        classes: Java's option for where its classes come from or go to; by default that of `archive`, which is made
+            where it is missing.
     """
-    server = _prepare(directory, library, broker, controller, node, controllers, cluster, users)
-    return (*_JAVA, *archive(library), *server)
-
-
-def _prepare(
-    directory: Path,
-    library: Path,
-    broker: int,
-    controller: int,
-    node: int = 1,
-    controllers: Sequence[int] = (),
-    cluster: str = "",
-    users: int | None = None,
-) -> tuple[str, ...]:
-    """What follows Java's own options in the command."""
     private_directory(directory)
     configuration, logging = directory / "server.properties", directory / "log4j2.properties"
     storage = directory / "storage"
@@ -173,7 +159,8 @@ def _prepare(
     write_private(logging, _LOGGING + (REFUSALS if users is not None else ""))
     if not (storage / "meta.properties").is_file():
         _new_storage(storage, library, cluster or cluster_id(), node)
-    return (*_classes(library, logging), "kafka.Kafka", str(configuration))
+    options = archive(library) if classes is None else classes
+    return (*_JAVA, *options, *_classes(library, logging), "kafka.Kafka", str(configuration))
 
 
 def archive(library: Path) -> tuple[str, ...]:
@@ -193,9 +180,9 @@ def _archive(folder: Path, library: Path) -> None:
     """Start a server, end it when it answers, and leave in ``folder`` what Java writes of its classes."""
     with tempfile.TemporaryDirectory() as kept:
         broker, controller = free_ports(2)
-        server = _prepare(Path(kept) / "server", library, broker, controller)
+        written = (f"-XX:ArchiveClassesAtExit={folder / 'classes.jsa'}",)
         process = subprocess.Popen(
-            [*_JAVA, f"-XX:ArchiveClassesAtExit={folder / 'classes.jsa'}", *server], env=environment(os.environ),
+            prepare(Path(kept) / "server", library, broker, controller, classes=written), env=environment(os.environ),
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
             preexec_fn=die_with_parent(),
         )  # fmt: skip
