@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -13,11 +14,15 @@ from streams.terminal.signals import STOPPED_HARD, end_after_grace, stop_at_sign
 
 @pytest.fixture(autouse=True)
 def as_before() -> Iterator[None]:
-    """Handlers of the tests' own process are put back."""
+    """Handlers of the tests' own process are put back, and nobody is left waiting to end it."""
     before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    threads = set(threading.enumerate())
     yield
     for number, handler in before.items():
         signal.signal(number, handler)
+    for thread in set(threading.enumerate()) - threads:
+        assert isinstance(thread, threading.Timer)
+        thread.cancel()
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
