@@ -101,9 +101,12 @@ def log_density(error: ErrorSpec, y: Floats, f: Floats) -> Floats:
     Of a prediction that overflowed it is no number.
     """
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-        r, _, _ = _variance(error, f)
-        e = y - f
-        return np.asarray(-0.5 * (e * e / r + np.log(r)))
+        r, e = _size(error, f), y - f
+        e *= e
+        e /= r
+        e += np.log(r)
+        e *= -0.5
+        return e
 
 
 def on_error_scale(error: ErrorSpec, predicted: Floats) -> Floats:
@@ -130,6 +133,20 @@ def beside(error: ErrorSpec, o: Observation) -> tuple[float, float]:
     """What half of -2 log likelihood leaves out of a value that has a density, and what its own scale adds to that."""
     own = density_on_own_scale(error, np.array([o.value])) if o.value > 0 else 0.0
     return 0.5 * LOG_2PI, 0.5 * own
+
+
+def _size(error: ErrorSpec, f: Floats) -> Floats:
+    """R alone, (n,), or () where it is the same of every prediction."""
+    if error.even:
+        return np.asarray(error.additive**2)
+    if error.logarithmic:
+        g, a = error.additive * np.exp(-f), error.proportional
+    else:
+        x, a = np.maximum(np.abs(f), SMALLEST), error.additive
+        g = error.proportional * (x**error.exponent if error.formula is None else slopes(error.formula, x)[0])
+    if error.combination == "sd":
+        return np.asarray((a + g) ** 2)
+    return np.asarray(a * a + g * g)
 
 
 def _variance(error: ErrorSpec, f: Floats) -> tuple[Floats, Floats, Floats]:

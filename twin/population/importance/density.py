@@ -3,25 +3,30 @@
 A value that is normal around its prediction counts without log(2 pi) / 2, on the scale that its error is written for,
 as NONMEM counts it (`twin.population.objective`). What is known only by a limit counts by its probability (method M3,
 Beal 2001, J Pharmacokinet Pharmacodyn 28:481), and a category, a count or an event by its own.
+
+Values are weighed in parts: those of one output that are normal, those beyond limits, those that say the same, as a
+yes does of any patient. What moves some predictions or the size of one error leaves other parts as they are, so that a
+difference between two of such (`Density.change`) is worked out of those alone that differ.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, cast
+from typing import Literal, Protocol, cast
 
 import numpy as np
 
 from twin.arrays import Floats, Integers
 from twin.kernel.compiling.by_hand import compiled
 from twin.model.measured.error import ErrorSpec
+from twin.model.spec import OutputSpec
 from twin.observation import residual
 from twin.observation.kinds import kind_of
 from twin.observation.likelihood import log_likelihood
 from twin.observation.observation import Observation
 from twin.observation.residual import transformed
-from twin.population.cohort import Cohort
+from twin.population.cohort import Cohort, runs_of
 from twin.population.joint.instants import Instants
 from twin.population.residuals import beside, has_density, iwres, log_density, on_error_scale
 
@@ -31,40 +36,112 @@ class Read:
     """What the likelihood reads of everybody at S points each.
 
     Attributes:
-        batches: of each batch of values that are read alike, predictions (T, S).
-        other: of each other value its rows (R, S), or (moments, R, S).
+        parts: of each part of the values (T of them) predictions (T, S), or rows (R, T, S), or (moments, R, 1, S).
     """
 
-    batches: tuple[Floats, ...]
-    other: tuple[Floats, ...]
+    parts: tuple[Floats, ...]
 
-    def moved(self, along: Read, by: float) -> Read:
-        """All of it, moved by so much along its slopes."""
-        return self._with(along, lambda one, slope: one + by * slope)
+    @property
+    def points(self) -> int:
+        """S."""
+        return int(self.parts[0].shape[-1])
 
-    def slope(self, down: Read, width: float) -> Read:
-        """The slope from ``down`` to here, which lie ``width`` apart."""
-        return self._with(down, lambda up, low: (up - low) / width)
+    def moved(self, along: Slopes, by: float) -> Read:
+        """All of it, moved by so much along its slopes; parts that these leave alone are the same arrays."""
+        each = zip(self.parts, along.parts, strict=True)
+        return Read(tuple(one if slope is None else one + by * slope for one, slope in each))
 
-    def _with(self, that: Read, make: Callable[[Floats, Floats], Floats]) -> Read:
-        return Read(
-            tuple(make(a, b) for a, b in zip(self.batches, that.batches, strict=True)),
-            tuple(make(a, b) for a, b in zip(self.other, that.other, strict=True)),
-        )
+    def slopes(self, down: Read, width: float) -> Slopes:
+        """The slopes from ``down`` to here, which lie ``width`` apart."""
+        each = zip(self.parts, down.parts, strict=True)
+        return Slopes(tuple(None if np.array_equal(up, low) else (up - low) / width for up, low in each))
+
+    def at(self, points: slice) -> Read:
+        """What was read of some points."""
+        return Read(tuple(np.ascontiguousarray(one[..., points]) for one in self.parts))
 
 
 @dataclass(frozen=True)
-class _Batch:
-    """Values (T,) of one output that are read alike: ``is`` the value, or all that is known is that it is beyond it.
+class Slopes:
+    """How what is read moves with a number; ``None`` of parts that it leaves alone."""
 
-    Predictions of values stand on the scale of the error, with ``at`` there too; those of limits do not.
+    parts: tuple[Floats | None, ...]
+
+
+class _Part(Protocol):
+    """Values (T,) of one output that are weighed in one call, those of a patient beside one another."""
+
+    @property
+    def output(self) -> int: ...
+
+    @property
+    def patient(self) -> Integers: ...
+
+    def read(self, solved: Sequence[Floats]) -> Floats:
+        """Of everybody's solutions (marks, O, S)."""
+
+    def weighed(self, error: ErrorSpec, read: Floats) -> Floats:
+        """Log density (T, S)."""
+
+
+@dataclass(frozen=True)
+class _Normal:
+    """Those that are read alike: ``is`` the value, or all that is known is that it is beyond it.
+
+    Predictions of values stand on the scale of the error, with ``at`` there too; those of limits do not. ``number`` is
+    that of each value among its patient's, ``mark`` its row of the solution, and ``row`` that of what is predicted.
     """
 
     output: int
     known: Literal["is", "below", "above"]
     patient: Integers
     number: Integers
+    mark: Integers
     at: Floats
+    error: ErrorSpec
+    row: int
+
+    def read(self, solved: Sequence[Floats]) -> Floats:
+        predicted = np.empty((len(self.at), solved[0].shape[-1]))
+        for run in runs_of(self.patient):
+            part = slice(run.begin, run.end)
+            predicted[part] = solved[run.subject][self.mark[part], self.row]
+        return on_error_scale(self.error, predicted) if self.known == "is" else predicted
+
+    def weighed(self, error: ErrorSpec, read: Floats) -> Floats:
+        at = self.at[:, None]
+        if self.known == "is":
+            return log_density(error, at, read)
+        if self.known == "below":
+            return residual.log_likelihood(error, 0.0, read, below=at)
+        return residual.log_likelihood(error, 0.0, read, above=at)
+
+
+@dataclass(frozen=True)
+class _Alike:
+    """Others, each of which says what ``one`` does, of the outputs' specification ``of``: their rows of the solution
+    are (T,) ``mark``, or (1, moments) of one that may have been drawn at several, and ``rows`` of each is read."""
+
+    output: int
+    of: OutputSpec
+    one: Observation
+    patient: Integers
+    mark: Integers
+    rows: list[int]
+
+    def read(self, solved: Sequence[Floats]) -> Floats:
+        if self.mark.ndim == 2:
+            return np.ascontiguousarray(solved[self.patient[0]][self.mark[0]][:, self.rows, None])
+        found = np.empty((len(self.rows), len(self.patient), solved[0].shape[-1]))
+        for run in runs_of(self.patient):
+            part = slice(run.begin, run.end)
+            found[:, part] = solved[run.subject][self.mark[part, None], self.rows].swapaxes(0, 1)
+        return found
+
+    def weighed(self, error: ErrorSpec, read: Floats) -> Floats:
+        output, flat = replace(self.of, error=error), read.reshape(*read.shape[:-2], -1)
+        found = log_likelihood(output, self.one, flat).reshape(len(self.patient), read.shape[-1])
+        return found + sum(beside(error, self.one)) if has_density(output, self.one) else found
 
 
 class Density:
@@ -80,9 +157,9 @@ class Density:
         self.cohort = cohort
         self._outputs = cohort.kernel.model.outputs
         every = [(i, n, o) for i, subject in enumerate(cohort.subjects) for n, o in enumerate(subject.observations)]
-        self._batches = self._batched([each for each in every if self._known(each[2])])
-        self._alike = _alike([(i, o) for i, _, o in every if not self._known(o)])
-        self._other = [one for some in self._alike for one in some]
+        self._normal = self._normals([each for each in every if self._known(each[2])])
+        others = [each for each in every if not self._known(each[2])]
+        self._parts: tuple[_Part, ...] = (*self._normal, *(self._alike(some) for some in _alike(others)))
         self._instants = Instants([subject.observations for subject in cohort.subjects], cohort.theta.start.errors)
         self._places = self._placed()
         of_patients = [(self._outputs[o.output], o) for subject in cohort.patients for o in subject.observations]
@@ -92,43 +169,34 @@ class Density:
 
     def read(self, z: Floats, place: Floats) -> Read:
         """At points z (N, S, M) of everybody."""
-        cohort = self.cohort
-        everybody = np.arange(len(cohort), dtype=np.int64)
-        solved = cohort.rows(everybody, z, place)
-        rows, batches, other = cohort.kernel.rows, [], []
-        for batch in self._batches:
-            predicted = np.empty((len(batch.at), z.shape[1]))
-            for t, (i, n) in enumerate(zip(batch.patient.tolist(), batch.number.tolist(), strict=True)):
-                predicted[t] = solved[i][cohort.subjects[i].mark[n], rows[batch.output][0]]
-            error = self._outputs[batch.output].error
-            batches.append(on_error_scale(error, predicted) if batch.known == "is" else predicted)
-        for i, o in self._other:
-            at = np.searchsorted(cohort.subjects[i].marks, o.moments or o.millis)
-            other.append(np.ascontiguousarray(solved[i][at][..., list(rows[o.output]), :]))
-        return Read(tuple(batches), tuple(other))
+        everybody = np.arange(len(self.cohort), dtype=np.int64)
+        solved = self.cohort.rows(everybody, z, place)
+        return Read(tuple(part.read(solved) for part in self._parts))
 
     def of(self, read: Read, errors: Sequence[ErrorSpec]) -> Floats:
         """log p(values | draw) (N, S) of everybody; -inf where a draw makes them impossible."""
-        points = (*read.batches, *read.other)[0].shape[-1]
-        total = np.zeros((len(self.cohort), points))
-        for batch, predicted in zip(self._batches, read.batches, strict=True):
-            _add(total, batch.patient, _density(batch, errors[batch.output], predicted))
+        total = np.zeros((len(self.cohort), read.points))
+        for part, rows in zip(self._parts, read.parts, strict=True):
+            _add(total, part.patient, part.weighed(errors[part.output], rows))
         self._add_joint(total, read, errors)
-        begin = 0
-        for some in self._alike:
-            (_, o), patients = some[0], np.array([i for i, _ in some], dtype=np.int64)
-            rows, begin = read.other[begin : begin + len(some)], begin + len(some)
-            output = replace(self._outputs[o.output], error=errors[o.output])
-            found = log_likelihood(output, o, rows[0] if len(some) == 1 else np.concatenate(rows, axis=-1))
-            if has_density(output, o):
-                found = found + sum(beside(errors[o.output], o))
-            _add(total, patients, found.reshape(len(some), points))
         return np.where(np.isfinite(total), total, -np.inf)
+
+    def change(self, up: Read, down: Read, errors: Sequence[ErrorSpec], errors_down: Sequence[ErrorSpec]) -> Floats:
+        """How much more log p(values | draw) (N, S) is of what was read ``up``, with ``errors``, than ``down``."""
+        if self._instants:
+            return self.of(up, errors) - self.of(down, errors_down)
+        total = np.zeros((len(self.cohort), up.points))
+        for part, high, low in zip(self._parts, up.parts, down.parts, strict=True):
+            error, other = errors[part.output], errors_down[part.output]
+            if high is not low or error != other:
+                with np.errstate(invalid="ignore"):  # a draw that cannot be, either way
+                    _add(total, part.patient, part.weighed(error, high) - part.weighed(other, low))
+        return total
 
     def _placed(self) -> Integers:
         """(T, 2) of all values the batch that each is in, and its place there; of one in none -1."""
         found = np.full((int(self.cohort.first[-1]), 2), -1, dtype=np.int64)
-        for n, batch in enumerate(self._batches):
+        for n, batch in enumerate(self._normal):
             if batch.known == "is":
                 found[self.cohort.first[batch.patient] + batch.number] = np.stack(
                     [np.full(len(batch.at), n), np.arange(len(batch.at))], axis=1
@@ -143,7 +211,7 @@ class Density:
             z = np.empty((*group.members.shape, total.shape[1]))
             for k, places in enumerate(group.members.T):
                 n, at = int(self._places[places[0], 0]), self._places[places, 1]
-                batch, predicted = self._batches[n], read.batches[n][at]
+                batch, predicted = self._normal[n], read.parts[n][at]
                 z[:, k] = iwres(errors[batch.output], batch.at[at][:, None], predicted)
             _add(total, group.patient, -group.adds(z))
 
@@ -160,40 +228,44 @@ class Density:
             return "above"
         return "" if error.transformed and o.value <= 0.0 else "is"
 
-    def _batched(self, every: Sequence[tuple[int, int, Observation]]) -> list[_Batch]:
+    def _normals(self, every: Sequence[tuple[int, int, Observation]]) -> tuple[_Normal, ...]:
         found = []
         for output, known in sorted({(o.output, self._known(o)) for *_, o in every}):
             mine = [(i, n, o) for i, n, o in every if (o.output, self._known(o)) == (output, known)]
             at = [o.value if known == "is" else o.below if known == "below" else o.above for *_, o in mine]
-            value = np.array(at, dtype=np.float64)
+            value, error = np.array(at, dtype=np.float64), self._outputs[output].error
             found.append(
-                _Batch(
+                _Normal(
                     output,
                     cast("Literal['is', 'below', 'above']", known),
                     np.array([i for i, *_ in mine], dtype=np.int64),
                     np.array([n for _, n, _ in mine], dtype=np.int64),
-                    transformed(self._outputs[output].error, value) if known == "is" else value,
+                    self._marks(mine),
+                    transformed(error, value) if known == "is" else value,
+                    error,
+                    self.cohort.kernel.rows[output][0],
                 )
             )
-        return found
+        return tuple(found)
+
+    def _alike(self, some: Sequence[tuple[int, int, Observation]]) -> _Alike:
+        i, _, o = some[0]
+        marks = np.searchsorted(self.cohort.subjects[i].marks, [o.moments]) if o.moments else self._marks(some)
+        patients = np.array([i for i, *_ in some], dtype=np.int64)
+        return _Alike(o.output, self._outputs[o.output], o, patients, marks, list(self.cohort.kernel.rows[o.output]))
+
+    def _marks(self, every: Sequence[tuple[int, int, Observation]]) -> Integers:
+        """(T,) of each value its row of the solution."""
+        return np.array([self.cohort.subjects[i].mark[n] for i, n, _ in every], dtype=np.int64)
 
 
-def _alike(every: Sequence[tuple[int, Observation]]) -> list[list[tuple[int, Observation]]]:
+def _alike(every: Sequence[tuple[int, int, Observation]]) -> list[list[tuple[int, int, Observation]]]:
     """Values of patients, those together that say the same of what is predicted, as a yes does of any patient."""
-    found: dict[object, list[tuple[int, Observation]]] = {}
-    for n, (i, o) in enumerate(every):
+    found: dict[object, list[tuple[int, int, Observation]]] = {}
+    for place, (i, n, o) in enumerate(every):
         alone = not (o.earlier or o.moments or o.error is not None)
-        found.setdefault((o.output, o.value, o.below, o.above) if alone else n, []).append((i, o))
+        found.setdefault((o.output, o.value, o.below, o.above) if alone else place, []).append((i, n, o))
     return list(found.values())
-
-
-def _density(batch: _Batch, error: ErrorSpec, predicted: Floats) -> Floats:
-    at = batch.at[:, None]
-    if batch.known == "is":
-        return log_density(error, at, predicted)
-    if batch.known == "below":
-        return residual.log_likelihood(error, 0.0, predicted, below=at)
-    return residual.log_likelihood(error, 0.0, predicted, above=at)
 
 
 @compiled

@@ -16,7 +16,7 @@ import numpy as np
 from scipy import special
 
 from twin.arrays import Floats, Integers
-from twin.population.importance.density import Density, Read
+from twin.population.importance.density import Density, Read, Slopes
 from twin.population.importance.draws import Proposals, moments
 from twin.population.importance.site_integral import integrated
 from twin.population.mixture.mixing import HARDLY, mixed, together
@@ -101,14 +101,14 @@ class Sample:
         self._pieces = _Pieces.of(self.theta, cohort.directions, cohort.effects)
         self.slopes = {at: self._slope(at) for at in self._pieces.shifted}
 
-    def _slope(self, at: int) -> Read:
+    def _slope(self, at: int) -> Slopes:
         """Of a typical value without an effect of its own: how what is read moves with it."""
         step = H * max(1.0, abs(self.vector[at]))
         moved = step * self.density.cohort.directions[at]
         place = self.population.place
         up = self.density.read(self._z + moved, place)
         down = self.density.read(self._z - moved, place)
-        return up.slope(down, 2.0 * step)
+        return up.slopes(down, 2.0 * step)
 
     def likelihood(self, vector: Floats, *, score: bool = True, paired: bool = False) -> Likelihood:
         """At a vector near to where it was drawn."""
@@ -211,14 +211,11 @@ class Sample:
         for at in self._pieces.placed:
             score[:, at] = mean @ precision @ self.density.cohort.directions[at, :effects]
         for at, slopes in self.slopes.items():
-            up, down = (self.density.of(read.moved(slopes, side * STEP), population.errors) for side in (1.0, -1.0))
-            score[:, at] = _weighed(share, up, down)
+            up, down = (read.moved(slopes, side * STEP) for side in (1.0, -1.0))
+            score[:, at] = _weighed(share, self.density.change(up, down, population.errors, population.errors))
         for at in self.theta.scatter:
-            up, down = (
-                self.density.of(read, self.theta.moved_errors(population.errors, at, side * STEP))
-                for side in (1.0, -1.0)
-            )
-            score[:, at] = _weighed(share, up, down)
+            larger, less = (self.theta.moved_errors(population.errors, at, side * STEP) for side in (1.0, -1.0))
+            score[:, at] = _weighed(share, self.density.change(read, read, larger, less))
         self._omega_score(score, vector, population, square)
         return score
 
@@ -256,10 +253,9 @@ class _Pieces:
         return np.asarray(step @ self.directions)
 
 
-def _weighed(share: Floats, up: Floats, down: Floats) -> Floats:
-    with np.errstate(invalid="ignore"):
-        slope = (up - down) / (2.0 * STEP)
-    return np.asarray((share * np.where(share > 0.0, np.nan_to_num(slope), 0.0)).sum(axis=1))
+def _weighed(share: Floats, change: Floats) -> Floats:
+    """Mean slope (N,) of draws with shares (N, S), from one `STEP` below to one above."""
+    return np.asarray((share * np.where(share > 0.0, np.nan_to_num(change), 0.0)).sum(axis=1)) / (2.0 * STEP)
 
 
 def _pair_error(share: Floats) -> Floats:

@@ -7,9 +7,12 @@ step on log p(values | draws), with what is known before, in which predictions g
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from twin.arrays import Floats, Integers
+from twin.population.importance.density import Slopes
 from twin.population.importance.draws import moments
 from twin.population.means.means import Means
 from twin.population.means.regression import Moments
@@ -68,11 +71,7 @@ class _Conditional:
         self._theta, self._vector = cohort.theta, vector
         self._read, self._errors = sweep.read, target.populations[0].errors
         self._scatter = [(n, one) for n, one in enumerate(at.tolist()) if one in cohort.theta.scatter]
-        self._slopes = []
-        for one in means.apart:
-            by = H * max(1.0, abs(float(vector[one])))
-            up, down = (target.read(sweep.eta, side * by * cohort.directions[one]) for side in (1.0, -1.0))
-            self._slopes.append(up.slope(down, 2.0 * by))
+        self._slopes = _slopes(target, sweep.eta, vector, means.apart)
 
     def __call__(self, step: Floats) -> float:
         read, errors = self._read, self._errors
@@ -90,6 +89,17 @@ class _Conditional:
         there[self._at] += step
         penalty = self._theta.penalty(there)
         return 0.0 if penalty is None else penalty.value
+
+
+def _slopes(target: Target, eta: Floats, vector: Floats, numbers: Sequence[int]) -> list[Slopes]:
+    """How what is read at effects (N, P, D) moves with each of some numbers, all solved at once."""
+    if not numbers:
+        return []
+    by, directions = H * np.maximum(1.0, np.abs(vector[list(numbers)])), target.density.cohort.directions
+    moved = by[:, None] * directions[list(numbers)]
+    read = target.read(np.tile(eta, (1, 2 * len(by), 1)), np.concatenate([moved, -moved]))
+    parts = [read.at(slice(n * eta.shape[1], (n + 1) * eta.shape[1])) for n in range(2 * len(by))]
+    return [up.slopes(down, 2.0 * h) for up, down, h in zip(parts, parts[len(by) :], by.tolist(), strict=False)]
 
 
 def _quadratic(function: _Conditional, size: int) -> tuple[float, Floats, Floats]:

@@ -49,10 +49,8 @@ class Target:
         """The same with other errors, of each group."""
         if len(errors) == 1:
             return self.density.of(read, errors[0])
-        points = (*read.batches, *read.other)[0].shape[-1] // len(errors)
-        parts = [
-            self.density.of(of_points(read, slice(g * points, (g + 1) * points)), one) for g, one in enumerate(errors)
-        ]
+        points = read.points // len(errors)
+        parts = [self.density.of(read.at(slice(g * points, (g + 1) * points)), one) for g, one in enumerate(errors)]
         return np.concatenate(parts, axis=1)
 
     def log_prior(self, eta: Floats) -> Floats:
@@ -82,11 +80,3 @@ class Target:
         if groups == 1:
             return make(0, points)
         return np.concatenate([make(g, one) for g, one in enumerate(np.split(points, groups, axis=1))], axis=1)
-
-
-def of_points(read: Read, which: slice) -> Read:
-    """What was read of some points."""
-    return Read(
-        tuple(np.ascontiguousarray(one[..., which]) for one in read.batches),
-        tuple(np.ascontiguousarray(one[..., which]) for one in read.other),
-    )

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from tests.twin.population.importance.test_density import cohort_of
+from tests.twin.population.laplace.test_laplace import GRADED, graded
 from tests.twin.population.sampling.test_saem import cohort_of_normal
 from tests.twin.population.test_theta import model as three_effects
 from twin.population.importance.density import Density
@@ -13,7 +15,7 @@ from twin.population.means.means import Means
 from twin.population.means.regression import Moments, covariance, regressed
 from twin.population.prior import Prior
 from twin.population.sampling.chains import Chains, believed
-from twin.population.sampling.maximised import stepped
+from twin.population.sampling.maximised import _slopes, stepped
 from twin.population.sampling.target import Target
 from twin.population.theta import Theta
 
@@ -96,3 +98,20 @@ def test_numbers_that_move_predictions_and_errors_are_the_best_of_the_draws() ->
     for name in ("gain", "error.marker.additive"):
         step = 0.01 * np.eye(theta.size)[theta.names.index(name)]
         assert log(found) > max(log(found + step), log(found - step))
+
+
+def test_slopes_of_all_numbers_that_move_predictions_are_of_one_solve(monkeypatch: pytest.MonkeyPatch) -> None:
+    cohort = cohort_of(graded(), GRADED)
+    means, vector = Means(cohort), cohort.theta.pack(cohort.theta.start)
+    target, eta = Target(Density(cohort), vector), np.full((2, 5, 2), 0.1)
+    numbers = [cohort.theta.names.index(name) for name in ("slope", "k", "V")]
+    alone = [_slopes(target, eta, vector, [one])[0] for one in numbers]
+    solved, rows = list[int](), cohort.rows
+    monkeypatch.setattr(cohort, "rows", lambda *given: (solved.append(1), rows(*given))[1])
+    for one, expected in zip(_slopes(target, eta, vector, numbers), alone, strict=True):
+        for part, other in zip(one.parts, expected.parts, strict=True):
+            assert (part is None) == (other is None)
+            if part is not None and other is not None:
+                np.testing.assert_allclose(part, other, rtol=1e-9)
+    assert len(solved) == 1
+    assert not _slopes(target, eta, vector, means.apart[:0])
