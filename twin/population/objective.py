@@ -16,7 +16,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from twin.arrays import Floats, Integers
+from twin.arrays import Floats, Integers, each_row
 from twin.model.measured.error import ErrorSpec
 from twin.observation.residual import transformed
 from twin.population import stencil
@@ -303,7 +303,8 @@ class Point:
         u_z, u_ez, t_z = stencil.outer(cohort.first, inverse, found.u_f, found.u_ff, found.w, found.w_f, slope, bend)
         joint.outer(*pairs[:7], inverse, slope, bend, u_ez, t_z)
         # By each number, eta held: of U, of its gradient in eta, and of log det H.
-        by = By(u_z @ cohort.directions.T, u_ez @ cohort.directions.T, t_z @ cohort.directions.T)
+        ways = cohort.directions.T
+        by = By(each_row(u_z, ways), u_ez @ ways, each_row(t_z, ways))
         self._by_errors(by, found, inverse, slope)
         if self.objective.method == "foce":
             self._by_typical_residual(by, found, pairs, inverse, slope)
@@ -385,13 +386,13 @@ class Point:
         precisions = {"omega": population.precision, "iov": population.precision_iov}
         for level in ("omega", "iov"):
             precision = precisions[level]
-            forces = [eta[:, block] @ precision for block in blocks[level]]
+            forces = [each_row(eta[:, block], precision) for block in blocks[level]]
             for at, change in theta.omega_slopes(vector, level).items():
                 for block, force in zip(blocks[level], forces, strict=True):
                     # In this order: P is large where Omega is next to singular, and eta' P is not.
-                    along = force @ change
+                    along = each_row(force, change)
                     by.u[:, at] -= 0.5 * (along * force).sum(axis=1)
-                    by.u_e[:, block, at] -= along @ precision
+                    by.u_e[:, block, at] -= each_row(along, precision)
                     by.t[:, at] += np.einsum("nij,ij->n", seen.by_omega[:, block, block], change)
 
 

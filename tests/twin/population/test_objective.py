@@ -16,6 +16,7 @@ from twin.kernel.kernel import compile_model
 from twin.model.spec import Model
 from twin.modelfile.reader import parse_model
 from twin.population.cohort import Cohort
+from twin.population.laplace.methods import objective_of
 from twin.population.objective import Evaluation, Method, Objective
 from twin.population.theta import FitError, Theta
 from twin.solver.step_control import step_sizes_for
@@ -135,13 +136,14 @@ def test_occasions_count_as_in_a_post_hoc_estimate() -> None:
         assert score == pytest.approx(difference, rel=1e-4, abs=5e-4)
 
 
-def test_a_patient_counts_the_same_in_any_company() -> None:
+@pytest.mark.parametrize("method", ["focei", "foce", "laplace", "fo"])
+def test_a_patient_counts_the_same_in_any_company(method: Method) -> None:
     model = oral()
-    together = at_start(objective(model))
+    together = at_start(objective_of(objective(model).cohort, method))
     kernel, everybody = compile_model(model), timelines(model)
     for i, name in enumerate(everybody):
-        alone = Objective(Cohort(kernel, step_sizes_for(kernel), {name: everybody[name]}, Theta.of(model)))
-        found = at_start(alone)
+        alone = Cohort(kernel, step_sizes_for(kernel), {name: everybody[name]}, Theta.of(model))
+        found = at_start(objective_of(alone, method))
         assert found.ofv[0] == together.ofv[i]
         np.testing.assert_array_equal(found.score[0], together.score[i])
 

@@ -18,7 +18,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from twin.arrays import Floats, Integers
+from twin.arrays import Floats, Integers, each_row
 from twin.population import stencil
 from twin.population.cohort import Cohort
 from twin.population.joint.terms import Pairs
@@ -117,7 +117,8 @@ class FirstOrderPoint(Point):
         seen = self._known(look)
         inverse = seen.by_data
         u_z, u_ez, t_z = stencil.outer(cohort.first, inverse, found.u_f, found.u_ff, found.w, found.w_f, slope, bend)
-        by = By(u_z @ cohort.directions.T, u_ez @ cohort.directions.T, t_z @ cohort.directions.T)
+        ways = cohort.directions.T
+        by = By(each_row(u_z, ways), u_ez @ ways, each_row(t_z, ways))
         self._by_moved_slopes(by, found, inverse, mode)
         self._by_errors(by, found, inverse, slope)
         self._by_typical_residual(by, found, Pairs.none(), inverse, slope)

@@ -14,7 +14,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from twin.arrays import Floats, Integers
+from twin.arrays import Floats, Integers, each_row
 from twin.population import stencil
 from twin.population.cohort import Cohort
 from twin.population.laplace.bounded import Bounded
@@ -93,7 +93,7 @@ class LaplacePoint(Point):
 
     def _look(self, which: Integers, z: Floats, weighed: Weighed) -> Look:
         d, loss = self.cohort.effects, self._sums(which, weighed.loss)
-        along = z[:, :d] @ self.precision
+        along = each_row(z[:, :d], self.precision)
         with np.errstate(invalid="ignore"):
             value = loss[:, 0] + 0.5 * (along * z[:, :d]).sum(axis=1)
             gradient = stencil.slopes(loss, self.h)[:, :d] + along
@@ -117,7 +117,8 @@ class LaplacePoint(Point):
         look, loss = self._look(everybody, z, weighed), self._sums(everybody, weighed.loss)
         seen, t_z = self._known(look), self._along(everybody, z, look.curvature)
         u_z, u_ez = stencil.slopes(loss, self.h), stencil.bends(loss, self.h, d)
-        by = By(u_z @ cohort.directions.T, u_ez @ cohort.directions.T, t_z @ cohort.directions.T)
+        ways = cohort.directions.T
+        by = By(each_row(u_z, ways), u_ez @ ways, each_row(t_z, ways))
         self._by_sizes(by, everybody, rows, seen.by_data)
         return self.finished(vector, eta, log_det, settled, seen, t_z, by)
 
