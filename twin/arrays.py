@@ -19,4 +19,4 @@ def each_row(rows: Floats, matrix: Floats) -> Floats:
 
     A library of linear algebra sums in another order where there are more rows, as its processor likes it.
     """
-    return np.matmul(rows[:, None, :], matrix)[:, 0, :]
+    return np.asarray(np.matmul(rows[:, None, :], matrix)[:, 0, :])
