@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from connectors.services import compose, influxdb, kafka
 from connectors.services.keys import keys_of
 from connectors.services.keys.certificates import INFLUXDB, authority, issue, operator_options, operator_settings
@@ -27,6 +29,12 @@ SERVERS = ("kafka", "influx")
 
 READY_SECONDS = 120.0
 """How long a server may take until it answers."""
+
+STOPPED_SECONDS = 60.0
+"""How long a server may take to stop."""
+
+DELETED_SECONDS = 600.0
+"""How long that and deleting its files may take: hundreds of topics have tens of thousands of them."""
 
 _ATTEMPTS = 3
 """Starts tried when a server ends at once: somebody may have taken its port between our look and its start."""
@@ -129,13 +137,21 @@ def release(server: str, directory: Path, claim: str | None) -> None:
             path.unlink(missing_ok=True)
         if record is None or held(claims):
             return
-    keeper = ProcessId.parse(record["keeper"])
-    deadline = time.monotonic() + 60
+    keeper, begin = ProcessId.parse(record["keeper"]), time.monotonic()
     while keeper.alive():
-        if time.monotonic() > deadline:
+        waited = time.monotonic() - begin
+        if waited > DELETED_SECONDS or (waited > STOPPED_SECONDS and _keeps_somebody(keeper)):
             raise ServerFailed(f"{server} (process {keeper.pid}) does not stop; see {directory / server / 'log'}")
         time.sleep(0.02)
     _keepers[:] = [process for process in _keepers if process.poll() is None]
+
+
+def _keeps_somebody(keeper: ProcessId) -> bool:
+    """Whether a keeper's server is still there."""
+    try:
+        return bool(psutil.Process(keeper.pid).children())
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _fetch(server: str, directory: Path, provider: str, say: Say, cancelled: threading.Event | None) -> Path:

@@ -25,7 +25,7 @@ from connectors.services.cache import in_cache
 from connectors.services.launch import ServerFailed, release, start
 from connectors.services.ports import answers, free_ports
 from connectors.services.progress import Cancelled
-from connectors.services.run_state import read_record, running_servers
+from connectors.services.run_state import read_record, running_servers, write_record
 from connectors.services.servers import NamedServerError, status
 from connectors.services.supervisor import ProcessId, held
 from tests.connectors.services.processes import processes_of
@@ -311,3 +311,23 @@ def test_the_record_names_no_more_than_reaching_the_server_needs(directory: Path
     record = json.loads((directory / "kafka.json").read_text())
     assert sorted(record) == ["keeper", "provider", "secure", "settings"]
     assert ProcessId.parse(record["keeper"]).alive()
+
+
+@pytest.mark.parametrize(("keeps", "told"), [("sleep 60 & wait", True), ("read -t 1 _", False)])
+def test_a_server_that_does_not_stop_is_an_error_and_files_that_are_being_deleted_are_waited_for(
+    keeps: str, told: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(launch, "STOPPED_SECONDS", 0.3)
+    keeper = subprocess.Popen(["bash", "-c", keeps], stdin=subprocess.PIPE, start_new_session=True)
+    write_record(tmp_path, "kafka", {"keeper": str(ProcessId.of(keeper.pid)), "settings": {}})
+    try:
+        eventually(lambda: told == bool(psutil.Process(keeper.pid).children()))
+        if told:
+            with pytest.raises(ServerFailed, match=rf"kafka \(process {keeper.pid}\) does not stop; see .*kafka/log"):
+                release("kafka", tmp_path, None)
+        else:
+            release("kafka", tmp_path, None)
+            assert not ProcessId.of(keeper.pid).alive()
+    finally:
+        os.killpg(keeper.pid, signal.SIGKILL)
+        keeper.communicate()
