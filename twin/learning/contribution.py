@@ -2,8 +2,9 @@
 
     v_k  ~  (w_k / q_k) p(z_k | theta) p(values | sizes, k),      gain = log sum_k of that
 
-so that gain is log p(y | theta) - log p(y | theta_0), and moments under v are those of the posterior under theta. Where
-a characteristic was never reported, z is what the population gives, u, and what the patient's unknown one adds, m:
+less the same of the published population, so that gain is log p(y | theta) - log p(y | theta_0), and moments under v
+are those of the posterior under theta. Where a characteristic was never reported, z is what the population gives, u,
+and what the patient's unknown one adds, m:
 
     z = u + m,  u ~ N(mean, Omega),  m ~ N(0, W):     E[u | z] = mean + G (z - mean),   Var[u | z] = Omega - G Omega,
     G = Omega (Omega + W)^-1,
@@ -46,7 +47,7 @@ class Contribution:
         first, second: moments (d + L,) and (d + L, d + L) of u without the offset of its covariates, and of the slopes.
         count, squares: (o,) of residuals, these in units of the sizes tried.
         classes: (K,) how probable each class is; none without classes.
-        gain: in log-likelihood.
+        gain: in log-likelihood, over the published population.
     """
 
     first: Floats
@@ -75,8 +76,8 @@ class Reach:
 
 def contribution(particles: Particles, theta: Theta) -> Contribution:
     """What a patient adds at ``theta``."""
-    log_weight, gain = reweighed(particles, theta)
-    weight = np.exp(log_weight)
+    log_weight, whole = reweighed(particles, theta)
+    weight, gain = np.exp(log_weight), whole - particles.as_published
     u, size = particles.effects(theta), len(theta.mean)
     left = np.zeros_like(theta.covariance)
     if particles.widening.any():
@@ -101,8 +102,8 @@ def of_classes(particles: Particles, weight: Floats) -> Floats:
 
 
 def reweighed(particles: Particles, theta: Theta) -> tuple[Floats, float]:
-    """Log weights (N,) under ``theta``, and log p(y | theta) - log p(y | theta_0)."""
-    return normalised(particles.log_ratio + particles.log_density(theta) + particles.log_scatter(theta))
+    """Log weights (N,) under ``theta``, and log p(y | theta) less that under what the particles were weighed under."""
+    return normalised(particles.log_weight(theta))
 
 
 def reach(particles: Particles, theta: Theta) -> Reach:

@@ -37,7 +37,7 @@ class Learnt:
     Attributes:
         theta: the population; ``errors`` the standard errors of its numbers, by the scores, 0 of what stays as
             published and NaN where they say nothing.
-        gain: log-likelihood beyond that under the patients' own priors.
+        gain: log-likelihood beyond that under the published population.
         reached: of every patient, in the order given, whether the particles reach.
         settled: whether it ended by itself.
     """

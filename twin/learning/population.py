@@ -14,6 +14,7 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -247,6 +248,15 @@ class Particles:
         """log of the prior density of each particle, of its class too (N,)."""
         found = log_density(self.effects(theta), theta, self.widening)
         return found + np.log(theta.shares)[self.of_class] if len(theta.shares) else found
+
+    def log_weight(self, theta: Theta) -> Floats:
+        """log of the weight of each particle under ``theta``, which are not normalised (N,)."""
+        return self.log_ratio + self.log_density(theta) + self.log_scatter(theta)
+
+    @cached_property
+    def as_published(self) -> float:
+        """log p(y | the published population) less that under the one that the particles were weighed under."""
+        return normalised(self.log_weight(self.anchor.published))[1]
 
     def log_scatter(self, theta: Theta) -> Floats:
         """log p(values | theta's sizes of errors) - log p(values | those of ``under``), of each particle (N,)."""

@@ -76,7 +76,7 @@ class Sums:
 
     @property
     def gain(self) -> float:
-        """Sum of log p(y | theta) - log p(y | theta_0), each by the prior of the patient's own message."""
+        """Sum of log p(y | theta) - log p(y | theta_0), theta_0 being the published population."""
         return float(rounded(self.total[-1:])[0])
 
     def __add__(self, other: Sums) -> Sums:

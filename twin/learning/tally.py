@@ -16,6 +16,7 @@ import numpy as np
 
 from twin.arrays import Floats
 from twin.learning.exact_sums import Exact, as_text, exact, from_text, rounded
+from twin.learning.sums import LEAST_PATIENTS, TooFew
 
 MOST_OF_ONE = 1.0
 """Log score by which one patient counts for a version at most, however much better it foresaw: nobody decides alone,
@@ -146,6 +147,26 @@ def tally(
         own = each[[group.holds(known) for known in covariates]] if len(each) else each
         groups[group.name] = Sum(len(own), _summed(own[:, None]))
     return Tally(len(each), total, groups)
+
+
+def for_others(said: Tally, covariates: Sequence[Mapping[str, float]], subgroups: Sequence[Subgroup]) -> Tally:
+    """A tally that may leave a site: of subgroups those by which, with the others that are told, patients are not told
+    apart to fewer than `LEAST_PATIENTS`; of the others nobody is counted.
+
+    Raises:
+        TooFew: of fewer patients.
+    """
+    if said.patients < LEAST_PATIENTS:
+        raise TooFew(
+            f"patients: {said.patients}, and a sum over fewer than {LEAST_PATIENTS} tells of one; wait for more"
+        )
+    apart, told = np.zeros(said.patients, np.int64), dict.fromkeys(said.groups, NOBODY)
+    for group in subgroups:
+        inside = np.array([group.holds(known) for known in covariates])
+        _, further, sizes = np.unique(2 * apart + inside, return_inverse=True, return_counts=True)
+        if sizes.min() >= LEAST_PATIENTS:
+            apart, told[group.name] = further, said.groups[group.name]
+    return Tally(said.patients, said.total, told)
 
 
 def _summed(values: Floats) -> Exact:

@@ -35,7 +35,7 @@ class Round:
 
     Attributes:
         version: its id, and ``sha256`` of its text.
-        taught, judges: fingerprints, sorted.
+        taught, judges: fingerprints, sorted: of patients, or where sites judge together, of their answers.
         tally: what the judges said.
     """
 
@@ -80,8 +80,8 @@ class Account:
         missing = len({*old.judges} - {*found.judges})
         if missing:
             raise CaseError(
-                f"messages: {missing} of the {len(old.judges)} patients who judged {found.version} before are missing;"
-                " name theirs too, so that none is left out for what it says"
+                f"{missing} of the {len(old.judges)} who judged {found.version} before are missing (patients' messages,"
+                " or sites' answers); name theirs too, so that none is left out for what it says"
             )
         return replace(self, rounds=tuple(found if one is old else one for one in self.rounds))
 

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from streams.batch.arguments import LeftOut, cases_in, reading, usable_arguments
 from streams.batch.cases import CaseError, EventPlace, Problem
+from streams.batch.learning.account import read_account
 from streams.batch.learning.folding import folded
+from streams.batch.learning.judging import Comparison
 from streams.batch.learning.messages import read_messages
 from streams.batch.learning.rounds import FoldAgain
+from streams.batch.learning.verdicts import read_version
 from streams.batch.process_pool import prepare, worker_processes
 from streams.terminal.options import ReadingOptions
 from streams.terminal.progress import progress
@@ -21,8 +24,12 @@ from twin.learning.maximisation import Standing, standing_of
 from twin.learning.messages.coefficients import coefficients_of
 from twin.learning.messages.message import Message
 from twin.learning.messages.structure import typical_value, value_slope
-from twin.learning.population import Anchor, Theta, theta_from
+from twin.learning.population import Anchor, Theta, anchor_of, theta_from
 from twin.model.spec import Model, ModelError
+from twin.modelfile.library import load_model
+
+WORTH_NOTHING = "none"
+"""As ``--prior``: what is most likely is taken as it is."""
 
 
 def estimate_lines(published: Model, anchor: Anchor, found: Learnt) -> list[str]:
@@ -98,7 +105,7 @@ def require_place(out: Path) -> None:
 def standing(published: Model, prior: str | None, learn: Sequence[str]) -> Standing | None:
     """What the published numbers are worth, as ``--prior`` says, where those in ``learn`` are learnt too."""
 
-    if prior is None:
+    if prior is None or prior == WORTH_NOTHING:
         return None
     coefficients = [name for name in learn if name in coefficients_of(published).names]
     try:
@@ -114,6 +121,23 @@ def standing(published: Model, prior: str | None, learn: Sequence[str]) -> Stand
         return standing_of(published, errors, coefficients)
     except ValueError as error:
         raise CaseError(f"--prior {prior}: {error}") from None
+
+
+def comparison(
+    model: str, draft: Path, against: str | None, place: Callable[[Path, str], Path]
+) -> tuple[Comparison, Path]:
+    """A version and the one in use (by default the published one), and where the account of it stands.
+
+    Args:
+        place: where, beside the draft, by the id of the one in use.
+
+    Raises:
+        ModelError, CaseError: a file that cannot be read.
+    """
+    published, candidate = load_model(model, mixtures=True), load_model(draft, mixtures=True)
+    current = load_model(against, mixtures=True) if against else published
+    version, kept = read_version(candidate, draft), place(draft, current.id)
+    return Comparison(anchor_of(published), candidate, current, version, read_account(kept, current)), kept
 
 
 def tried(at: Path | None, anchor: Anchor) -> Theta:

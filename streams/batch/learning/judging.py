@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from connectors.releases import digest
 from streams.batch.cases import CaseError
 from streams.batch.learning.account import Account, Round, fingerprint
 from streams.batch.learning.rounds import FoldAgain, judge_all
 from streams.batch.learning.verdicts import Version
+from twin.learning.contribution import Reach
 from twin.learning.judgement import Verdict, verdict
 from twin.learning.messages.message import Message
 from twin.learning.population import Anchor
-from twin.learning.tally import subgroup
+from twin.learning.tally import Subgroup, Tally, subgroup
 from twin.model.spec import Model
 
 
@@ -40,7 +42,10 @@ def judges_of(
     """
     taught = {*compared.version.patients, *(fingerprint(one.patient_id) for one in summed)}
     if not taught:
-        raise CaseError(f"{draft}: was learnt from sums; name this site's messages in them with --summed")
+        raise CaseError(
+            f"{draft}: was learnt from sums; each site answers with sums too ('dosetwin learn answer'), and 'dosetwin "
+            "learn verdict' joins them"
+        )
     later = [one for one in everybody if fingerprint(one.patient_id) not in taught]
     if not later:
         raise CaseError(f"{draft}: was learnt from all of these {len(everybody)} patients; judge by later ones")
@@ -72,12 +77,28 @@ def judged(
     Raises:
         ValueError: messages of other models, no version of the published one, or a subgroup that is none.
     """
-    known = [c.name for c in compared.candidate.covariates]
-    groups = [subgroup(text, known) for text in dict.fromkeys((*compared.account.subgroups, *declared))]
-    own, unreached = judge_all(compared.anchor, said, compared.candidate, compared.current, groups, again)
     sha256 = digest(compared.candidate)
-    judges = tuple(sorted(fingerprint(one.patient_id) for one in said))
+    _, own, unreached, judges = judges_said(compared, said, declared, again)
     found = verdict(own, [one.tally for one in compared.account.before(sha256)], unreached)
     if unreached:
         return found, compared.account
     return found, compared.account.plus(Round(compared.candidate.id, sha256, taught, judges, own))
+
+
+class JudgesSaid(NamedTuple):
+    """The subgroups that count, what judges say together, who is not reached, and the judges' fingerprints."""
+
+    groups: tuple[Subgroup, ...]
+    tally: Tally
+    unreached: tuple[Reach, ...]
+    judges: tuple[str, ...]
+
+
+def judges_said(
+    compared: Comparison, said: Sequence[Message], declared: Sequence[str], again: FoldAgain | None
+) -> JudgesSaid:
+    """What judges say, whatever becomes of it; arguments and errors are those of `judged`."""
+    known = [c.name for c in compared.candidate.covariates]
+    groups = tuple(subgroup(text, known) for text in dict.fromkeys((*compared.account.subgroups, *declared)))
+    own, unreached = judge_all(compared.anchor, said, compared.candidate, compared.current, groups, again)
+    return JudgesSaid(groups, own, unreached, tuple(sorted(fingerprint(one.patient_id) for one in said)))

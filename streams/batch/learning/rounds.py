@@ -18,6 +18,7 @@ from twin.learning.judgement import gains
 from twin.learning.maximisation import Standing
 from twin.learning.messages.message import Message
 from twin.learning.population import Anchor, Theta, particles_of
+from twin.learning.shrinkage import numbers_learnt, share_taken, shrunk
 from twin.learning.tally import Subgroup, Tally, tally
 from twin.model.spec import Model
 
@@ -32,10 +33,12 @@ FoldAgain = Callable[[Model, Sequence[str]], Mapping[str, Message]]
 
 @dataclass(frozen=True, eq=False)
 class Outcome:
-    """What was learnt, the draft of it, how many were folded again in each round, and whose messages it rests on."""
+    """What was learnt, the draft of it, how many were folded again in each round, and whose messages it rests on;
+    ``taken`` is the share of the way from the published numbers that the draft takes."""
 
     found: Learnt
     draft: Model
+    taken: float
     folded: tuple[int, ...]
     messages: tuple[Message, ...]
 
@@ -48,6 +51,7 @@ def learn_all(
     prior: Standing | None = None,
     fold_again: FoldAgain | None = None,
     step: Callable[[int, Theta, float], None] | None = None,
+    whole: bool = False,
 ) -> Outcome:
     """Learn from everybody's latest message.
 
@@ -56,6 +60,8 @@ def learn_all(
         name: id of the draft.
         fold_again: where there are records.
         step: is told of each step.
+        whole: whether the draft takes what is most likely as it is, although patients may be few
+            (`twin.learning.shrinkage`); with a prior it always does.
 
     Raises:
         ValueError: no messages, or of other models.
@@ -71,14 +77,20 @@ def learn_all(
             found = learnt(anchor, each, prior, found.theta, step)
         start = found.theta
         words = provenance(published, tuple(current.values()), prior is not None)
-        draft = learnt_draft(published, anchor, found.theta, name, words)
-        if last or fold_again is None or not found.to_fold:
-            return Outcome(found, draft, tuple(folded), tuple(current[patient] for patient in sorted(current)))
-        again = fold_again(draft, found.to_fold)
-        folded.append(len(again))
-        if not again:
-            return Outcome(found, draft, tuple(folded), tuple(current[patient] for patient in sorted(current)))
-        current |= again
+        if fold_again is not None and len(folded) < MOST_ROUNDS and found.to_fold:
+            again = fold_again(learnt_draft(published, anchor, found.theta, name, words), found.to_fold)
+            folded.append(len(again))
+            current |= again
+            if again:
+                continue
+        taken = 1.0 if whole or prior is not None else share_taken(numbers_learnt(anchor), found.gain)
+        draft = learnt_draft(published, anchor, shrunk(anchor, found.theta, taken), name, words + taken_words(taken))
+        return Outcome(found, draft, taken, tuple(folded), tuple(current[patient] for patient in sorted(current)))
+
+
+def taken_words(taken: float) -> str:
+    """What of the way from the published numbers is taken, as a part of a sentence; nothing of the whole."""
+    return "" if taken == 1.0 else f"; {100 * taken:.3g} % of the way from the published numbers is taken"
 
 
 def judge_all(

@@ -2,24 +2,23 @@
 
 In every quarter twins run under the version that is released. At its end what was learnt from all quarters before is
 judged by this one's patients, whose running likelihood ratio goes on from quarter to quarter and may release it, and a
-new draft is learnt from everybody so far.
+new draft is learnt from everybody so far. Of a small ward it is only told whether it releases one (`first_release`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import closing
 from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
-from streams.batch.learning.rounds import judge_all, learn_all
-from streams.batch.process_pool import in_processes, model_of
+from streams.batch.learning.rounds import Outcome, judge_all, learn_all
+from streams.batch.process_pool import model_of
 from twin.arrays import Floats
 from twin.kernel.kernel import Kernel, compile_model
 from twin.learning.draft import learnt_draft
-from twin.learning.estimation import Learnt
 from twin.learning.following import Foreseen, followed
 from twin.learning.judgement import verdict
 from twin.learning.messages.message import Message
@@ -53,13 +52,11 @@ Said = tuple[Message, tuple[Foreseen, ...]]
 
 @dataclass(frozen=True)
 class WardPlan:
-    """A ward: how many quarters, patients of each, particles of each twin, worker processes, the seed, and who the
-    patients really are."""
+    """A ward: how many quarters, patients of each, particles of a twin, the seed, and who the patients really are."""
 
     quarters: int
     quarterly: int
     particles: int
-    jobs: int = 0
     seed: int = 1
     truth: Truth = Truth()
 
@@ -95,13 +92,15 @@ class Number:
     """One number of the population in the end: log typical value, variance, or log size of a residual error.
 
     Attributes:
-        published, learnt, exact, truth: by whom; exact is maximum likelihood on the same records.
+        published, learnt, likeliest, exact, truth: by whom; ``learnt`` is the last version's, which goes most of
+            the way to what is ``likeliest`` by the messages, and ``exact`` maximum likelihood on the same records.
         error: standard error of what was learnt.
     """
 
     name: str
     published: float
     learnt: float
+    likeliest: float
     exact: float
     truth: float
     error: float
@@ -109,7 +108,7 @@ class Number:
 
 @dataclass(frozen=True)
 class WardReport:
-    """What became of a ward.
+    """What became of a ward of this plan.
 
     Attributes:
         numbers: that were learnt.
@@ -118,6 +117,7 @@ class WardReport:
         folded: patients that were folded again, over all rounds.
     """
 
+    plan: WardPlan
     patients: int
     quarters: tuple[Quarter, ...]
     numbers: tuple[Number, ...]
@@ -128,7 +128,17 @@ class WardReport:
     @property
     def off_ml(self) -> float:
         """Largest difference of a number from maximum likelihood on the same records."""
-        return max(abs(one.learnt - one.exact) for one in self.numbers)
+        return max(abs(one.likeliest - one.exact) for one in self.numbers)
+
+
+@dataclass(frozen=True)
+class FirstRelease:
+    """The first version that a ward released, after so many judgements, and by how much it scores better, a patient,
+    than the published one in patients who come later, with its standard error."""
+
+    after: int
+    better_by: float
+    error: float
 
 
 def true_population(published: Model, anchor: Anchor, true: Truth) -> Model:
@@ -141,51 +151,45 @@ def true_population(published: Model, anchor: Anchor, true: Truth) -> Model:
     return learnt_draft(published, anchor, theta, f"{published.id}_true", "made up: the truth of a simulated ward")
 
 
-def run_ward(published: Model, plan: WardPlan, say: Callable[[str], object]) -> WardReport:
-    """Let a ward learn.
-
-    Raises:
-        WorkerLost: a worker process was killed.
-    """
-    anchor = anchor_of(published, learn=sizes_of(published).names)
-    truth = true_population(published, anchor, plan.truth)
-    ward = _Ward(truth, plan)
-    messages: dict[str, Message] = {}
-    current, draft, quarters = published, None, []
-    account: list[Tally] = []
-    folded = 0
+def run_ward(published: Model, plan: WardPlan, say: Callable[[str], object] | None = None) -> WardReport:
+    """Let a ward learn; ``say`` is told of each quarter."""
+    ward = _Ward(published, plan)
+    quarters: list[Quarter] = []
     for quarter in range(plan.quarters):
-        own = names_of(plan, quarter)
-        by = {model.hash: ward.folded(model, own) for model in {published, truth, current}}
-        said = by[current.hash]
-        released = False
-        if draft is not None:
-            tally, unreached = judge_all(anchor, [said[name][0] for name in own], draft, current, (), ward.again)
-            released = verdict(tally, account, unreached).accepted
-            account = [] if released else [*account, tally]
-        errors = np.stack([_errors(by[model.hash].values()) for model in (current, published, truth)], axis=1)
+        own, current = names_of(plan, quarter), ward.current
+        by = {model.hash: ward.folded(model, own) for model in {published, ward.truth, current}}
+        errors = np.stack([_errors(by[model.hash].values()) for model in (current, published, ward.truth)], axis=1)
+        released = ward.judged([said for said, _ in by[current.hash].values()])
         quarters.append(Quarter(current.id, errors, released))
-        if released and draft is not None:
-            current = draft
-        messages |= {name: said[name][0] for name in own}
-        outcome = learn_all(published, anchor, tuple(messages.values()), f"ward_{quarter + 1}", fold_again=ward.again)
-        draft, folded = outcome.draft, folded + sum(outcome.folded)
-        messages = {message.patient_id: message for message in outcome.messages}
+        ward.learn(f"ward_{quarter + 1}")
         last = quarters[-1]
-        say(f"quarter {quarter + 1}: under {last.version}, error {last.learnt:.3f}, published {last.published:.3f}")
-    found = outcome.found
-    records = [record_of(truth, int(name.split("-")[1]), plan.seed).timeline for name in sorted(messages)]
-    exact = exact_population(compile_model(published), anchor, records)
+        if say is not None:
+            say(f"quarter {quarter + 1}: under {last.version}, error {last.learnt:.3f}, published {last.published:.3f}")
+    records = [ward.record(name).timeline for name in sorted(ward.messages)]
+    exact = exact_population(compile_model(published), ward.anchor, records)
     later = [quarter for quarter in quarters if quarter.version != published.id]
-    ratios = [q.learnt / q.published for q in quarters]
     return WardReport(
-        len(messages),
+        plan,
+        len(ward.messages),
         tuple(quarters),
-        _numbers(anchor, found, exact, anchor.theta_of(truth)),
+        _numbers(ward, exact),
         1.0 - sum(q.learnt for q in later) / sum(q.published for q in later) if later else 0.0,
-        1.0 - max(ratios),
-        folded,
+        1.0 - max(quarter.learnt / quarter.published for quarter in quarters),
+        ward.folded_again,
     )
+
+
+def first_release(published: Model, plan: WardPlan, later: int) -> FirstRelease | None:
+    """The first version that a ward releases, scored by so many patients ``later``; ``None`` if it releases none."""
+    ward = _Ward(published, plan)
+    for quarter in range(plan.quarters):
+        if ward.judged([said for said, _ in ward.folded(published, names_of(plan, quarter)).values()]):
+            after = [f"L{plan.seed}-{plan.quarters * plan.quarterly + number}" for number in range(later)]
+            new, old = (ward.folded(model, after) for model in (ward.current, published))
+            better = [new[name][0].log_evidence - old[name][0].log_evidence for name in after]
+            return FirstRelease(quarter, float(np.mean(better)), float(np.std(better, ddof=1) / np.sqrt(later)))
+        ward.learn(f"ward_{quarter + 1}")
+    return None
 
 
 def _errors(said: Iterable[Said]) -> Floats:
@@ -193,10 +197,13 @@ def _errors(said: Iterable[Said]) -> Floats:
     return np.array([log_errors(foreseen).mean() for _, foreseen in said])
 
 
-def _numbers(anchor: Anchor, found: Learnt, exact: Theta, truth: Theta) -> tuple[Number, ...]:
-    sd, errors = anchor.sd, found.errors
+def _numbers(ward: _Ward, exact: Theta) -> tuple[Number, ...]:
+    anchor, outcome = ward.anchor, ward.outcome
+    assert outcome is not None
+    sd, errors = anchor.sd, outcome.found.errors
     error = np.concatenate([errors.mean * sd, np.diag(errors.covariance) * sd**2, errors.scatter])
-    each = [numbers_of(anchor, theta) for theta in (anchor.published, found.theta, exact, truth)]
+    by = anchor.published, anchor.theta_of(outcome.draft), outcome.found.theta, exact, anchor.theta_of(ward.truth)
+    each = [numbers_of(anchor, theta) for theta in by]
     rows = np.stack([*(list(one.values()) for one in each), error], axis=1)
     return tuple(Number(name, *values) for name, values in zip(each[0], rows.tolist(), strict=True))
 
@@ -222,14 +229,6 @@ def _treated(text: str, model_id: str) -> tuple[Kernel, Design]:
     return kernel, monitored(kernel)
 
 
-def _follow_one(truth: tuple[str, str], model: tuple[str, str], number: int, seed: int, particles: int) -> Said:
-    """Fold one patient under a model; runs in a worker process."""
-    kernel = compile_model(model_of(*model))
-    patient = record_of(model_of(*truth), number, seed)
-    sizes = step_sizes_for(kernel, patient.timeline.delivered)
-    return followed(kernel, patient.name, patient.timeline, particles, sizes)
-
-
 def names_of(plan: WardPlan, quarter: int) -> list[str]:
     """Of the patients of a quarter."""
     first = quarter * plan.quarterly
@@ -237,20 +236,57 @@ def names_of(plan: WardPlan, quarter: int) -> list[str]:
 
 
 class _Ward:
-    """The patients of a ward, folded in several processes."""
+    """A ward as it stands: the version in use, what was learnt last, and what judges said since the one in use is.
 
-    def __init__(self, truth: Model, plan: WardPlan) -> None:
-        self._truth, self._plan = truth, plan
+    Attributes:
+        messages: everybody's newest.
+        outcome: of learning, last; ``None`` at first.
+        folded_again: patients, in all rounds.
+    """
+
+    def __init__(self, published: Model, plan: WardPlan) -> None:
+        self.anchor = anchor_of(published, learn=sizes_of(published).names)
+        self.truth = true_population(published, self.anchor, plan.truth)
+        self.current = published
+        self.messages: dict[str, Message] = {}
+        self.outcome: Outcome | None = None
+        self.folded_again = 0
+        self._published, self._plan = published, plan
+        self._account: list[Tally] = []
+
+    def record(self, name: str) -> LearningPatient:
+        """Of a patient."""
+        return record_of(self.truth, int(name.split("-")[1]), self._plan.seed)
 
     def folded(self, model: Model, names: Sequence[str]) -> dict[str, Said]:
         """What twins under a model say of some patients, and foresaw of them."""
-        truth, plan = self._truth, self._plan
-        which = (truth.text, truth.id), (model.text, model.id)
-        tasks = [(*which, int(name.split("-")[1]), plan.seed, plan.particles) for name in names]
-        with closing(in_processes(_follow_one, tasks, plan.jobs if len(tasks) > 1 else 0)) as results:
-            found = {message.patient_id: (message, foreseen) for message, foreseen in results}
-        return {name: found[name] for name in names}
+        kernel, found = compile_model(model), {}
+        with threadpool_limits(1):
+            for name in names:
+                timeline = self.record(name).timeline
+                sizes = step_sizes_for(kernel, timeline.delivered)
+                found[name] = followed(kernel, name, timeline, self._plan.particles, sizes)
+        return found
 
     def again(self, model: Model, names: Sequence[str]) -> Mapping[str, Message]:
         """The messages of some patients under a model."""
         return {name: message for name, (message, _) in self.folded(model, names).items()}
+
+    def judged(self, said: Sequence[Message]) -> bool:
+        """Whether a quarter's patients release what was learnt before; their messages are kept."""
+        released = False
+        if self.outcome is not None:
+            draft = self.outcome.draft
+            tally, unreached = judge_all(self.anchor, said, draft, self.current, (), self.again)
+            released = verdict(tally, self._account, unreached).accepted
+            self._account = [] if released else [*self._account, tally]
+            self.current = draft if released else self.current
+        self.messages |= {message.patient_id: message for message in said}
+        return released
+
+    def learn(self, name: str) -> None:
+        """Learn a version from everybody so far."""
+        known = tuple(self.messages.values())
+        self.outcome = learn_all(self._published, self.anchor, known, name, fold_again=self.again)
+        self.folded_again += sum(self.outcome.folded)
+        self.messages = {message.patient_id: message for message in self.outcome.messages}

@@ -2,21 +2,19 @@
 
 Messages (particles and weights, no dose, date or value) come from files as `dosetwin replay` writes them. A version
 goes from draft (`learn fit`) to reviewed (`learn judge`) to released (`learn release`, signed). Sites that may not
-share patients share sums (`learn sums`, `learn step`). What cannot be used is said on stderr; the exit code is then 3.
+share patients share sums (`learn sums`, `learn step`, `learn answer`, `learn verdict`). What cannot be used is said on
+stderr; the exit code is then 3.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from streams.terminal.option_sets import with_sets
 from streams.terminal.options import Cluster, Jobs, Kafka, Prefix, ReadingOptions, examples
-
-if TYPE_CHECKING:
-    pass
 
 app = typer.Typer(
     name="learn",
@@ -38,11 +36,15 @@ Particles = Annotated[int, typer.Option(min=100, max=100_000, help="of twins tha
 Prior = Annotated[
     str | None,
     typer.Option(
-        help="what the published numbers are worth: 'stated' as the model file says, or a TOML of standard errors,"
-        " [CL] se and iiv_se; without it they are worth nothing"
+        help="what the published numbers are worth: 'stated' as the model file says, a TOML of standard errors, [CL] se"
+        " and iiv_se, or 'none'; by default as much as chance may have made of what was learnt"
     ),
 ]
 Hold = Annotated[list[str] | None, typer.Option(help="parameter whose typical value stays as published; repeatable")]
+Against = Annotated[str | None, typer.Option(help="the version in use: id or path; by default the published one")]
+Subgroups = Annotated[
+    list[str] | None, typer.Option(help="that may not lose: NAME<NUMBER, NAME>=NUMBER or NAME=LEVEL; repeatable")
+]
 Learn = Annotated[
     list[str] | None,
     typer.Option(
@@ -76,7 +78,15 @@ def fit(
     from connectors.releases import digest
     from streams.batch.arguments import LeftOut, ended_plainly
     from streams.batch.learning.account import fingerprint
-    from streams.batch.learning.arguments import estimate_lines, folder_of, read_all, require_place, standing, usable
+    from streams.batch.learning.arguments import (
+        WORTH_NOTHING,
+        estimate_lines,
+        folder_of,
+        read_all,
+        require_place,
+        standing,
+        usable,
+    )
     from streams.batch.learning.rounds import learn_all, provenance
     from streams.batch.learning.verdicts import Version, file_of
     from streams.terminal.progress import progress
@@ -92,7 +102,8 @@ def fit(
         again = folder_of(records, read_by, model, particles, jobs, left_out)
         require_place(out)
     with ended_plainly(cluster), usable(), progress("learn", "steps") as done:
-        found = learn_all(published, anchor, said, name, worth, again, lambda step, *_: done(step))
+        whole = prior == WORTH_NOTHING
+        found = learn_all(published, anchor, said, name, worth, again, lambda step, *_: done(step), whole)
         out.write_text(found.draft.text, encoding="utf-8")
         words = provenance(published, found.messages, worth is not None)
         patients = tuple(sorted(fingerprint(message.patient_id) for message in found.messages))
@@ -100,6 +111,7 @@ def fit(
         file_of(out).write_text(version.as_toml(), encoding="utf-8")
     for line in estimate_lines(published, anchor, found.found):
         typer.echo(line)
+    typer.echo(f"the draft takes {100 * found.taken:.3g} % of the way from the published numbers to those")
     for number, count in enumerate(found.folded, start=1):
         typer.echo(f"round {number}: {count} patients folded again", err=True)
     for patient in found.found.to_fold:
@@ -107,8 +119,8 @@ def fit(
         typer.echo(f"patient {patient}: {left_out_words}", err=True)
     if not found.found.settled:
         typer.echo("not settled: more steps are needed; begin with fewer parameters (--hold)", err=True)
-    whole = not found.found.to_fold and found.found.settled
-    raise typer.Exit(left_out.exit_code if whole else 3)
+    ended = not found.found.to_fold and found.found.settled
+    raise typer.Exit(left_out.exit_code if ended else 3)
 
 
 @app.command(epilog=examples("dosetwin learn collect --out messages"))
@@ -187,16 +199,8 @@ def judge(
         list[Path], typer.Argument(help="messages; of patients whom it was learnt from they do not count")
     ],
     model: Published,
-    summed: Annotated[
-        list[Path] | None,
-        typer.Option(help="of a version learnt from sums: this site's messages that were summed; repeatable"),
-    ] = None,
-    against: Annotated[
-        str | None, typer.Option(help="the version in use: id or path; by default the published one")
-    ] = None,
-    subgroup: Annotated[
-        list[str] | None, typer.Option(help="that may not lose: NAME<NUMBER, NAME>=NUMBER or NAME=LEVEL; repeatable")
-    ] = None,
+    against: Against = None,
+    subgroup: Subgroups = None,
     records: Records = None,
     *,
     read_by: ReadingOptions,
@@ -211,26 +215,20 @@ def judge(
     ID.judged.toml beside the draft. Exit code 3 when the version is not accepted.
     """
     from streams.batch.arguments import LeftOut, ended_plainly
-    from streams.batch.learning.account import account_of, read_account
-    from streams.batch.learning.arguments import folder_of, read_all, usable
-    from streams.batch.learning.judging import Comparison, judged, judges_of
-    from streams.batch.learning.verdicts import file_of, read_version, reviewed, verdict_lines
-    from twin.learning.population import anchor_of
-    from twin.modelfile.library import load_model
+    from streams.batch.learning.account import account_of
+    from streams.batch.learning.arguments import comparison, folder_of, read_all, usable
+    from streams.batch.learning.judging import judged, judges_of
+    from streams.batch.learning.verdicts import file_of, reviewed, verdict_lines
 
     left_out = LeftOut()
     with usable():
-        published, candidate = load_model(model, mixtures=True), load_model(draft, mixtures=True)
-        current = load_model(against, mixtures=True) if against else published
-        version, kept = read_version(candidate, draft), account_of(draft, current.id)
-        compared = Comparison(anchor_of(published), candidate, current, version, read_account(kept, current))
-        own = read_all(summed, left_out) if summed else ()
-        taught, said = judges_of(compared, draft, read_all(messages, left_out), own)
+        compared, kept = comparison(model, draft, against, account_of)
+        taught, said = judges_of(compared, draft, read_all(messages, left_out), ())
         again = folder_of(records, read_by, model, particles, jobs, left_out)
     with ended_plainly(cluster), usable():
         verdict, account = judged(compared, taught, said, subgroup or (), again)
         kept.write_text(account.as_toml(), encoding="utf-8")
-        file_of(draft).write_text(reviewed(version, verdict, account).as_toml(), encoding="utf-8")
+        file_of(draft).write_text(reviewed(compared.version, verdict, account).as_toml(), encoding="utf-8")
     typer.echo("\n".join(verdict_lines(verdict)))
     for reason in verdict.reasons:
         typer.echo(f"not accepted: {reason}", err=True)
@@ -346,11 +344,10 @@ def step(
     from connectors.releases import digest
     from streams.batch.cases import CaseError
     from streams.batch.learning.arguments import standing, usable
+    from streams.batch.learning.sites import stepped
     from streams.batch.learning.verdicts import Version, file_of
-    from twin.learning.draft import learnt_draft
-    from twin.learning.estimation import LEFT, distance, improved
+    from twin.learning.estimation import LEFT
     from twin.learning.population import anchor_of, theta_as_text
-    from twin.learning.sums import from_json, joined
     from twin.modelfile.library import load_model
 
     with usable():
@@ -358,27 +355,88 @@ def step(
             raise CaseError("--draft and --id: write both, or neither")
         published = load_model(model, mixtures=True)
         anchor = anchor_of(published, hold or (), learn or ())
-        parts = [from_json(path.read_text(encoding="utf-8"), anchor) for path in sites]
-        theta = parts[0][1]
-        for path, (_, other, _) in zip(sites, parts, strict=True):
-            if distance(theta, other) > 0:
-                raise CaseError(f"{path}: its sums are at another population than those of {sites[0]}")
-        for forgotten in anchor.unnamed(theta):
-            raise CaseError(f"--learn {forgotten}: was learnt in the steps before; name it in every step")
-        total = joined([part for part, _, _ in parts])
-        following = improved(anchor, theta, total, standing(published, prior, learn or ()))
-        moved, reached = distance(theta, following), sum(reached for _, _, reached in parts)
-        out.write_text(theta_as_text(following) + "\n", encoding="utf-8")
+        taken = stepped(sites, anchor, standing(published, prior, learn or ()))
+        out.write_text(theta_as_text(taken.theta) + "\n", encoding="utf-8")
         if draft is not None and name is not None:
-            words = (
-                f"learnt from sums over {total.patients} patients of {len(parts)} sites, counted from {published.id}"
-            )
-            found = learnt_draft(published, anchor, following, name, words)
+            found, words = taken.draft(published, anchor, name, prior is not None)
             draft.write_text(found.text, encoding="utf-8")
-            # Whose sums they are no site tells the others: each says so of its own patients when it judges.
+            # Whose sums they are no site tells the others: each knows its own patients when it answers.
             version = Version(found.id, digest(found), anchor.structure, "draft", words, ())
             file_of(draft).write_text(version.as_toml(), encoding="utf-8")
+    total = taken.total
     typer.echo(
-        f"{total.patients} patients, {reached} reached; gain {total.gain:.6g}; moved by {moved:.2g} published SD"
-        + ("" if moved > LEFT / 10 else ": settled")
+        f"{total.patients} patients, {taken.reached} reached; gain {total.gain:.6g}; "
+        f"moved by {taken.moved:.2g} published SD" + ("" if taken.moved > LEFT / 10 else ": settled")
     )
+
+
+@app.command(epilog=examples("dosetwin learn answer my_all.toml later --model my.toml --summed out --out site1.json"))
+@with_sets
+def answer(
+    draft: Annotated[Path, typer.Argument(help="file of the version that was learnt from sums")],
+    messages: Annotated[list[Path], typer.Argument(help="messages; of patients who were summed they do not count")],
+    model: Published,
+    summed: Annotated[list[Path], typer.Option(help="this site's messages that were summed; repeatable")],
+    out: Annotated[Path, typer.Option(help="file of the site's answer, for whoever gathers them")],
+    against: Against = None,
+    subgroup: Subgroups = None,
+    records: Records = None,
+    *,
+    read_by: ReadingOptions,
+    particles: Particles = 1000,
+    jobs: Jobs = None,
+    cluster: Cluster = None,
+) -> None:
+    """Say in sums what this site's later patients, at least 5, have of a version that sites learnt together.
+
+    Who taught and who answered is kept in ID.answered.toml beside the draft, and stays here. A site answers once about
+    each version.
+    """
+    from streams.batch.arguments import LeftOut, ended_plainly
+    from streams.batch.learning.arguments import comparison, folder_of, read_all, require_place, usable
+    from streams.batch.learning.judging import judges_of
+    from streams.batch.learning.sites import answer as answer_of
+    from streams.batch.learning.sites import answered_of
+
+    left_out = LeftOut()
+    with usable():
+        require_place(out)
+        compared, kept = comparison(model, draft, against, answered_of)
+        own = read_all(summed, left_out)
+        taught, said = judges_of(compared, draft, read_all(messages, left_out), own)
+        again = folder_of(records, read_by, model, particles, jobs, left_out)
+    with ended_plainly(cluster), usable():
+        found, account = answer_of(compared, taught, said, subgroup or (), again)
+        kept.write_text(account.as_toml(), encoding="utf-8")
+        out.write_text(found.as_json(), encoding="utf-8")
+    typer.echo(f"{out}: sums over {found.tally.patients} patients")
+    raise typer.Exit(left_out.exit_code)
+
+
+@app.command(epilog=examples("dosetwin learn verdict my_all.toml site1.json site2.json --model my.toml"))
+def verdict(
+    draft: Annotated[Path, typer.Argument(help="file of the version that was learnt from sums")],
+    answers: Annotated[list[Path], typer.Argument(help="the answer of every site, in any order")],
+    model: Published,
+    against: Against = None,
+) -> None:
+    """Judge a version by the answers of all sites together, whose running likelihood ratios multiply.
+
+    Exit code 3 when the version is not accepted.
+    """
+    from streams.batch.learning.account import account_of
+    from streams.batch.learning.arguments import comparison, usable
+    from streams.batch.learning.sites import answer_from, joint_verdict
+    from streams.batch.learning.verdicts import file_of, reviewed, verdict_lines
+
+    with usable():
+        compared, kept = comparison(model, draft, against, account_of)
+        said = {path: answer_from(path.read_text(encoding="utf-8")) for path in answers}
+        found, account = joint_verdict(compared, said)
+        kept.write_text(account.as_toml(), encoding="utf-8")
+        file_of(draft).write_text(reviewed(compared.version, found, account).as_toml(), encoding="utf-8")
+    typer.echo("\n".join(verdict_lines(found)))
+    for reason in found.reasons:
+        typer.echo(f"not accepted: {reason}", err=True)
+    typer.echo(f"{draft}: {'accepted' if found.accepted else 'not accepted'} by {len(said)} sites", err=True)
+    raise typer.Exit(0 if found.accepted else 3)

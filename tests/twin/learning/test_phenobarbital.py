@@ -17,6 +17,7 @@ from tests import places
 from twin.arrays import Floats
 from twin.events import InputEvent
 from twin.kernel.kernel import compile_model
+from twin.learning.contribution import reweighed
 from twin.learning.draft import learnt_draft
 from twin.learning.estimation import learnt
 from twin.learning.following import followed
@@ -154,7 +155,8 @@ def test_the_population_of_maximum_likelihood_is_found() -> None:
         model = learnt_draft(published, anchor, found.theta, "phenobarbital_learnt", "59 newborns")
         start = found.theta
     at, omega = anchor.natural(found.theta)
-    whole = -2 * (sum(message.log_evidence for message in messages) + found.gain)
+    gains = (reweighed(particles_of(message, anchor), found.theta)[1] for message in messages)
+    whole = -2 * (sum(message.log_evidence for message in messages) + sum(gains))
     assert found.settled
     assert not found.to_fold, "twins under what was learnt reach it"
     errors = np.concatenate([found.errors.mean * anchor.sd, np.diag(found.errors.covariance) * anchor.sd**2])

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from twin.learning.tally import EMPTY, Tally, subgroup, tally, tally_from
+from twin.learning.sums import TooFew
+from twin.learning.tally import EMPTY, Tally, for_others, subgroup, tally, tally_from
 
 HEAVY = subgroup("WT>=80", ["WT"])
 JUDGES = some.lists(some.tuples(some.floats(-30, 30), some.sampled_from([60.0, 90.0])), min_size=2, max_size=12)
@@ -61,3 +62,23 @@ def test_levels_are_subgroups_too() -> None:
     women = subgroup("SEX=1", ["SEX"])
     assert women.holds({"SEX": 1.0})
     assert not women.holds({"SEX": 0.0})
+
+
+def test_what_leaves_a_site_tells_of_no_fewer_than_five() -> None:
+    weights = [60.0] * 7 + [70.0] * 2 + [90.0] * 6
+    known = [{"WT": weight} for weight in weights]
+    groups = [subgroup(text, ["WT"]) for text in ("WT>=80", "WT<65", "WT<40", "WT<200")]
+    whole = tally(np.arange(15.0).tolist(), known, groups)
+    told = for_others(whole, known, groups)
+    assert {name: group.patients for name, group in told.groups.items()} == {
+        "WT>=80": 6,
+        "WT<65": 0,  # with the one before the two between would be told
+        "WT<40": 0,
+        "WT<200": 15,
+    }
+    assert told.as_said()["total"] == whole.as_said()["total"]
+    assert told.groups["WT>=80"].mean == whole.groups["WT>=80"].mean
+    alone = for_others(whole, known, groups[1:])
+    assert alone.groups["WT<65"].patients == 7
+    with pytest.raises(TooFew, match="patients: 4, and a sum over fewer than 5 tells of one"):
+        for_others(tally([0.1] * 4, known[:4]), known[:4], [])

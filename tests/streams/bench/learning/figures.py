@@ -1,28 +1,36 @@
-"""Two years of a ward that learns, many times: ``python -m tests.streams.bench.learning.figures [WRONG [RIGHT [ML]]]``.
+"""Two years of a ward that learns, many times.
+
+    python -m tests.streams.bench.learning.figures [WRONG [RIGHT [ML [SMALL]]]]
 
 WRONG wards begin with a wrong population (`streams.bench.learning.ward.Truth`), RIGHT ones with the right one, where
 nothing can be won and something be lost. Of every number that is learnt the bias after two years is told, over wards,
-with its standard error: of what was learnt against the truth, and the same less by how far the patients who came, and
+with its standard error: of the last version against the truth, and the same less by how far the patients who came, and
 the errors of their measurements, happen to be from their population, which is no bias and mere noise to it. Of every
 quarter the error of the next value is told against that under the published population, with a 95 % interval over
 patients, paired, and in how many wards a learnt version was in use. Of ML wards more the bias of maximum likelihood
-itself is told, to which what is learnt comes close in every ward.
+itself is told, to which what is learnt comes close in every ward. Of SMALL wards, right and slightly wrong ones, of 20
+patients a quarter whose twins have 200 particles, it is told how many release a version within eight quarters, and how
+many a worse one, as 100 patients who come later have it. Wards are done side by side, one a core.
 """
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 
 import numpy as np
 
+from streams.batch.process_pool import in_processes, prepare, worker_processes
 from streams.bench.learning.ward import (
     AS_PUBLISHED,
     WARD,
+    FirstRelease,
     Truth,
     WardPlan,
     WardReport,
+    first_release,
     names_of,
     numbers_of,
     record_of,
@@ -39,6 +47,11 @@ from twin.study.prediction import Predictor
 from twin.trial.learning_ward import exact_population, true_effects
 
 QUARTERS, QUARTERLY, PARTICLES = 8, 38, 333
+
+SMALL, LATER = WardPlan(8, 20, 200), 100
+
+OFF = (0.0, 0.15, 0.3, 0.5)
+"""Published standard deviations by which both typical values of small wards are off."""
 
 QUANTILE = 1.96
 
@@ -86,16 +99,16 @@ def happening(plan: WardPlan) -> Floats:
     return np.concatenate([each.mean(axis=0), spread, [0.5 * np.log(np.mean(squares))]])
 
 
-def biases(plans: Sequence[WardPlan], reports: Sequence[WardReport]) -> list[Bias]:
+def biases(reports: Sequence[WardReport]) -> list[Bias]:
     """Of every number, over wards of one truth."""
-    came = np.array([happening(plan) for plan in plans])
+    came = np.array([happening(report.plan) for report in reports])
     found = []
     for at, first in enumerate(reports[0].numbers):
         each = [report.numbers[at] for report in reports]
         off = np.array([one.learnt - one.truth for one in each])
         own = off - came[:, at]
         (mean, error), (own_mean, own_error) = (_mean(values) for values in (off, own))
-        off_ml = max(abs(one.learnt - one.exact) for one in each)
+        off_ml = max(abs(one.likeliest - one.exact) for one in each)
         found.append(Bias(first.name, first.published - first.truth, mean, error, own_mean, own_error, off_ml))
     return found
 
@@ -120,12 +133,12 @@ def _mean(values: Floats) -> tuple[float, float]:
     return float(values.mean()), float(error)
 
 
-def lines(name: str, plans: Sequence[WardPlan], reports: Sequence[WardReport]) -> list[str]:
+def lines(name: str, reports: Sequence[WardReport]) -> list[str]:
     """What is told of wards of one truth."""
     folded = sum(report.folded for report in reports)
     found = [f"{name}: {len(reports)} wards of {reports[0].patients} patients, {folded} folded again"]
     found.append(f"{'':32}{'start':>9}{'bias':>9}{'SE':>8}{'own':>9}{'SE':>8}{'off ML':>9}")
-    for one in biases(plans, reports):
+    for one in biases(reports):
         numbers = f"{one.start:9.4f}{one.bias:9.4f}{one.error:8.4f}{one.own_bias:9.4f}{one.own_error:8.4f}"
         found.append(f"{one.name:32}{numbers}{one.off_ml:9.5f}")
     for number, window in enumerate(windows(reports), start=1):
@@ -137,11 +150,35 @@ def lines(name: str, plans: Sequence[WardPlan], reports: Sequence[WardReport]) -
     return found
 
 
-def wards(truth: Truth, count: int, plan: WardPlan) -> Iterator[tuple[WardPlan, WardReport]]:
-    """So many wards of one truth, each with a seed of its own."""
-    for seed in range(1, count + 1):
-        own = replace(plan, seed=seed, truth=truth)
-        yield own, run_ward(load_model(WARD), own, lambda said: print(said, file=sys.stderr))
+def wards(truth: Truth, count: int, plan: WardPlan) -> Iterator[WardReport]:
+    """So many wards of one truth, each with a seed of its own, as they are finished."""
+    plans = [replace(plan, seed=seed, truth=truth) for seed in range(1, count + 1)]
+    model, processes = load_model(WARD), worker_processes(None, count)
+    prepare([model], processes)
+    with closing(in_processes(run_ward, [(model, each) for each in plans], processes)) as found:
+        yield from found
+
+
+def small_wards(off: float, count: int) -> Iterator[FirstRelease | None]:
+    """What so many small wards release whose typical values are ``off``, as they are finished."""
+    truth = Truth((off,), (1.0,), 1.0)
+    plans = [replace(SMALL, seed=seed, truth=truth) for seed in range(1001, 1001 + count)]
+    model, processes = load_model(WARD), worker_processes(None, count)
+    prepare([model], processes)
+    with closing(in_processes(first_release, [(model, each, LATER) for each in plans], processes)) as found:
+        yield from found
+
+
+def small_line(off: float, found: Sequence[FirstRelease | None]) -> str:
+    """What became of small wards."""
+    which = [one for one in found if one is not None]
+    worse = [one for one in which if one.better_by < 0]
+    each = ", ".join(f"{one.better_by:.3f} ({one.error:.3f})" for one in worse)
+    return (
+        f"off by {off:g} SD: {len(which)} of {len(found)} wards released a version, {len(worse)} a worse one"
+        + (f", by {each}" if worse else "")
+        + (f"; half of them after {np.median([one.after for one in which]):g} judgements" if which else "")
+    )
 
 
 def exact_numbers(plan: WardPlan) -> dict[str, tuple[float, float]]:
@@ -165,14 +202,24 @@ def exact_lines(each: Sequence[dict[str, tuple[float, float]]]) -> list[str]:
     return found
 
 
-if __name__ == "__main__":
-    numbers = [int(word) for word in sys.argv[1:]] or [8, 6, 40]
-    for title, who, number in zip(("wrong", "right"), (Truth(), AS_PUBLISHED), numbers, strict=False):
-        done: list[tuple[WardPlan, WardReport]] = []
-        for one in wards(who, number, WardPlan(QUARTERS, QUARTERLY, PARTICLES)):
+def main(wrong: int = 8, right: int = 6, ml: int = 40, small: int = 40) -> None:
+    """See the head of the module."""
+    plan = WardPlan(QUARTERS, QUARTERLY, PARTICLES)
+    for title, who, number in (("wrong", Truth(), wrong), ("right", AS_PUBLISHED, right)):
+        done: list[WardReport] = []
+        for one in wards(who, number, plan):
             done.append(one)
-            print("\n".join(lines(title, *zip(*done, strict=True))), flush=True)  # after each, should one stop it
+            print("\n".join(lines(title, done)), flush=True)  # after each, should one stop it
     exact: list[dict[str, tuple[float, float]]] = []
-    for seed in range(1, 1 + (numbers[2] if len(numbers) > 2 else 0)):
-        exact.append(exact_numbers(WardPlan(QUARTERS, QUARTERLY, PARTICLES, seed=seed)))
+    for seed in range(1, 1 + ml):
+        exact.append(exact_numbers(replace(plan, seed=seed)))
         print("\n".join(exact_lines(exact)), flush=True)
+    for off in OFF if small else ():
+        found: list[FirstRelease | None] = []
+        for first in small_wards(off, small):
+            found.append(first)
+            print(small_line(off, found), flush=True)
+
+
+if __name__ == "__main__":
+    main(*map(int, sys.argv[1:]))

@@ -19,17 +19,17 @@ def report(seed: int) -> WardReport:
     alike = Quarter(WARD, np.stack([published] * 3, axis=1), released=True)
     better = Quarter("ward_1", np.stack([learnt, published, learnt], axis=1), released=False)
     numbers = tuple(
-        Number(f"number {at}", 0.5, 0.02 + float(came), 0.021 + float(came), 0.0, 0.03)
+        Number(f"number {at}", 0.5, 0.02 + float(came), 0.022 + float(came), 0.021 + float(came), 0.0, 0.03)
         for at, came in enumerate(happening(PLANS[seed - 1]))
     )
-    return WardReport(60, (alike, better), numbers, 0.1, 0.0, 3)
+    return WardReport(PLANS[seed - 1], 60, (alike, better), numbers, 0.1, 0.0, 3)
 
 
 REPORTS = [report(1), report(2)]
 
 
 def test_bias_is_told_without_the_chance_of_who_came() -> None:
-    for one in biases(PLANS, REPORTS):
+    for one in biases(REPORTS):
         assert one.own_bias == pytest.approx(0.02)
         assert one.own_error == pytest.approx(0.0, abs=1e-12)
         assert one.error > 0
@@ -46,7 +46,7 @@ def test_windows_are_paired_by_patient() -> None:
 
 
 def test_they_are_told_in_lines() -> None:
-    said = lines("wards", PLANS, REPORTS)
+    said = lines("wards", REPORTS)
     assert said[0] == "wards: 2 wards of 60 patients, 6 folded again"
     assert "quarter 2" in said[-1]
     assert "60 patients, 2 wards under a learnt version, worst ward" in said[-1]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import uuid
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -20,6 +21,8 @@ from connectors.privacy.master_key import KeySettings, master_key
 from connectors.privacy.patient_keys import create_store, patient_keys
 from connectors.releases import new_key, open_releases
 from connectors.settings import load_settings
+from streams.batch.learning.account import fingerprint
+from streams.batch.learning.verdicts import read_version
 from streams.commands.study.learn import app
 from tests.twin.toys import LEVELS
 from twin.arrays import Floats
@@ -32,6 +35,7 @@ from twin.patient.accounts.initial_effects import InitialEffects, Residuals
 
 PUBLISHED = parse_model(LEVELS, "toy.toml")
 EARLY, LATER, PARTICLES = 40, 30, 500
+PATIENTS = [f"P{number}" for number in range(EARLY + LATER)]
 
 
 def message(patient_id: str, measured: Floats, rng: np.random.Generator) -> Message:
@@ -105,10 +109,59 @@ def test_sites_that_share_sums_learn_the_same_to_the_last_bit(ward: Path, draft:
         assert written.exit_code == (0 if name == "toy_sums" else 2), written.output
     assert load_model(sums).id == "toy_sums"
     alone = call("judge", sums, ward / "later", *common)
-    assert "was learnt from sums; name this site's messages in them with --summed" in alone.output
-    judged = call("judge", sums, ward / "early", ward / "later", *common, "--summed", ward / "early")
-    assert judged.output.startswith(f"{LATER} patients: better by"), judged.output
+    assert "was learnt from sums; each site answers with sums too" in " ".join(alone.output.split())
     assert draft.is_file()
+
+
+def test_sites_judge_together_as_one_site_of_everybody_would_to_the_last_bit(ward: Path, draft: Path) -> None:
+    """Two sites with later patients of their own; a third that has all of them."""
+    common, files = ("--model", ward / "toy.toml"), sorted((ward / "later").glob("*.npz"))
+    call("widen", ward / "toy.toml", "--id", "toy_wide", "--out", ward / "wide.toml")
+    said = {"a": files[::2], "b": files[1::2], "all": files}
+    for site in ("a", "b", "all"):
+        (ward / site).mkdir()
+        (ward / site / "joint.toml").write_text(draft.read_text())
+        version = read_version(load_model(draft), draft)
+        (ward / site / "joint.version.toml").write_text(replace(version, patients=()).as_toml())
+
+    def answered(site: str, *more: str | Path) -> Result:
+        at = ward / site
+        rest = ("--summed", ward / "early", "--out", at / "answer.json")
+        return call("answer", at / "joint.toml", ward / "early", *(more or said[site]), *common, *rest)
+
+    few = answered("a", *files[:4])
+    assert (few.exit_code, "patients: 4, and a sum over fewer than 5 tells of one" in few.output) == (2, True)
+    for site, own in said.items():
+        found = answered(site)
+        assert (found.exit_code, f"sums over {len(own)} patients" in found.output) == (0, True), found.output
+        told = (ward / site / "answer.json").read_text()
+        assert not [who for who in map(fingerprint, PATIENTS) if who in told], "of nobody"
+    first = (ward / "a" / "answer.json").read_bytes()
+    assert answered("a", ward / "later").exit_code == 0
+    assert (ward / "a" / "answer.json").read_bytes() == first, "a site answers once about a version"
+
+    joint = {}
+    for order in (("a", "b"), ("b", "a"), ("all",)):
+        sites = [ward / site / "answer.json" for site in order]
+        found = call("verdict", ward / order[0] / "joint.toml", *sites, *common)
+        assert found.exit_code == 0, found.output
+        account = ward / order[0] / "toy_levels.judged.toml"
+        joint[order] = found.output.splitlines()[:2], account.read_text()
+    assert joint["a", "b"][1] == joint["b", "a"][1], "the order of sites changes no bit"
+    assert joint["a", "b"][0] == joint["b", "a"][0] == joint["all",][0], "as one site of everybody"
+    totals = [[line for line in text.splitlines() if line.startswith("total")] for _, text in joint.values()]
+    assert totals[0] == totals[1] == totals[2]
+    at = ward / "a" / "joint.toml"
+    assert 'state = "reviewed"' in (ward / "a" / "joint.version.toml").read_text()
+    missing = " ".join(call("verdict", at, ward / "a" / "answer.json", *common).output.split())
+    assert "1 of the 2 who judged toy_ward before are missing" in missing
+    (ward / "again.json").write_bytes(first)
+    twice = call("verdict", at, ward / "a" / "answer.json", ward / "again.json", ward / "b" / "answer.json", *common)
+    assert (twice.exit_code, "name each site's once" in " ".join(twice.output.split())) == (2, True)
+    other = " ".join(
+        call("verdict", at, ward / "a" / "answer.json", *common, "--against", ward / "wide.toml").output.split()
+    )
+    assert "is about toy_ward against toy_levels, and other texts than toy_ward and toy_wide are here" in other
 
 
 def test_a_version_is_released_when_later_patients_accepted_it(ward: Path, draft: Path) -> None:
@@ -127,7 +180,7 @@ def test_a_version_is_released_when_later_patients_accepted_it(ward: Path, draft
     judged = call("judge", draft, *first, *common)
     assert (judged.exit_code, "10 patients judged, at least 20 must" in judged.output) == (3, True), judged.output
     fewer = call("judge", draft, *first[1:], *common)
-    assert "1 of the 10 patients who judged toy_ward before are missing" in " ".join(fewer.output.split())
+    assert "1 of the 10 who judged toy_ward before are missing" in " ".join(fewer.output.split())
     judged = call("judge", draft, ward / "early", ward / "later", *common)
     assert judged.exit_code == 0, judged.output
     assert f"{LATER} patients: better by" in judged.output
@@ -211,6 +264,7 @@ def test_a_wide_version_is_written(ward: Path) -> None:
         (["sums", "early", "--out", "x.json", "--at", "bad.json"], "theta: must have 'mean'"),
         (["step", "bad.json", "--out", "x.json"], "format: is not 3"),
         (["judge", "toy.toml", "later", "--subgroup", "WT<80"], "'dosetwin learn fit' writes it beside the draft"),
+        (["verdict", "toy.toml", "bad.json"], "'dosetwin learn fit' writes it beside the draft"),
         (["judge", "toy.toml", "later"], "'dosetwin learn fit' writes it beside the draft"),
     ],
 )
