@@ -67,8 +67,7 @@ class Quarter:
 
     Attributes:
         version: that twins ran under.
-        errors: (patients, 3) mean log error of a patient's next value under that version, under the published one and
-            under the truth.
+        errors: (patients, 2) mean log error of a patient's next value under that version and under the published one.
         released: whether the version of the quarter before was released at its end.
     """
 
@@ -157,8 +156,8 @@ def run_ward(published: Model, plan: WardPlan, say: Callable[[str], object] | No
     quarters: list[Quarter] = []
     for quarter in range(plan.quarters):
         own, current = names_of(plan, quarter), ward.current
-        by = {model.hash: ward.folded(model, own) for model in {published, ward.truth, current}}
-        errors = np.stack([_errors(by[model.hash].values()) for model in (current, published, ward.truth)], axis=1)
+        by = {model.hash: ward.folded(model, own) for model in {published, current}}
+        errors = np.stack([_errors(by[model.hash].values()) for model in (current, published)], axis=1)
         released = ward.judged([said for said, _ in by[current.hash].values()])
         quarters.append(Quarter(current.id, errors, released))
         ward.learn(f"ward_{quarter + 1}")

@@ -50,7 +50,7 @@ QUARTERS, QUARTERLY, PARTICLES = 8, 38, 333
 
 SMALL, LATER = WardPlan(8, 20, 200), 100
 
-OFF = (0.0, 0.15, 0.3, 0.5)
+OFF = (0.0, 0.3)
 """Published standard deviations by which both typical values of small wards are off."""
 
 QUANTILE = 1.96

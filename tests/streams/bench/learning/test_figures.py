@@ -16,8 +16,8 @@ def report(seed: int) -> WardReport:
     rng = np.random.default_rng(seed)
     published = rng.uniform(0.5, 1.5, 30)
     learnt = published - 0.1 + 0.01 * rng.standard_normal(30)
-    alike = Quarter(WARD, np.stack([published] * 3, axis=1), released=True)
-    better = Quarter("ward_1", np.stack([learnt, published, learnt], axis=1), released=False)
+    alike = Quarter(WARD, np.stack([published] * 2, axis=1), released=True)
+    better = Quarter("ward_1", np.stack([learnt, published], axis=1), released=False)
     numbers = tuple(
         Number(f"number {at}", 0.5, 0.02 + float(came), 0.022 + float(came), 0.021 + float(came), 0.0, 0.03)
         for at, came in enumerate(happening(PLANS[seed - 1]))
