@@ -143,7 +143,7 @@ def test_a_ward_of_unseen_classes_learns_releases_and_goes_on_by_what_it_learnt(
         assert isinstance(state.twin, AveragedTwin)
         fresh.observe(own)
         assert state.twin.weights == fresh.weights, "as if the version had been there from the start"
-        later_on = bedside.clock(20.0, patient_id=name, event_id=f"{name} 20")
+        later_on = bedside.clock(60.0, patient_id=name, event_id=f"{name} 60")
         outputs = [decode_output(one.value) for one in ward.say(later_on).outputs]
         (*_, said) = (one for one in outputs if isinstance(one, Estimate))
         assert (said.model_hash, said.class_probability) == (learnt.hash, fresh.weights)
