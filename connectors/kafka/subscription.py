@@ -1,8 +1,9 @@
 """Topics read in a consumer group, safe when partitions change hands: of a sink, or of the stage that reads devices.
 
 A partition that is taken away is forgotten with all that was read of it and not committed: whoever has it next, be it
-this reader, reads on from what was committed. Records that come in the very poll in which that happens may be of before
-or of after; they are dropped, and the partition is read again from its committed place.
+this reader, reads on from what was committed. The client leaves a partition that comes back at once where it was read
+to, so that it is turned back here. Records that come in the very poll in which that happens may be of before or of
+after; they are dropped.
 
 A reader may leave some records undone and go on: a commit names them in its metadata (`Offsets`, ``left``), and whoever
 has the partition next is given those once more, and of the rest only what comes after the commit. So what waits is kept
@@ -91,7 +92,7 @@ class Subscription:
         self._read_again()
         batches = self._consumer.poll(timeout_ms=timeout_ms, max_records=MOST_RECORDS)
         lost, given = self._changes.take()
-        self._unsure |= lost & batches.keys()
+        self._unsure |= lost
         if self._leaves:  # what was left undone stands before what is committed
             self._unsure |= given
         for partition in lost:
@@ -161,7 +162,7 @@ class Subscription:
         return None
 
     def _read_again(self) -> None:
-        """Turn partitions back whose last poll is void; one that cannot be turned back now is tried again."""
+        """Turn partitions back of which what was read may be void; one that cannot be yet is tried again."""
         for partition in self._unsure & set(self._consumer.assignment()):
             with suppress(KafkaError, ValueError):  # ValueError: it went away in the meantime
                 mark = self._consumer.committed(partition, metadata=True, timeout_ms=CALL_TIMEOUT_MS)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
+from contextlib import ExitStack
 
 import pytest
 from hypothesis import given
@@ -89,6 +90,16 @@ def test_a_poll_in_which_partitions_change_hands_is_read_again(
     assert offsets(subscription) == [first, first + 1]
 
 
+def test_a_partition_that_comes_back_is_read_again_also_where_that_poll_brought_nothing(broker: Broker) -> None:
+    broker.troubles = iter(["", "", "revoked before"])  # type: ignore[arg-type]
+    subscription = Subscription(Consumer(broker), (ESTIMATES,), "ward1.")
+    assert [offsets(subscription) for _ in range(2)] == [[0, 1], [2, 3]]
+    broker.committed = {PARTITION: 1}
+    polled = subscription.poll(200)
+    assert (polled.records, polled.lost) == ((), {PLACE})
+    assert [offsets(subscription) for _ in range(2)] == [[1, 2], [3]]
+
+
 def test_a_partition_that_cannot_be_turned_back_yet_is_passed_over_until_it_can(broker: Broker) -> None:
     broker.troubles = iter(["", "revoked after", "committed", "", "committed", ""])  # type: ignore[arg-type]
     subscription = Subscription(Consumer(broker), (ESTIMATES,), "ward1.")
@@ -147,6 +158,45 @@ def test_what_did_not_come_again_yet_stays_left_undone(broker: Broker) -> None:
     assert [offsets(again) for _ in range(2)] == [[], [1]]
     again.commit({PLACE: 2})
     assert (broker.committed, broker.metadata) == ({PARTITION: 4}, {PARTITION: "left 3"})
+
+
+def test_what_was_read_and_not_committed_comes_again_when_another_joins(kafka: str) -> None:
+    prefix = f"joined-{uuid.uuid4().hex[:8]}."
+    ensure_topics(kafka, prefix, 2, (ESTIMATES,))
+    producer = open_producer(kafka, acks="all")
+    for number in range(20):
+        producer.send(prefix + ESTIMATES, value=b"%d" % number, partition=number % 2)
+    producer.flush()
+    producer.close()
+    told: dict[tuple[int, int], set[int]] = {}
+    with ExitStack() as readers:
+
+        def reader() -> Subscription:
+            opened = open_consumer(kafka, group_id=f"{prefix}readers", auto_offset_reset="earliest")
+            readers.callback(opened.close)
+            return Subscription(opened, (ESTIMATES,), prefix)
+
+        def read(number: int, subscription: Subscription) -> None:
+            polled = subscription.poll(200)
+            for _, partition in polled.lost:
+                told.pop((number, partition), None)
+            for record in polled.records:
+                told.setdefault((number, record.partition), set()).add(record.offset)
+
+        def both(two: list[Subscription]) -> bool:
+            return {partition for one in two for _, partition in one.assigned()} == {0, 1} and all(
+                one.assigned() for one in two
+            )
+
+        two, until = [reader()], time.monotonic() + 120
+        while sum(map(len, told.values())) < 20 and time.monotonic() < until:
+            read(0, two[0])
+        two.append(reader())
+        while (not both(two) or sum(map(len, told.values())) < 20) and time.monotonic() < until:
+            for number, subscription in enumerate(two):
+                read(number, subscription)
+    assert sorted((partition, len(found)) for (_, partition), found in told.items()) == [(0, 10), (1, 10)]
+    assert {number for number, _ in told} == {0, 1}
 
 
 def test_a_real_broker_keeps_what_was_left_undone(kafka: str) -> None:

@@ -70,7 +70,7 @@ class Consumer:
 
     def subscribe(self, topics: list[str], listener: Any) -> None:
         self.topics, self._listener = topics, listener
-        self._assign()
+        listener.on_partitions_assigned(sorted(self.assignment()))
 
     def partitions_for_topic(self, topic: str) -> set[int]:
         assert not self.counts["polls"], "asked while it may be joining"
@@ -83,10 +83,10 @@ class Consumer:
         self.polled()
         trouble = self._broker.trouble()
         if trouble == "revoked before":
-            self._revoke()
+            self._revoke(self._others)
         fetched = self._fetch(min(max_records, self._broker.most_at_once))
         if trouble == "revoked after":
-            self._revoke()
+            self._revoke(self._others)
         self._broker.clock.now += 0.001 if fetched else timeout_ms / 1000
         return fetched
 
@@ -155,14 +155,14 @@ class Consumer:
 
     def give_away(self, *partitions: TopicPartition) -> None:
         """Other members have these partitions from now on, and this one all the others."""
-        self._others = set(partitions)
-        self._revoke()
+        self._revoke(set(partitions))
 
-    def _revoke(self) -> None:
-        self._listener.on_partitions_revoked(sorted(self.assignment() | self._others))
-        self._assign()
-
-    def _assign(self) -> None:
-        self._position.clear()  # so each is at what was committed
-        self._paused.clear()
+    def _revoke(self, others: set[TopicPartition]) -> None:
+        had = self.assignment()
+        self._listener.on_partitions_revoked(sorted(had))
+        self._others = others
+        # One that it has again stays where it was read to, as the client does it; another is at what was committed.
+        kept = had & self.assignment()
+        self._position = {partition: at for partition, at in self._position.items() if partition in kept}
+        self._paused &= kept
         self._listener.on_partitions_assigned(sorted(self.assignment()))
