@@ -166,13 +166,13 @@ def prepare(
 def archive(library: Path) -> tuple[str, ...]:
     """Java's option for an archive of Kafka's classes, with which a start takes half the processor time.
 
-    Java writes it at the end of a first start, which is made here; it is that Java's alone. A Java that cannot do so
-    has none.
+    Java writes it at the end of a first start, which is made here; it is that Java's alone, and of jars in that place. A
+    Java that cannot do so has none.
     """
     java = Path(shutil.which("java") or "java").resolve()
     written = java.stat().st_mtime_ns if java.is_file() else 0
-    of_java = hashlib.sha256(f"{java} {written}".encode()).hexdigest()[:8]
-    made = cached(f"{KEY}-classes-{of_java}", lambda folder: _archive(folder, library), lambda _: None)
+    known_as = hashlib.sha256(f"{java} {written} {library}".encode()).hexdigest()[:8]
+    made = cached(f"{KEY}-classes-{known_as}", lambda folder: _archive(folder, library), lambda _: None)
     return (f"-XX:SharedArchiveFile={made / 'classes.jsa'}",) if (made / "classes.jsa").is_file() else ()
 
 
