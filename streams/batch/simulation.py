@@ -21,12 +21,15 @@ from twin.clock import DAY_MS, HOUR_MS, UNIT_MS
 from twin.events import (
     Covariate,
     DoseGiven,
+    Enrolment,
+    FollowUpBegun,
     InputEvent,
     LabResult,
     Measurement,
     PumpDelivery,
     PumpTotals,
     Quantity,
+    Release,
     StateReset,
     decode,
     from_millis,
@@ -48,6 +51,9 @@ PATIENTS_A_TASK = 20
 
 AT_ONE_INSTANT = ("covariate", "observation", "reset", "dose")
 """Records of one moment in the order of their lines, which is that of the moment's events in a twin."""
+
+WHERE_IT_BELONGS = Enrolment | FollowUpBegun | Release
+"""What of a record says when it begins and that all of it counts, and is no line of a data file by itself."""
 
 Row = dict[str, Cell]
 """Cells of a record by column; what is missing has none."""
@@ -167,7 +173,7 @@ def _simulated(model: Model, planned: Planned, number: int, seed: int) -> Simula
         for dose in plan.doses
         for row in _dose_rows(dose, model)
     ]
-    for other in plan.others:
+    for other in (other for other in plan.others if not isinstance(other, WHERE_IT_BELONGS)):
         what = "reset" if isinstance(other, StateReset) else "covariate"
         rows.append((to_millis(other.time), AT_ONE_INSTANT.index(what), _other_row(other)))
     for o in timeline.observations:
@@ -175,6 +181,8 @@ def _simulated(model: Model, planned: Planned, number: int, seed: int) -> Simula
         impossible = o.value < 0 and not kind_of(output).weighs_negative(output)
         row: Row = {"EVID": 0, "DV": o.value, "DVID": o.output + 1, "MDV": int(impossible)}
         rows.append((o.millis, AT_ONE_INSTANT.index("observation"), row))
+    if timeline.start < min(millis for millis, _, _ in rows):
+        rows.append((timeline.start, AT_ONE_INSTANT.index("covariate"), {"EVID": 2}))
     rows.sort(key=lambda each: each[:2])
     name = str(number)
     placed: list[Row] = []
@@ -238,7 +246,7 @@ def _planned(record: Record, model: Model) -> Planned:
             doses.append(plain)
         elif output is not None:
             samples.append((millis, output))
-        elif isinstance(plain, Covariate | StateReset | LabResult):
+        elif isinstance(plain, Covariate | StateReset | LabResult | WHERE_IT_BELONGS):
             others.append(plain)
         elif isinstance(plain, PumpDelivery | PumpTotals):
             pumped = True

@@ -15,6 +15,7 @@ from twin.events import (
     DeviceAssociation,
     DoseGiven,
     DrugLevel,
+    FollowUpBegun,
     InputEvent,
     LabResult,
     PlannedDose,
@@ -72,6 +73,11 @@ def dose(hours: float, amount: float = 60.0, duration: float | None = None, **ch
 def reset(hours: float, **changes: Any) -> StateReset:
     """All states go back to where they began."""
     return StateReset(**_envelope("reset", hours) | changes)
+
+
+def follow_up(hours: float, **changes: Any) -> FollowUpBegun:
+    """The patient is followed from here on."""
+    return FollowUpBegun(**_envelope("follow-up", hours) | changes)
 
 
 def level(hours: float, value: float, **changes: Any) -> DrugLevel:

@@ -232,6 +232,54 @@ def bolus() -> Model:
     return parse_model(BOLUS, "toy_bolus.toml")
 
 
+WEIBULL = f"""
+id = "awaited"
+drug = "toxin"
+title = "An event whose hazard grows or falls with time"
+time_unit = "h"
+
+[[sources]]
+citation = "made up for a test"
+
+[covariates.ARM]
+unit = "1"
+reference = 0
+{SOURCE}
+
+[parameters.rate]
+value = 0.03
+unit = "1/h"
+{SOURCE}
+
+[parameters.shape]
+value = SHAPE
+unit = "1"
+{SOURCE}
+
+[parameters.effect]
+value = 0.8
+unit = "1"
+{SOURCE}
+
+[states.A]
+unit = "mg"
+derivative = "input(toxin) - rate*A"
+
+[derived]
+risk = {{ unit = "1/h", expression = "rate*exp(-effect*ARM)" }}
+
+[outputs.relapse]
+kind = "event"
+hazard = "risk*shape*(risk*t + 1e-9)**(shape - 1)"
+
+[cadence]
+estimate = 24
+forecast = 24
+horizon = 168
+"""
+"""SHAPE is a number to be filled in; the rate is 'risk', the time counts from where the record begins."""
+
+
 PRESSURE = f"""
 id = "toy_pressure"
 drug = "toxin"

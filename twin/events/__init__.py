@@ -27,7 +27,7 @@ from twin.events.inputs.actions import AlertAction, HandledAlert, SeenAlert
 from twin.events.inputs.advice import AdviceRequested, Genotype
 from twin.events.inputs.commands import Clock, Enrolment, ModelMove, Release
 from twin.events.inputs.labs import Covariate, DrugLevel, LabResult, Measurement
-from twin.events.inputs.orders import DoseGiven, PlannedDose, RegimenPlanned, StateReset
+from twin.events.inputs.orders import DoseGiven, FollowUpBegun, PlannedDose, RegimenPlanned, StateReset
 from twin.events.inputs.pump import DeviceAlert, DeviceAssociation, PumpDelivery, PumpTotals
 from twin.events.inputs.vitals import VITAL_RANGES, VitalSample
 from twin.events.instants import from_millis, to_millis
@@ -114,6 +114,7 @@ __all__ = [
     "Event",
     "EventId",
     "Exposure",
+    "FollowUpBegun",
     "Forecast",
     "ForecastBand",
     "Freshness",

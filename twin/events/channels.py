@@ -19,7 +19,7 @@ DEVICES = Channel(
 )
 VITALS = Channel("iomt.vitals", "Readings of wearables and monitors.")
 LABS = Channel("clinical.labs", "Laboratory values, drug levels and patient characteristics.")
-ORDERS = Channel("clinical.orders", "Planned regimens and doses recorded as given.")
+ORDERS = Channel("clinical.orders", "Planned regimens, doses recorded as given, and since when a patient is followed.")
 COMMANDS = Channel(
     "twin.commands",
     "Enrolment of a patient in a model, the passing of time, what people ask, and what they do about alerts.",

@@ -18,6 +18,7 @@ from twin.events import (
     DoseGiven,
     DrugLevel,
     Enrolment,
+    FollowUpBegun,
     LabResult,
     PumpDelivery,
     PumpTotals,
@@ -32,6 +33,7 @@ ClinicalEvent = (
     | PumpTotals
     | DoseGiven
     | StateReset
+    | FollowUpBegun
     | DrugLevel
     | LabResult
     | Covariate
@@ -47,19 +49,20 @@ ClinicalEvent = (
 
 RANK = {
     "enrolment": 0,
-    "covariate": 1,
-    "device_association": 2,
-    "regimen_planned": 3,
-    "lab_result": 4,
-    "drug_level": 5,
-    "state_reset": 6,
-    "pump_totals": 7,
-    "pump_delivery": 8,
-    "dose_given": 9,
-    "release": 10,
-    "device_alert": 11,
-    "alert_action": 12,
-    "advice_requested": 13,
+    "follow_up_begun": 1,
+    "covariate": 2,
+    "device_association": 3,
+    "regimen_planned": 4,
+    "lab_result": 5,
+    "drug_level": 6,
+    "state_reset": 7,
+    "pump_totals": 8,
+    "pump_delivery": 9,
+    "dose_given": 10,
+    "release": 11,
+    "device_alert": 12,
+    "alert_action": 13,
+    "advice_requested": 14,
 }
 MEASURED = (10 * RANK["lab_result"], 10 * RANK["drug_level"])
 """`Key.rank` of what is measured; its subject is the analyte."""

@@ -21,6 +21,7 @@ from twin.events import (
     DeviceAssociation,
     DoseGiven,
     DrugLevel,
+    FollowUpBegun,
     Freshness,
     LabResult,
     PumpDelivery,
@@ -52,6 +53,7 @@ _ROLES: dict[type[ClinicalEnvelope], Role] = {
     DeviceAssociation: "bound",
     Covariate: "known",
     StateReset: "known",
+    FollowUpBegun: "known",
 }
 
 

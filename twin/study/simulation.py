@@ -78,10 +78,10 @@ def planned_timeline(predictor: Predictor, plan: Design) -> Timeline:
 
 def _moment(predictor: Predictor, eta: Floats, plan: Design, known: Values, number: int, level: float) -> int | None:
     """When what is awaited happens between its last look and the sample ``number``, if it does, at this survival."""
-    if not known and not plan.doses:
-        return None  # With this look the record begins.
     millis, output = plan.samples[number]
-    timeline = _timeline(predictor, plan, known)
+    timeline = build(_recorded(predictor, plan, known), predictor.kernel)
+    if timeline is None:
+        return None  # With this look the record begins.
     since = max((at for n, (at, _) in known.items() if plan.samples[n][1] == output), default=timeline.start)
     if millis <= since:
         return None
@@ -98,6 +98,12 @@ def _drawn(predictor: Predictor, observation: Observation, rows: Floats, level: 
 
 
 def _timeline(predictor: Predictor, plan: Design, values: Values) -> Timeline:
+    timeline = build(_recorded(predictor, plan, values), predictor.kernel)
+    assert timeline is not None, "a design has doses or samples"
+    return timeline
+
+
+def _recorded(predictor: Predictor, plan: Design, values: Values) -> History:
     history = History()
     for dose in plan.doses:
         history.insert(dose.model_copy(update={"patient_id": PATIENT}))
@@ -115,9 +121,7 @@ def _timeline(predictor: Predictor, plan: Design, values: Values) -> Timeline:
                 value=Quantity(value=value, unit=spec.unit),
             )
         )
-    timeline = build(history, predictor.kernel)
-    assert timeline is not None, "a design has doses or samples"
-    return timeline
+    return history
 
 
 def _name(number: int) -> str:

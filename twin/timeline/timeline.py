@@ -14,7 +14,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twin.clock import MINUTE_MS, UNIT_MS
-from twin.events import Covariate, DoseGiven, DrugLevel, LabResult, PumpDelivery, PumpTotals, StateReset
+from twin.events import (
+    Covariate,
+    DoseGiven,
+    DrugLevel,
+    FollowUpBegun,
+    LabResult,
+    PumpDelivery,
+    PumpTotals,
+    StateReset,
+)
 from twin.kernel.delayed_input import Pieces
 from twin.kernel.kernel import Kernel
 from twin.model.spec import Model, TargetSpec
@@ -40,7 +49,7 @@ class Timeline:
     """A patient's history as the kernel reads it.
 
     Attributes:
-        start: ms of the first fact that matters to the model.
+        start: ms of the first fact that matters to the model, time 0 of its equations.
         change: (M,) ms at which a delivered rate changes, sorted.
         rates: (M + 1, I) input rates in model units per model time unit; row m holds before ``change[m]``. What enters
             by late columns is in ``late``.
@@ -152,6 +161,7 @@ def build(history: History, kernel: Kernel, assumed: Hypothesis = RUNNING, begun
     starts += [impulse[0] for drug in given.values() for impulse in drug.impulses]
     starts += [dose.millis for drug in given.values() for dose in drug.uncertain]
     starts += [o.moments[0] if o.moments else o.millis for o in observations]
+    starts += [millis for millis, _ in of(FollowUpBegun)]
     starts += [] if begun is None else [begun]
     if not starts:
         return None

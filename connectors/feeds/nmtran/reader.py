@@ -11,7 +11,8 @@ of a record is not used is noted with its line.
 - *Events* (NONMEM Help, "EVID data item"). ``EVID`` 0 is an observation unless ``MDV`` is 1, 1 a dose, 2 a change of
   covariates alone, 3 a reset of all states, 4 a reset and a dose. Without ``EVID`` a record with ``AMT`` or ``RATE``
   is a dose. A ``TIME`` that begins anew with a reset is moved on, behind what was before. One thing differs from
-  NONMEM: a ``DV`` on a dose record that ``MDV`` 0 says to be measured is refused.
+  NONMEM: a ``DV`` on a dose record that ``MDV`` 0 says to be measured is refused. With the first record of a patient,
+  whatever it is, the follow-up begins.
 - *Order* (`connectors.feeds.nmtran.patients.record_order`). A patient's records are read in the order of their lines,
   as NONMEM does: at one ``TIME`` an observation above a dose was drawn before it, one below it after it, and a ``TIME``
   that goes back without a reset is refused. A dose that ``ADDL`` adds comes before the records of its time.
@@ -25,7 +26,7 @@ of a record is not used is noted with its line.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
@@ -62,6 +63,7 @@ from twin.events import (
     DoseGiven,
     DrugLevel,
     Enrolment,
+    FollowUpBegun,
     InputEvent,
     LabResult,
     Quantity,
@@ -316,13 +318,13 @@ class _Reader:
                 every.append((record, joined.new(record, [*told, *said]) if record.file else [*told, *said]))
             except BadRecord as error:
                 self._refuse(record, error)
-        events = without_cancelled(every, self.notes)
+        events = [*self._begun(every), *without_cancelled(every, self.notes)]
         self._note_contradictions(values)
         if troughs := levels_above_steady(events):
             self.notes[ABOVE_STEADY] += troughs
         if joined.repeated:
             self.notes["facts that stand alike in more than one file count once"] += joined.repeated
-        if not events:
+        if not any(said for _, said in every):
             return []
         first = min(events, key=lambda event: event.time)
         identity = event_id(SOURCE, first.patient_id, "enrolment", self.model.id)
@@ -330,6 +332,12 @@ class _Reader:
             event_id=identity, patient_id=first.patient_id, time=first.time, source=SOURCE, model=self.model.id
         )
         return [enrolled, *events]
+
+    def _begun(self, every: Sequence[tuple[DataRecord, list[InputEvent]]]) -> Iterator[InputEvent]:
+        """A patient is followed from the first record on, whatever it says: NONMEM's time begins there."""
+        if every:
+            first = min((record for record, _ in every), key=lambda record: record.millis)
+            yield FollowUpBegun(**self._envelope(first, "follow_up_begun", "") | {"sequence": BEFORE_RECORDS})
 
     def _differs(self, now: Mapping[str, float], holding: Mapping[str, float]) -> bool:
         """Whether a record goes by other characteristics than the one above it, each until its own moment."""

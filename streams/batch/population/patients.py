@@ -11,10 +11,9 @@ from typing import Any, NamedTuple
 from connectors.feeds.nmtran.lines.chosen import Condition
 from streams.batch.cases import Case, Problem, Report, refusals
 from streams.batch.process_pool import cores
-from twin.events import decode, to_millis
+from twin.events import decode
 from twin.kernel.kernel import compile_model
 from twin.model.spec import Model
-from twin.observation.kinds import kind_of
 from twin.population.cohort import Cohort
 from twin.population.results.untold import untold
 from twin.population.theta import FitError, Theta
@@ -30,15 +29,12 @@ def timelines_of(cases: Sequence[Case], model: Model, report: Report) -> dict[st
         FitError: nobody is left.
     """
     kernel, found = compile_model(model), dict[str, Timeline]()
-    awaits = any(kind_of(output).awaited for output in model.outputs)
     for case in cases:
         events = [decode(one.raw) for one in case.recorded]
         history, refused = record_of(events, model)
         for problem in refusals(case.patient_id, events, case.recorded, refused):
             report(problem)
-        # Of what is awaited a patient is at risk from the first record on, also where that is of characteristics alone.
-        begun = min(to_millis(event.time) for event in events) if awaits else None
-        timeline = build(history, kernel, begun=begun)
+        timeline = build(history, kernel)
         if timeline is None or not timeline.observations:
             where = Problem(case.recorded[0].place, "no value of an output of the model", case.patient_id)
             report(where)

@@ -129,8 +129,8 @@ def test_a_patient_may_be_spread_over_files_of_both_kinds(tmp_path: Path) -> Non
         read_cases(files, RecordedCases(DOCETAXEL), pytest.fail, lambda _: None, lambda _: None)
     joined = RecordedCases(DOCETAXEL, same_ids="join")
     (case,) = read_cases(files, joined, pytest.fail, lambda _: None, lambda _: None)
-    assert [event.kind for event in recorded(case)] == ["enrolment", "lab_result", "lab_result"]
-    assert [one.place.line for one in case.recorded] == [None, 2, 1]
+    assert [event.kind for event in recorded(case)] == ["enrolment", "lab_result", "follow_up_begun", "lab_result"]
+    assert [one.place.line for one in case.recorded] == [None, 2, 2, 1]
 
 
 def test_records_need_a_model(tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ from tests.twin.bedside import (
     count,
     covariate,
     dose,
+    follow_up,
     level,
     ms,
     plan,
@@ -50,6 +51,7 @@ from twin.events import (
     DoseGiven,
     DrugLevel,
     Estimate,
+    FollowUpBegun,
     Forecast,
     InputEvent,
     ModelMove,
@@ -186,6 +188,7 @@ def stories(draw: st.DrawFn) -> list[InputEvent]:
     events += [vital(h) for h in some(6)]
     events += [temperature(h, draw(st.sampled_from([36.9, 38.1, 38.6]))) for h in some(4)]
     events += [clock(h) for h in some(2)]
+    events += [follow_up(h) for h in some(2)]
     for hour in some(1):
         # The lines of a file that share a time; what another source says of it has no place among them.
         lines = draw(st.lists(st.sampled_from([dose, level, reset]), max_size=4))
@@ -193,7 +196,10 @@ def stories(draw: st.DrawFn) -> list[InputEvent]:
             changes = {"event_id": f"line {i}", "sequence": i}
             events.append(level(hour, 2.0, **changes) if line is level else line(hour, **changes))
     for i, target in enumerate(events):
-        if isinstance(target, DrugLevel | DoseGiven | PumpDelivery | VitalSample) and draw(st.integers(0, 5)) == 0:
+        if (
+            isinstance(target, DrugLevel | DoseGiven | FollowUpBegun | PumpDelivery | VitalSample)
+            and draw(st.integers(0, 5)) == 0
+        ):
             if isinstance(target, PumpDelivery) and target.phase == "sample":
                 continue
             status = draw(st.sampled_from(["corrected", "retracted"]))

@@ -1,4 +1,4 @@
-"""What was ordered, and what was recorded as given."""
+"""What was ordered, what was recorded as given, and since when the patient is followed."""
 
 from __future__ import annotations
 
@@ -74,6 +74,22 @@ class StateReset(ClinicalEnvelope):
     @classmethod
     def example(cls) -> Self:
         return cls(**received("reset", -0.1, "ehr"))
+
+
+class FollowUpBegun(ClinicalEnvelope):
+    """From ``time`` on the patient is followed: time counts from then, and what is awaited could have happened.
+
+    Of several the earliest counts. A dose or a value of before begins the record earlier, as it does where nobody says
+    this (NM-TRAN: the first record of an individual, whatever it is).
+    """
+
+    sent_on: ClassVar[Channel] = ORDERS
+
+    kind: Literal["follow_up_begun"] = "follow_up_begun"
+
+    @classmethod
+    def example(cls) -> Self:
+        return cls(**received("follow_up", -0.95, "ehr"))
 
 
 class PlannedDose(Frozen):

@@ -5,8 +5,9 @@ and moves what was given to where it was not. Whether an event is held follows f
 same in any order of arrival, and what is held may be believed later, when more is known.
 
 All that was told falls into *stretches* without a long silence. Before the enrolment a silence is long from
-`BEFORE_MS` on, after it (or where there is no enrolment) from `AHEAD_MS` on. Stretches that a plan has doses in belong
-together with that in which it was made. Believed is a stretch
+`BEFORE_MS` on, after it (or where there is no enrolment) from `AHEAD_MS` on; never after it where the patient is known
+to be followed since, for then nothing told is that nothing happened. Stretches that a plan has doses in belong together
+with that in which it was made. Believed is a stretch
 
 - in which the patient was enrolled, or of which a clinician released something;
 - with `WITNESSES` who bear one another out: instants for which facts were told. All that one device says is one
@@ -49,6 +50,7 @@ class Stretch(NamedTuple):
 def held_stretches(
     told: Sequence[Stretch],
     enrolled: int | None,
+    followed: int | None,
     plans: Iterable[tuple[int, tuple[int, ...]]],
     released: Sequence[tuple[int, int]],
     witnesses: Callable[[Stretch], int],
@@ -58,11 +60,12 @@ def held_stretches(
     Args:
         told: stretches of all that was told, sorted, with silences between them that are longer than `BEFORE_MS`.
         enrolled: ms of the first enrolment.
+        followed: ms of the begin of follow-up.
         plans: ms at which each was made, and of its doses, sorted.
         released: begin and end (ms) of what a clinician released.
         witnesses: how many bear out a stretch; it need not count beyond `WITNESSES`.
     """
-    groups = _joined(_groups(told, enrolled), plans)
+    groups = _joined(_groups(told, enrolled, followed), plans)
     if len(groups) < 2:
         return ()
     marks = [*released, *([] if enrolled is None else [(enrolled, enrolled)])]
@@ -74,12 +77,14 @@ def held_stretches(
     return tuple(sorted(s for group, true in zip(groups, believed, strict=True) if not true for s in group))
 
 
-def _groups(told: Sequence[Stretch], enrolled: int | None) -> list[list[Stretch]]:
+def _groups(told: Sequence[Stretch], enrolled: int | None, followed: int | None) -> list[list[Stretch]]:
     """Stretches that only a silence parts that is not long where it stands."""
-    groups: list[list[Stretch]] = []
-    for stretch in told:
+    groups = [[told[0]]]
+    for stretch in told[1:]:
+        last = groups[-1][-1].last
+        awaited = enrolled is not None and followed is not None and max(enrolled, followed) <= last
         early = enrolled is not None and stretch.first <= enrolled
-        if groups and stretch.first - groups[-1][-1].last <= (BEFORE_MS if early else AHEAD_MS):
+        if awaited or stretch.first - last <= (BEFORE_MS if early else AHEAD_MS):
             groups[-1].append(stretch)
         else:
             groups.append([stretch])

@@ -18,6 +18,7 @@ from twin.events import (
     Covariate,
     DeviceAssociation,
     Enrolment,
+    FollowUpBegun,
     InputEvent,
     PumpDelivery,
     PumpTotals,
@@ -29,7 +30,7 @@ from twin.record.contact import DeviceContact
 from twin.record.corrections import Superseded
 from twin.record.held.far import AHEAD, BEFORE, BEFORE_MS, WITNESSES, Stretch, held_stretches
 
-Mark = Enrolment | RegimenPlanned | Release
+Mark = Enrolment | FollowUpBegun | RegimenPlanned | Release
 """What says where a record belongs."""
 
 _NO_WITNESS = (
@@ -105,7 +106,7 @@ class Holding:
 
     def add_fact(self, fact: ClinicalEnvelope) -> None:
         """Take note of a fact of the record."""
-        if isinstance(fact, Enrolment | RegimenPlanned | Release):
+        if isinstance(fact, Mark):
             self._marks.append(fact.event_id)
         if isinstance(fact, RegimenPlanned):
             doses = tuple(sorted(to_millis(dose.time) for dose in fact.doses))
@@ -121,9 +122,11 @@ class Holding:
         far: tuple[Stretch, ...] = ()
         if len(told) > 1:
             enrolled = [to_millis(mark.time) for mark in marks if isinstance(mark, Enrolment)]
+            followed = [to_millis(mark.time) for mark in marks if isinstance(mark, FollowUpBegun)]
             plans = [self._planned[mark.event_id] for mark in marks if isinstance(mark, RegimenPlanned)]
             released = list(self._released(marks))
-            far = held_stretches(told, min(enrolled, default=None), plans, released, self._witnesses)
+            known = min(enrolled, default=None), min(followed, default=None)
+            far = held_stretches(told, *known, plans, released, self._witnesses)
         self.now = HeldNow(far, self._asked_about(marks) if self.asked else frozenset())
         counted = [stretch for stretch in told if stretch not in far]
         self.oldest, self.newest = (counted[0].first, counted[-1].last) if counted else (None, None)

@@ -18,6 +18,7 @@ from connectors.feeds.nmtran.lines.records import BadRecord, DataRecord
 from connectors.feeds.nmtran.times import DATES
 from twin.clock import HOUR_MS
 from twin.events import DoseGiven, InputEvent, Measurement
+from twin.record.held.far import AHEAD_MS
 
 BEFORE_RECORDS = 0
 """Sequence of what no line of its time says; those of records begin at 1."""
@@ -83,6 +84,9 @@ class RecordOrder:
         record.millis = to_record_millis(record.hours)
 
     def _take(self, record: DataRecord) -> None:
+        above = self._above.get(record.patient)
+        if above is not None and record.millis - above.millis > AHEAD_MS:
+            self._notes["records more than two years after the one above them: look whether their TIME is right"] += 1
         self._above[record.patient] = record
         self._at[record.patient, record.millis] += 1
         record.sequence = self._at[record.patient, record.millis]

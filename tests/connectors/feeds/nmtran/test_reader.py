@@ -16,7 +16,18 @@ from connectors.feeds.nmtran.reader import NmtranEvents, parse_columns, read_nmt
 from connectors.feeds.nmtran.times import ORIGIN
 from tests.places import REFERENCE
 from tests.twin import toys
-from twin.events import Covariate, DoseGiven, DrugLevel, Enrolment, InputEvent, LabResult, Quantity, decode, encode
+from twin.events import (
+    Covariate,
+    DoseGiven,
+    DrugLevel,
+    Enrolment,
+    FollowUpBegun,
+    InputEvent,
+    LabResult,
+    Quantity,
+    decode,
+    encode,
+)
 from twin.modelfile.library import load_model
 from twin.modelfile.reader import parse_model
 
@@ -38,7 +49,7 @@ def row(**cells: object) -> str:
 
 
 def facts(reading: NmtranEvents) -> list[InputEvent]:
-    return [event for event in reading.events if not isinstance(event, Enrolment)]
+    return [event for event in reading.events if not isinstance(event, Enrolment | FollowUpBegun)]
 
 
 def only_dose(reading: NmtranEvents) -> DoseGiven:
@@ -120,7 +131,7 @@ def test_records_of_one_time_keep_the_order_of_their_lines() -> None:
     reading = read(*lines)
     said = [(event.kind, event.sequence, reading.line_of[event.event_id]) for event in facts(reading)]
     assert said == [("dose_given", 1, 2), ("lab_result", 2, 3), ("lab_result", 3, 4), ("dose_given", 1, 5)]
-    assert read(row(ID=9, EVID=1, AMT=1), *lines).events[2:] == reading.events
+    assert read(row(ID=9, EVID=1, AMT=1), *lines).events[3:] == reading.events
 
 
 def test_a_value_above_a_steady_state_is_said_to_be_before_it() -> None:
@@ -238,8 +249,10 @@ def test_each_patient_begins_with_the_enrolment_at_the_first_fact() -> None:
     reading = read(row(ID=2, TIME=4, EVID=1, AMT=1), row(ID=1, TIME=5, EVID=1, AMT=1), row(ID=2, TIME=9, EVID=1, AMT=1))
     assert [(e.patient_id, e.kind) for e in reading.events] == [
         ("2", "enrolment"),
+        ("2", "follow_up_begun"),
         ("2", "dose_given"),
         ("1", "enrolment"),
+        ("1", "follow_up_begun"),
         ("1", "dose_given"),
         ("2", "dose_given"),
     ]
@@ -247,6 +260,21 @@ def test_each_patient_begins_with_the_enrolment_at_the_first_fact() -> None:
     assert {event.model for event in enrolments} == {"docetaxel_ozawa2007"}
     assert list(reading.by_patient()) == ["2", "1"]
     assert "apart" in reading.notes[0]
+
+
+@pytest.mark.parametrize("first", [{"DV": 4, "MDV": 1}, {"EVID": 2}, {"EVID": 3}, {"BSA": 1.7, "EVID": 2}, {"MDV": 1}])
+def test_the_follow_up_begins_with_the_first_record_whatever_it_says(first: dict[str, object]) -> None:
+    reading = read(row(TIME=1, **first), row(TIME=9, DV=4, DVID=2))
+    begun = [event for event in reading.events if isinstance(event, FollowUpBegun | Enrolment)]
+    assert {event.time for event in begun} == {ORIGIN + timedelta(hours=1)}
+    assert [reading.line_of.get(event.event_id) for event in begun] == [None, 2]
+    assert read(row(TIME=1, **first)).events == () or first.keys() & {"BSA"} or first.get("EVID") == 3
+
+
+def test_a_record_that_is_refused_begins_nothing() -> None:
+    reading = read(row(TIME=1, EVID=1, AMT="x"), row(TIME=9, DV=4, DVID=2))
+    (begun,) = (event for event in reading.events if isinstance(event, FollowUpBegun))
+    assert begun.time == ORIGIN + timedelta(hours=9)
 
 
 def test_comments_empty_lines_and_a_byte_order_mark_are_passed_over() -> None:

@@ -11,7 +11,7 @@ from connectors.feeds.nmtran.lines.records import NmtranError
 from connectors.feeds.nmtran.reader import NmtranEvents
 from connectors.feeds.nmtran.several_files import SameIds, read_files, same_ids
 from tests.twin import toys
-from twin.events import DoseGiven, DrugLevel, Enrolment
+from twin.events import DoseGiven, DrugLevel, Enrolment, FollowUpBegun
 
 BOLUS = toys.bolus()
 A = "ID,TIME,EVID,AMT,DV\n1,0,1,100,.\n1,1,0,.,4.5\n2,0,1,100,.\n2,1,0,.,4.9\n"
@@ -40,7 +40,7 @@ def test_prefixed_each_file_has_patients_of_its_own(tmp_path: Path) -> None:
         ["study_a-1", "study_a-2"],
         ["study_b-1", "study_b-2"],
     ]
-    assert len({event.event_id for _, reading in found for event in reading.events}) == 12
+    assert len({event.event_id for _, reading in found for event in reading.events}) == 16
 
 
 def test_joined_an_id_is_one_patient_and_what_both_files_say_counts_once(tmp_path: Path) -> None:
@@ -48,8 +48,8 @@ def test_joined_an_id_is_one_patient_and_what_both_files_say_counts_once(tmp_pat
     assert (tmp_path / "study a.csv").name in name
     assert "facts that stand alike in more than one file count once (2x)" in reading.notes
     for events in reading.by_patient().values():
-        assert [type(event) for event in events] == [Enrolment, DoseGiven, DrugLevel, DrugLevel]
-        places = [(reading.file_of[e.event_id].name, reading.line_of[e.event_id]) for e in events[1:]]
+        assert [type(event) for event in events] == [Enrolment, FollowUpBegun, DoseGiven, DrugLevel, DrugLevel]
+        places = [(reading.file_of[e.event_id].name, reading.line_of[e.event_id]) for e in events[2:]]
         assert [file for file, _ in places] == ["study a.csv", "study a.csv", "study b.csv"]
 
 
@@ -57,7 +57,7 @@ def test_joined_records_are_of_one_order_and_a_reset_in_one_file_ends_what_anoth
     doses = "ID,TIME,EVID,AMT,II,ADDL\n1,0,1,100,24,3\n"
     resets = "ID,TIME,EVID,DV\n1,30,3,.\n1,30,0,0.5\n"
     ((_, reading),) = read(tmp_path, resets, doses, same="join")
-    told = [(event.kind, event.sequence) for event in reading.events[1:]]
+    told = [(event.kind, event.sequence) for event in reading.events[2:]]
     assert told == [("dose_given", 1), ("dose_given", 0), ("state_reset", 1), ("drug_level", 2)]
     assert any("2 doses of ADDL still to come were cancelled by EVID 3 at line 2 of" in note for note in reading.notes)
 

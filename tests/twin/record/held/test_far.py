@@ -14,11 +14,12 @@ LATER = Stretch(HOME.last + AHEAD_MS + 1, HOME.last + AHEAD_MS + DAY_MS)
 def held(
     *told: Stretch,
     enrolled: int | None = NOW,
+    followed: int | None = None,
     plans: tuple[tuple[int, tuple[int, ...]], ...] = (),
     released: tuple[tuple[int, int], ...] = (),
     witnesses: dict[Stretch, int] | None = None,
 ) -> tuple[Stretch, ...]:
-    return held_stretches(told, enrolled, plans, released, lambda stretch: (witnesses or {}).get(stretch, 1))
+    return held_stretches(told, enrolled, followed, plans, released, lambda stretch: (witnesses or {}).get(stretch, 1))
 
 
 def test_a_record_without_long_silences_is_believed_whatever_its_length() -> None:
@@ -60,3 +61,15 @@ def test_without_an_enrolment_the_stretch_that_most_bear_out_is_the_record() -> 
     assert held(OLD, HOME, enrolled=None, witnesses={OLD: 2}) == (HOME,)
     assert held(OLD, HOME, enrolled=None) == (OLD,)
     assert held(OLD, HOME, LATER, enrolled=None, witnesses={HOME: 2}) == (OLD, LATER)
+
+
+def test_of_a_patient_who_is_followed_silence_says_that_nothing_happened() -> None:
+    assert (
+        held(HOME, LATER, followed=HOME.first) == held(OLD, HOME, LATER, enrolled=OLD.first, followed=OLD.first) == ()
+    )
+    assert held(OLD, HOME, LATER, followed=HOME.first) == (OLD,)
+    assert held(HOME, LATER, followed=LATER.first) == (LATER,)
+
+
+def test_a_follow_up_that_begins_years_before_the_enrolment_is_held_itself() -> None:
+    assert held(OLD, HOME, followed=OLD.first) == (OLD,)
