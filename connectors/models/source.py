@@ -97,11 +97,11 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Scatter:
-    """The error of an output, as the keys of a model file have it; the sizes of a ``fixed`` one are known."""
+    """The error of an output, as the keys of a model file have it; the sizes of keys that are ``fixed`` are known."""
 
     sizes: tuple[tuple[str, float | str], ...]
     assumed: str | None = None
-    fixed: bool = False
+    fixed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,11 +127,13 @@ class Observed:
 
 @dataclass(frozen=True, slots=True)
 class Classes:
-    """Subpopulations that nobody sees: the characteristic that numbers them from 1, and the share of each."""
+    """Subpopulations that nobody sees: the characteristic that numbers them from 1, and the share of each, which are
+    known if they are ``fixed``."""
 
     covariate: str
     shares: tuple[float, ...]
     line: int
+    fixed: bool
 
 
 @dataclass(slots=True)

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from connectors.models.characteristics import usual
 from connectors.models.drawn import Drawn, Parameter
 from connectors.models.formulas import mapped, name, parsed, replaced, same, text, value, words
-from connectors.models.source import Entry, Lost, Observed
+from connectors.models.source import Entry, Lost, Observed, Scatter
 from connectors.models.units import Units
 from twin.model.formula import HOLDING_FUNCTIONS, RESERVED, is_record
 from twin.names import is_name, unprintable
@@ -401,15 +401,25 @@ class _Writer:
                 fixed.append(self.names[p.name])
             fixed += [f"{level}.{self.names[p.name]}" for level in p.fixed]
         for output in self.source.observed:
-            if output.scatter is not None and output.scatter.fixed:
-                sizes = {"additive": "additive", "log_additive": "additive"}
-                keys = dict.fromkeys(sizes.get(key, "proportional") for key, _ in output.scatter.sizes)
-                fixed += [f"error.{self._output_name(output)}.{key}" for key in keys]
+            if output.scatter is not None:
+                fixed += [f"error.{self._output_name(output)}.{size}" for size in _known_sizes(output.scatter)]
+        classes = self.source.classes
+        if classes is not None and classes.fixed and classes.covariate in self.drawn.covariates:
+            fixed.append("share.class_1")
         return ["", "[fit]", f"fixed = [{', '.join(_quoted(each) for each in fixed)}]"] if fixed else []
 
     def _output_name(self, output: Observed) -> str:
         safe = re.sub(r"\W", "_", output.name)
         return safe if safe not in self.names.values() else f"{safe}_o"
+
+
+def _known_sizes(scatter: Scatter) -> list[str]:
+    """What a fit calls the sizes of an error that are known."""
+    keys = {key for key, _ in scatter.sizes}
+    # Beside one over the value, what is added to the logarithm is a part of the value.
+    added = {"additive"} if {"additive", "log_additive"} <= keys else {"additive", "log_additive"}
+    sizes = ("additive" if key in added else "proportional" for key in scatter.fixed if key != "combination")
+    return list(dict.fromkeys(sizes))
 
 
 def _size(size: float | str) -> str:

@@ -1,13 +1,15 @@
 """A model file as a control stream of NONMEM: ADVAN13 with $DES, each output by its DVID.
 
-Parameters keep their typical values as $THETA, residual sizes too. Doses enter the compartments that the head lists.
-Effects of an occasion are written for four, told apart by the data item OCC.
+Parameters keep their typical values as $THETA, residual sizes too; what a fit of the file leaves as it is ([fit]) is
+FIXed. Doses enter the compartments that the head lists. Effects of an occasion are written for four, told apart by the
+data item OCC.
 """
 
 from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Collection
 
 import numpy as np
 
@@ -103,9 +105,17 @@ class _Stream:
             prefix=prefix,
         )
 
-    def _theta(self, value: float, comment: str, *, positive: bool = False) -> str:
-        self.thetas.append(f"{f'(0, {value!r})' if positive and value > 0 else repr(value)} ; {comment}")
+    def _theta(self, value: float, named: str, comment: str, *, low: bool = False, high: float | None = None) -> str:
+        """A number that a fit calls ``named``, above 0 if it has a ``low`` bound."""
+        bounds = [repr(each) for each in (0, value, high) if each is not None]
+        said = f"({', '.join(bounds)})" if low and value > 0 else repr(value)
+        self.thetas.append(f"{f'{value!r} FIX' if named in self.model.fixed else said} ; {comment}")
         return f"THETA({len(self.thetas)})"
+
+    def _fixes(self, level: str, names: Collection[str]) -> bool:
+        """Whether a number of these effects of a level is left as it is: all their block then is."""
+        said = [each.split(".") for each in self.model.fixed]
+        return any(first == level and set(names) & set(of) for first, *of in said)
 
     # --- effects -----------------------------------------------------------------------------------------------------
 
@@ -117,16 +127,21 @@ class _Stream:
             for at in group:
                 count += 1
                 self.effects[model.eta_names[at], "iiv"] = f"ETA({count})"
-            lines += _block(model.omega_iiv, group, [model.eta_names[at] for at in group])
+            names = [model.eta_names[at] for at in group]
+            lines += _block(model.omega_iiv, group, names, fixed=self._fixes("omega", names))
         for group in blocks(model.isv_names, model.omega_isv):
             for at in group:
                 count += 1
                 self.effects[model.isv_names[at], "isv"] = f"ETA({count})"
-            lines += _block(model.omega_isv, group, [f"{model.isv_names[at]}, sites" for at in group])
+            names = [model.isv_names[at] for at in group]
+            said = [f"{name}, sites" for name in names]
+            lines += _block(model.omega_isv, group, said, fixed=self._fixes("isv", names))
         for group in blocks(model.iov_names, model.omega_iov):
             for at in group:
                 self.effects[model.iov_names[at], "iov"] = f"KAPPA{at + 1}"
-            lines += _block(model.omega_iov, group, [f"{model.iov_names[at]}, occasions" for at in group], always=True)
+            names = [model.iov_names[at] for at in group]
+            said = [f"{name}, occasions" for name in names]
+            lines += _block(model.omega_iov, group, said, fixed=self._fixes("iov", names), always=True)
             lines += [f"$OMEGA BLOCK({len(group)}) SAME"] * (OCCASIONS - 1)
             for place, at in enumerate(group):
                 numbers = [count + place + 1 + k * len(group) for k in range(OCCASIONS)]
@@ -148,8 +163,8 @@ class _Stream:
             for at in group:
                 count += 1
                 self.residuals[self.model.outputs[at].name] = count
-            head, *rows = _block(correlation, group, [self.model.outputs[at].name for at in group])
-            lines += [head.replace("$OMEGA", "$SIGMA") + " FIX", *rows]
+            head, *rows = _block(correlation, group, [self.model.outputs[at].name for at in group], fixed=True)
+            lines += [head.replace("$OMEGA", "$SIGMA"), *rows]
         if groups:
             self.lost.append("values that were measured together have to have one L2; their correlations stay fixed")
         return lines
@@ -170,9 +185,9 @@ class _Stream:
         if mixture is None:
             return []
         count, shares = len(mixture.classes), []
+        named = next((each for each in self.model.fixed if each.startswith("share.")), "")
         for of, share in zip(mixture.classes[:-1], mixture.shares, strict=False):
-            self.thetas.append(f"(0, {share!r}, 1) ; share of {of}")
-            shares.append(f"THETA({len(self.thetas)})")
+            shares.append(self._theta(share, named, f"share of {of}", low=True, high=1))
         lines = [f"  P({at}) = {share}" for at, share in enumerate(shares, start=1)]
         return ["$MIX", f"  NSPOP = {count}", *lines, f"  P({count}) = 1 - {' - '.join(shares)}"]
 
@@ -220,7 +235,7 @@ class _Stream:
         ]
         eta = " + ".join(varies)
         positive = bool(varies) and parameter.distribution in ("log-normal", "box-cox")
-        theta = self._theta(parameter.value, f"{parameter.name} ({parameter.unit})", positive=positive)
+        theta = self._theta(parameter.value, parameter.name, f"{parameter.name} ({parameter.unit})", low=positive)
         if not varies:
             return theta
         match parameter.distribution:
@@ -258,9 +273,12 @@ class _Stream:
         return lines
 
     def _scatter(self, output: OutputSpec, shown: str, growing: str) -> list[str]:
-        error = output.error
-        additive = self._theta(error.additive, f"{output.name}, additive", positive=True) if error.additive else ""
-        part = self._theta(error.proportional, f"{output.name}, part", positive=True) if error.proportional else ""
+        error, named = output.error, f"error.{output.name}"
+        additive = part = ""
+        if error.additive:
+            additive = self._theta(error.additive, f"{named}.additive", f"{output.name}, additive", low=True)
+        if error.proportional:
+            part = self._theta(error.proportional, f"{named}.proportional", f"{output.name}, part", low=True)
         prediction = f"LOG({shown})" if error.logarithmic else shown
         match error.kind:
             case "additive" | "log_additive":
@@ -297,11 +315,13 @@ def _block(
     group: list[int],
     names: list[str],
     *,
+    fixed: bool,
     always: bool = False,
 ) -> list[str]:
+    known = " FIX" if fixed else ""
     if len(group) == 1 and not always:
-        return [f"$OMEGA {float(omega[group[0], group[0]])!r} ; {names[0]}"]
-    lines = [f"$OMEGA BLOCK({len(group)})"]
+        return [f"$OMEGA {float(omega[group[0], group[0]])!r}{known} ; {names[0]}"]
+    lines = [f"$OMEGA BLOCK({len(group)}){known}"]
     for row, at in enumerate(group):
         lines.append("  " + " ".join(repr(float(omega[at, other])) for other in group[: row + 1]) + f" ; {names[row]}")
     return lines

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import ast
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -27,6 +27,8 @@ from twin.arrays import Floats
 MOST_OUTPUTS = 16
 _STEP = 1e-4
 _FITS = 1e-6
+_MOVED = 1.3
+"""Factor of what is estimated of a scatter, to see which of its sizes hang on it."""
 
 
 def observe(source: Source, y: ast.expr, items: Collection[str], line: int, likelihood: Likelihood) -> None:
@@ -113,31 +115,49 @@ def _continuous(source: Source, label: str, leaf: ast.expr, sampling: Sampling, 
             line, "F*EXP(EPS) is carried as an error on the logarithm; NONMEM's FO and FOCE take it as proportional"
         )
         leaf, logged = ast.Call(ast.Name("log", ast.Load()), [leaf], []), prediction
-    points: list[tuple[float, float]] = []
-    for env in sampling.draws:
-        shown = sampling.value(prediction if logged is None else logged, env)
-        spread = _spread(source, leaf, sampling, env)
-        if shown is not None and spread is not None and shown > 0:
-            points.append((shown, spread))
-    if logged is None and len(points) < 4:  # a prediction that is negative somewhere has an additive error or none
-        pairs = [(sampling.value(prediction, env), _spread(source, leaf, sampling, env)) for env in sampling.draws]
-        points = [(abs(a), b) for a, b in pairs if a is not None and b is not None]
+    shown = prediction if logged is None else logged
+    points = _points(source, leaf, shown, sampling, sampling.draws)
     scatter = _law(points, logged=logged is not None)
     if scatter is None:
         scatter = _nearest(points, logged=logged is not None)
         source.lose(line, f"the scatter of {label} goes with no law of the prediction alone; {scatter.assumed}")
     if any(word in source.etas for word in _reachable(source, [leaf]) - _reachable(source, [prediction])):
         source.lose(line, f"the scatter of {label} differs between patients (an ETA); the typical patient's is carried")
-    if _known(source, leaf, prediction):
-        scatter = replace(scatter, fixed=True)
-    return Observed(label, prediction if logged is None else logged, scatter, line)
+    scatter = replace(scatter, fixed=_known(source, leaf, prediction, shown, scatter, sampling))
+    return Observed(label, shown, scatter, line)
 
 
-def _known(source: Source, leaf: ast.expr, prediction: ast.expr) -> bool:
-    """Whether nothing that Y scatters by is estimated."""
-    read = set(_reachable(source, [leaf]))
-    sizes = (read - set(_reachable(source, [prediction]))) & set(source.thetas)
-    return read & set(source.sigmas) <= source.fixed_sigmas and all(source.thetas[each].fixed for each in sizes)
+def _points(
+    source: Source, leaf: ast.expr, shown: ast.expr, sampling: Sampling, draws: Sequence[dict[str, float]]
+) -> list[tuple[float, float]]:
+    """Predictions above 0 with the standard deviations there."""
+    pairs = [(sampling.value(shown, env), _spread(source, leaf, sampling, env)) for env in draws]
+    found = [(at, spread) for at, spread in pairs if at is not None and spread is not None]
+    above = [(at, spread) for at, spread in found if at > 0]
+    # A prediction that is negative somewhere has an additive error or none; on the logarithm it has no value there.
+    return above if len(above) >= 4 else [(abs(at), spread) for at, spread in found]
+
+
+def _known(
+    source: Source, leaf: ast.expr, prediction: ast.expr, shown: ast.expr, scatter: Scatter, sampling: Sampling
+) -> tuple[str, ...]:
+    """Keys of the sizes that stay as they are where all that is estimated of the scatter is greater."""
+    read = _reachable(source, [leaf])
+    free = read & set(source.sigmas) - source.fixed_sigmas
+    of_width = (read - _reachable(source, [prediction])) & set(source.thetas)
+    moved = {word: _MOVED * source.thetas[word].value for word in of_width if not source.thetas[word].fixed}
+    if not free and not moved:
+        return tuple(key for key, _ in scatter.sizes)
+    grown = {word: _MOVED if word in free else 1.0 for word in source.sigmas}
+    other = replace(
+        source,
+        sigmas={word: size * grown[word] ** 2 for word, size in source.sigmas.items()},
+        sigma_covariances={(i, j): c * grown[i] * grown[j] for (i, j), c in source.sigma_covariances.items()},
+    )
+    points = _points(other, leaf, shown, sampling, [{**env, **moved} for env in sampling.draws])
+    law = _law(points, logged=shown is not prediction)
+    sizes = {} if law is None else dict(law.sizes)
+    return tuple(key for key, size in scatter.sizes if sizes.get(key) == size)
 
 
 def _logarithm(source: Source, prediction: ast.expr, line: int) -> ast.expr | None:

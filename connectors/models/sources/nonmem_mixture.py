@@ -6,7 +6,7 @@ import re
 
 from connectors.models.code import Statement
 from connectors.models.following import Follower
-from connectors.models.formulas import name, number, words
+from connectors.models.formulas import name, words
 from connectors.models.source import Classes, Source
 from twin.model.formula import evaluate
 
@@ -24,16 +24,16 @@ def classify(source: Source, follower: Follower, statements: list[Statement], it
         SourceError: there are not two shares, or they are no shares.
     """
     inner = Source("", source.file, "")
-    shares = Follower(inner, {each.name: number(each.value) for each in source.thetas.values()})
+    shares = Follower(inner, {each: name(each) for each in source.thetas})
     shares.follow(statements)
-    env: dict[str, float] = dict.fromkeys(items, 0.0)
+    env = {**dict.fromkeys(items, 0.0), **{each.name: each.value for each in source.thetas.values()}}
     read: set[str] = set()
     given = {word: formula for word, formula in shares.meaning.items() if re.fullmatch(r"P_\d+", word)}
     plain = {word: formula for word, formula in given.items() if word not in inner.definitions}
     for word, formula in {**inner.definitions, **plain}.items():
         for unknown in sorted(words(formula) - env.keys()):
             raise source.wrong(line, f"reads {unknown} in $MIX, which has no value there; write a THETA or a number")
-        read |= words(formula) & set(items)
+        read |= words(formula) & {*items, *source.thetas}
         env[word] = float(evaluate(formula, env))
     found = {int(word.removeprefix("P_")): env[word] for word in given}
     if sorted(found) != list(range(1, len(found) + 1)) or len(found) < 2:
@@ -44,7 +44,8 @@ def classify(source: Source, follower: Follower, statements: list[Statement], it
         follower.meaning[word] = name(CLASS)
     if CLASS not in items:
         items.append(CLASS)
-    source.classes = Classes(CLASS, tuple(found[at] for at in sorted(found)), line)
+    known = all(source.thetas[each].fixed for each in read & set(source.thetas))
+    source.classes = Classes(CLASS, tuple(found[at] for at in sorted(found)), line, known)
     source.references[CLASS] = float(max(found, key=lambda at: found[at]))
-    if read:
-        source.lose(line, f"shares of subpopulations are taken where {', '.join(sorted(read))} is 0, for all patients")
+    if beside := sorted(read - set(source.thetas)):
+        source.lose(line, f"shares of subpopulations are taken where {', '.join(beside)} is 0, for all patients")

@@ -21,6 +21,7 @@ from twin.model.spec import Model
 from twin.model.typical import typical_values
 from twin.modelfile.library import load_model
 from twin.modelfile.reader import parse_model
+from twin.population.theta import Theta
 
 Write = Callable[[Model], tuple[str, list[str]]]
 CARRIED = (
@@ -74,6 +75,40 @@ def test_models_of_the_library_come_back_the_same(language: str) -> None:
         np.testing.assert_allclose(sorted(np.diag(back.omega)), sorted(np.diag(model.omega)), rtol=1e-9, err_msg=name)
 
 
+def known_of(model: Model, renamed: dict[str, str]) -> tuple[set[str], set[str]]:
+    """What of a model's numbers a fit leaves, and what it estimates, in other names."""
+    free = set(Theta.of(model).names)
+    every = (set(Theta.whole(model).names) - free, free)
+    changed = [{".".join(renamed.get(word, word) for word in each.split(".")) for each in found} for found in every]
+    return changed[0], changed[1]
+
+
+@pytest.mark.parametrize(
+    "fixed",
+    [
+        ("KA",), ("KA", "omega.KA"), ("omega.CL.V1",), ("error.PLASMA.additive",), ("error.PLASMA.proportional", "CL"),
+        ("iov.CL",), ("error.PLASMA.additive", "error.PLASMA.proportional", "error.EFFECT.additive"),
+        ("error.EFFECT.additive", "omega.V1", "V1"),
+    ],
+)  # fmt: skip
+def test_what_a_fit_leaves_as_it_is_is_fixed_there_and_comes_back_so(fixed: tuple[str, ...]) -> None:
+    text = toys.made(
+        {"KA": "0.9 1/h 0.16", "CL": "6 L/h 0.09", "V1": "30 L 0.04"},
+        {"DEPOT": "mg: input(toxin, oral) - KA*DEPOT", "AMOUNT": "mg: KA*DEPOT - CL/V1*AMOUNT"},
+        {"PLASMA": "mg/L: AMOUNT/V1", "EFFECT": "mg/L: 3 - AMOUNT/V1"},
+    ).text
+    text = text.replace("{ proportional = 0.2", "{ additive = 0.1, proportional = 0.2", 1)
+    text = text.replace("{ proportional = 0.2", "{ additive = 0.3", 1).replace("iiv = 0.09", "iiv = 0.09\niov = 0.01")
+    further = f"[occasions]\ndrug = 'toxin'\nevery = 24\n{toys.SOURCE}\n"
+    further += f'[[correlations]]\nbetween = ["CL", "V1"]\ncovariance = 0.02\n{toys.SOURCE}\n'
+    further += f"[fit]\nfixed = [{', '.join(repr(each) for each in fixed)}]\n"
+    model = parse_model(text.replace("[cadence]", f"{further}\n[cadence]"), "made.toml")
+    back = there_and_back(model, "nonmem", None)
+    renamed = {"V1_P": "V1", "dv_dvid1": "PLASMA", "dv_dvid2": "EFFECT"}
+    assert known_of(back, renamed) == known_of(model, {})
+    assert set(fixed) <= known_of(model, {})[0]
+
+
 @pytest.mark.parametrize(("combination", "width"), [("variance", "SQRT({}**2 + ({})**2)"), ("sd", "{} + {}")])
 def test_a_deviation_by_a_formula_is_written_out(combination: str, width: str) -> None:
     error = f'additive = 0.1, combination = "{combination}", deviation = {{ coefficient = 0.3, formula = "max(f, 1)" }}'
@@ -97,6 +132,10 @@ def test_classes_of_patients_come_back_with_their_shares() -> None:
     for value in (1.0, 2.0):
         clearances = [typical_values(one, {one.mixture.covariate: value})["CL"] for one in (model, back) if one.mixture]
         assert clearances[0] == pytest.approx(clearances[1])
+    kept = parse_model(model.text.replace("[cadence]", '[fit]\nfixed = ["share.slow"]\n\n[cadence]'), "classes.toml")
+    assert "$THETA 0.4 FIX ; share of slow\n" in nonmem.write(kept)[0]
+    assert "share.class_1" in there_and_back(kept, "nonmem", None).fixed
+    assert "share.class_1" not in back.fixed
     _, lost = mrgsolve.write(model)
     assert lost == ["shares of classes: SORT has to be given with each patient, which says the class"]
 
