@@ -162,24 +162,40 @@ def _count(
     expected = np.array([(1.0 - share) * law.pmf(each) + (share if each == 0 else 0.0) for each in range(_COUNTED)])
     if not np.allclose(p, expected, rtol=_NEAR):
         return None
-    of_mean = _called(source, sampling, usable, mean)
+    of_mean = _called(source, y, sampling, usable, mean)
     besides = bool((np.abs(share) > _NEAR).any())
-    zeros = _called(source, sampling, usable, share) if besides else None
+    zeros = _called(source, y, sampling, usable, share) if besides else None
     if of_mean is None or (besides and zeros is None):
         what = "probability of zeros" if of_mean else "mean"
         source.lose(line, f"{label} is a count, whose {what} the source has by no name; give it one")
         return None
     size: tuple[str, float | str] = ("poisson", "true") if spread == 0.0 else ("negative_binomial", round(spread, 4))
     if spread > 0.0:
-        source.lose(line, f"the dispersion of {label}, {spread:.4g}, is worked out from its probabilities")
+        means = [each for each in (of_mean, zeros) if each is not None]
+        apart = [eta for eta in source.etas if reads(y, {eta}, source.definitions)]
+        apart = [eta for eta in apart if not any(reads(each, {eta}, source.definitions) for each in means)]
+        of_whom = f"; that it differs between patients ({', '.join(apart)}) is not carried" if apart else ""
+        source.lose(line, f"the dispersion of {label}, {spread:.4g}, is worked out from its probabilities{of_whom}")
     return Observed(label, of_mean, Scatter((size,)), line, zeros=zeros)
 
 
-def _called(source: Source, sampling: Sampling, usable: NDArray[np.bool_], values: Floats) -> ast.expr | None:
-    """What the source calls these values."""
+def _called(
+    source: Source, y: ast.expr, sampling: Sampling, usable: NDArray[np.bool_], values: Floats
+) -> ast.expr | None:
+    """What the source calls these values: of several names that Y reads the one that no other of them is made of.
+
+    At the draws a mean is what it is without an effect too, where a characteristic takes the effect away.
+    """
+    found: list[str] = []
     for word in (*source.definitions, *source.thetas):
         every = [sampling.value(ast.Name(word, ast.Load()), env) for env in sampling.draws]
         known = np.array([np.nan if each is None else each for each in every])[usable]
         if np.isfinite(known).all() and np.allclose(known, values, rtol=_NEAR):
-            return ast.Name(word, ast.Load())
-    return None
+            found.append(word)
+    read = [word for word in found if reads(y, {word}, source.definitions)]
+    inner = {word for word in read for other in read if word != other and _made_of(source, other, word)}
+    return next((ast.Name(word, ast.Load()) for word in read if word not in inner), None)
+
+
+def _made_of(source: Source, word: str, other: str) -> bool:
+    return word in source.definitions and reads(source.definitions[word], {other}, source.definitions)

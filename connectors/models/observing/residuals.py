@@ -38,7 +38,8 @@ def observe(source: Source, y: ast.expr, items: Collection[str], line: int, like
         SourceError: it observes nothing that can be said.
     """
     of_patient = _reachable(source, [state.derivative for state in source.states] + _entries(source))
-    selectors = {item for item in items if item not in of_patient}
+    hidden = set() if source.classes is None else {source.classes.covariate}
+    selectors = {item for item in items if item not in of_patient | hidden}
     sampling = Sampling(source)
     if not set(source.sigmas) & _reachable(source, [y]):
         source.observed += recognised(source, y, selectors, likelihood, sampling, line)

@@ -352,3 +352,32 @@ def test_counts_are_recognised_by_how_their_probabilities_go_on() -> None:
     inflated = inflated.replace("(0,5)", "(0,5) (0,.2,1)").replace("-2LL", "LIKELIHOOD")
     (count,) = read(inflated).model.outputs
     assert (count.error.kind, len(count.further)) == ("poisson", 2)
+
+
+def test_counts_of_patients_of_two_classes_are_one_output_with_the_dispersion_of_the_typical_patient() -> None:
+    """Negative binomial by Stirling's formula, of gammas too; drug works in one class only."""
+    text = SEIZURES.replace(
+        "LAMB = BASE*(1 - THETA(2)*DOSE/(DOSE + THETA(3)))",
+        """EFF = THETA(2)*DOSE/(DOSE + THETA(3))
+IF (MIXNUM.EQ.2) EFF = 0
+LAMB = BASE*(1 - EFF)
+OD = THETA(4)*EXP(ETA(2))
+A = 1/OD + 1
+B = 1/OD + DV + 1
+GA = (A+0.5)*LOG(A) - A + 1/(12*A)
+GB = (B+0.5)*LOG(B) - B + 1/(12*B)
+LNB = GB - LOG(B) - LOG(B - 1) - GA + LOG(A) + LOG(A - 1)""",
+    )
+    text = text.replace(
+        "LPOI = -LAMB + DV*LOG(LAMB) - LFAC", "LPOI = LNB - LFAC - LOG(1+OD*LAMB)/OD + DV*LOG(LAMB/(LAMB+1/OD))"
+    )
+    text = text.replace("$THETA", "$MIX\nNSPOP = 2\nP(1) = THETA(5)\nP(2) = 1 - THETA(5)\n$THETA").replace(
+        "(0,5)", "(0,5) (0,.5) (0,.4,1)"
+    )
+    found = read(text.replace("$OMEGA .1", "$OMEGA .1 .2"))
+    (count,) = found.model.outputs
+    assert (count.name, count.kind, count.error.kind) == ("dv", "count", "negative_binomial")
+    assert count.error.dispersion == pytest.approx(0.5, rel=0.02)
+    assert found.model.mixture is not None
+    said = next(each.what for each in found.lost if "dispersion" in each.what)
+    assert "differs between patients (ETA_2) is not carried" in said
