@@ -24,7 +24,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
@@ -33,7 +33,7 @@ import numpy as np
 
 from twin.arrays import Floats
 from twin.covariates.characteristics import Characteristic, CovariateError
-from twin.covariates.effects import UNFITTED
+from twin.covariates.effects import UNFITTED, say_studied
 from twin.model.spec import Model
 from twin.modelfile.reader import parse_model
 from twin.population.results.written import as_toml
@@ -82,8 +82,12 @@ class Moments:
         return cls(tuple(names), values.mean(axis=0), covariance, low, high, len(values))
 
 
-def full_model(model: Model, parameters: Sequence[str], moments: Moments, units: Sequence[str], name: str) -> Model:
+def full_model(
+    model: Model, parameters: Sequence[str], moments: Moments, described: Mapping[str, Characteristic], name: str
+) -> Model:
     """The model in which the effects of ``parameters`` depend on every covariate and correlate with one another.
+
+    Each covariate is ``described``, by name, as among the patients; who is beyond them is told of (``studied``).
 
     Raises:
         CovariateError: a parameter without random effects, or with such as are neither log-normal nor normal.
@@ -109,19 +113,22 @@ def full_model(model: Model, parameters: Sequence[str], moments: Moments, units:
         moved = f"({parameter} + {' + '.join(terms)})" if plain else f"({parameter}*exp({' + '.join(terms)}))"
         table = content["parameters"][parameter]
         table["expression"] = re.sub(rf"\b{parameter}\b", moved, table.get("expression", parameter))
-        for covariate, unit in zip(moments.names, units, strict=True):
+        for covariate in moments.names:
             if _coefficient(parameter, covariate) in content["parameters"]:
                 raise CovariateError(
                     f"{parameter}: the name {_coefficient(parameter, covariate)} is taken; rename that in the model"
                 )
             content["parameters"][_coefficient(parameter, covariate)] = {
                 "value": 0.0,
-                "unit": _over(known.unit if plain else "1", unit),
+                "unit": _over(known.unit if plain else "1", described[covariate].unit),
                 "distribution": "normal",
                 "assumed": UNFITTED,
             }
     for covariate, mean in zip(moments.names, moments.mean.tolist(), strict=True):
-        content["covariates"][covariate]["reference"] = _held(content["covariates"][covariate], mean)
+        table, of = content["covariates"][covariate], described[covariate]
+        table["reference"] = _held(table, mean)
+        if of.low <= table["reference"] <= of.high:
+            say_studied(table, of.low, of.high)
     _correlate(content, parameters)
     return parse_model(as_toml(content), f"{name}.toml")
 

@@ -42,8 +42,7 @@ def full_of(asked: Asked, parameters: Sequence[str], covariates: Sequence[str]) 
     at = [names.index(name) for name in covariates]
     constant([each.covariates[:, at] for each in asked.timelines.values()], covariates, asked.described)
     moments = Moments.of(covariates, values_of(asked.timelines.values(), model)[:, at])
-    units = [model.covariates[j].unit for j in at]
-    return FullModel(kept, moments, full_model(model, kept, moments, units, asked.name))
+    return FullModel(kept, moments, full_model(model, kept, moments, asked.described, asked.name))
 
 
 def fitted(asked: Asked, full: FullModel, method: FitMethod, moved: Moved, kept_at: Path) -> Fit:

@@ -155,9 +155,17 @@ def folder_of(
     jobs: int | None,
     left_out: LeftOut,
 ) -> FoldAgain | None:
-    """What folds records again, where there are any."""
+    """What folds records again, where there are any.
+
+    Raises:
+        CaseError: it is said how records are read, and there are none.
+    """
 
     if not records:
+        given = [f"--{name.replace('_', '-')}" for name, value in read_by._asdict().items() if value]
+        if given:
+            mend = "name their files with --records, or leave that out"
+            raise CaseError(f"{', '.join(given)}: how records are read, and there are none to read; {mend}")
         return None
     how = reading(model, records, read_by, mixtures=True)
     cases = {one.patient_id: one for one in cases_in(records, how, left_out)}

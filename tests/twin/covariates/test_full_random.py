@@ -71,14 +71,16 @@ def test_the_share_that_covariates_explain_has_an_error_by_the_delta_method() ->
 
 def test_every_parameter_depends_on_every_covariate_along_its_eta() -> None:
     weight = Moments(("WT",), np.array([60.0]), np.array([[100.0]]), np.array([45.0]), np.array([75.0]), 50)
-    made = full_model(MODEL, ("CL", "V"), weight, ("kg",), "full")
+    described = {"WT": Characteristic("WT", "kg", 60.0, 41.0, 82.0)}
+    made = full_model(MODEL, ("CL", "V"), weight, described, "full")
     by_name = {each.name: each for each in made.parameters}
     assert ast.unparse(by_name["CL"].expression or ast.Constant(0)) == "CL * exp(CL_WT * (WT - 60.0)) * (WT / 70)"
     assert by_name["V_WT"].unit == "1/kg"
     assert made.omega[0, 1] == pytest.approx(0.1 * np.sqrt(made.omega[0, 0] * made.omega[1, 1]))
     assert made.covariates[0].reference == 60.0
+    assert made.covariates[0].studied == (41.0, 82.0)
     with pytest.raises(CovariateError, match="'ka' has no random effects; parameters with iiv are CL, V"):
-        full_model(MODEL, ("ka",), weight, ("kg",), "full")
+        full_model(MODEL, ("ka",), weight, described, "full")
 
 
 def test_covariates_that_cannot_be_told_apart_or_change_are_refused() -> None:

@@ -126,6 +126,10 @@ def test_a_full_random_effects_model_tells_what_a_covariate_does_and_what_only_g
     assert 0.3 < found["explained"]["CL"]["share"] < 0.7
     made = parse_model((tmp_path / "out" / "simulated_frem.toml").read_text(), "made.toml")
     assert {"CL_WT", "CL_CRCL", "V_WT", "V_CRCL"} < {each.name for each in made.parameters}
+    assert {of.name for of in made.covariates if of.studied} == {"WT", "CRCL"}
+    for of in (of for of in made.covariates if of.studied):
+        assert of.studied is not None
+        assert of.studied[0] < found["covariates"][of.name]["p05"] < found["covariates"][of.name]["p95"] < of.studied[1]
     assert "CL: covariates explain" in result.stdout
 
 

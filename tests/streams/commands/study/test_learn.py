@@ -86,6 +86,20 @@ def test_what_is_true_here_is_learnt(draft: Path) -> None:
     assert clearance.source.startswith(f"learnt by maximum likelihood from messages of {EARLY} patients")
 
 
+@pytest.mark.parametrize("command", ["fit", "judge"])
+def test_how_records_are_read_is_refused_where_none_are_named(command: str, ward: Path, draft: Path) -> None:
+    given = {
+        "fit": ("fit", ward / "early", "--id", "toy_more", "--out", ward / "toy_more.toml"),
+        "judge": ("judge", draft, ward / "later"),
+    }[command]
+    found = call(*given, "--model", ward / "toy.toml", "--columns", "DV=CONC", "--where", "SET=1")
+    assert found.exit_code == 2
+    assert "--columns, --where: how records are read, and there are none to read; name their files with" in " ".join(
+        found.output.split()
+    )
+    assert not (ward / "toy_more.toml").exists()
+
+
 def test_sites_that_share_sums_learn_the_same_to_the_last_bit(ward: Path, draft: Path) -> None:
     """Two sites, of which neither says a particle, take the steps that one site with all patients takes."""
     files = sorted((ward / "early").glob("*.npz"))
