@@ -97,7 +97,8 @@ def pooled_expectation(
     """What several clouds of these shares, which sum to one, expect together of a measurement."""
     flat, weight = pooled((part, one.scattered, one.each) for part, one in zip(share, each, strict=True))
     pit = sum(part * one.pit for part, one in zip(share, each, strict=True))
-    resolved = 0.5 * SCATTER_POINTS * float((weight * weight).sum())
+    # A cloud whose solutions all overflowed expects nothing, and is one point: it resolves no tail.
+    resolved = min(0.5, 0.5 * SCATTER_POINTS * float((weight * weight).sum()))
     return expected_of(output, observation, flat, weight, pit, resolved=resolved)
 
 

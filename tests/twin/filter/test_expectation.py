@@ -11,7 +11,7 @@ from scipy import stats
 from tests.twin.observation.test_residual import NAMES, SPECS
 from tests.twin.weights import evenly
 from twin.arrays import Floats
-from twin.filter.expectation import Expectation
+from twin.filter.expectation import Expectation, pooled_expectation
 from twin.filter.expectation import expectation as of_output
 from twin.filter.quantiles import QUANTILES
 from twin.model.measured.error import ErrorSpec
@@ -94,6 +94,14 @@ def test_a_particle_that_overflowed_expects_nothing(lost: list[int]) -> None:
         assert found.quantiles == pytest.approx(known.quantiles)
     else:
         assert (found.pit, found.innovation, found.quantiles.tolist()) == (0.5, 0.0, [0.0] * 5)
+
+
+def test_clouds_that_overflowed_expect_nothing_together() -> None:
+    nothing = Expectation(np.zeros(len(QUANTILES)), 0.5, 0.0, 0.0, np.zeros(1), np.ones(1))
+    together = pooled_expectation(
+        DOCETAXEL.outputs[0], Observation(0, "", 0, 2.0), (0.2, 0.3, 0.5), (nothing, nothing, nothing)
+    )
+    assert (together.pit, together.score, together.innovation) == (0.5, 0.0, 0.0)
 
 
 def test_a_count_of_nothing_is_expected_at_the_bottom() -> None:
