@@ -127,7 +127,7 @@ def read_nmtran(
     >>> import pandas as pd
     >>> doses = pd.DataFrame({"ID": [1], "TIME": [0.0], "AMT": [96.0], "RATE": [96.0]})
     >>> [event.kind for event in read_nmtran(doses, "docetaxel_ozawa2007")["1"]]
-    ['dose_given', 'enrolment']
+    ['dose_given', 'follow_up_begun', 'enrolment']
     """
     same = same_ids(join=join, prefix_ids=prefix_ids)
     cases, remarks = read_records(records, the_model(model), columns, output, same=same)

@@ -20,6 +20,7 @@ from twin.model.spec import OutputSpec
 from twin.observation.kinds import kind_of
 from twin.observation.observation import Observation, output_of
 from twin.population.diagnostics.npde import PER_VALUE, npde
+from twin.population.joint.instants import Instants, levels_together
 from twin.randomness import generator
 from twin.solver.effects import Effects
 from twin.study.prediction import Predictor
@@ -71,9 +72,12 @@ def simulated(predictor: Predictor, timeline: Timeline, replicates: int) -> Floa
     population = predictor.effects(prior(widened(model, timeline.widening), replicates, name).eta, name)
     every = predictor.rows(population, timeline, timeline.observations)
     outputs = [output_of(model.outputs, observation) for observation in timeline.observations]
+    errors = [output.error for output in model.outputs]
+    levels = rng.random((len(outputs), replicates))
+    levels = levels_together(Instants([timeline.observations], errors), 0, errors, levels)
     drawn = [
-        kind_of(output).at_levels(output, rows, rng.random((replicates, 1)))
-        for output, rows in zip(outputs, every, strict=True)
+        kind_of(output).at_levels(output, rows, level[:, None])
+        for output, rows, level in zip(outputs, every, levels, strict=True)
     ]
     return np.array(drawn).reshape(len(every), replicates).T
 

@@ -1,20 +1,24 @@
 """A simulated patient's record: treated and measured by a design, with values drawn with the scatter of the model.
 
 Where formulas ask for what was measured before (``previous(output)``), and where an event is awaited, whose moment is
-drawn and ends the looks for it, the record grows value by value; else all values are drawn at once.
+drawn and ends the looks for it, the record grows value by value; else all values are drawn at once. Residuals of
+outputs that are measured together correlate as the model has it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from twin.arrays import Floats
 from twin.events import LabResult, Quantity, event_id, from_millis
+from twin.model.spec import Model
 from twin.observation.kinds import kind_of
 from twin.observation.observation import Observation, output_of
+from twin.population.joint.instants import Instants, levels_together
 from twin.randomness import generator
 from twin.record.history import History
 from twin.record.recording import insert_event
@@ -46,12 +50,13 @@ def simulate(predictor: Predictor, eta: Floats, plan: Design) -> Timeline:
     if not asks and not any(kind_of(output).awaited for output in model.outputs):
         timeline = planned_timeline(predictor, plan)
         every = predictor.rows(truth(predictor, eta), timeline, timeline.observations)
-        levels = rng.random(len(every))
+        levels = _levels(model, timeline.observations, rng.random(len(every)))
         return _valued(
             timeline,
             [_drawn(predictor, o, rows, u) for o, rows, u in zip(timeline.observations, every, levels, strict=True)],
         )
     known: Values = {}
+    alone: dict[int, float] = {}
     over: set[int] = set()
     for number, (millis, output) in enumerate(plan.samples):
         if output in over:
@@ -65,7 +70,9 @@ def simulate(predictor: Predictor, eta: Floats, plan: Design) -> Timeline:
         timeline = _timeline(predictor, plan, known | {number: (millis, 1.0)})
         looked = next(o for o in timeline.observations if o.event_id == _name(number))
         rows = predictor.rows(truth(predictor, eta), timeline, [looked])[0]
-        known[number] = millis, _drawn(predictor, looked, rows, level)
+        alone[number] = level
+        before = _levels(model, _looks(plan.samples[each] for each in alone), [*alone.values()])
+        known[number] = millis, _drawn(predictor, looked, rows, float(before[-1]))
     timeline = _timeline(predictor, plan, known)
     drawn = {_name(number): value for number, (_, value) in known.items()}
     return _valued(timeline, [drawn[o.event_id] for o in timeline.observations])
@@ -90,6 +97,22 @@ def _moment(predictor: Predictor, eta: Floats, plan: Design, known: Values, numb
     rows = np.array([each[:, 0] for each in predictor.rows(truth(predictor, eta), timeline, looks)])
     found = kind_of(predictor.kernel.model.outputs[output]).moment(level, since, moments.astype(np.float64), rows)
     return None if found is None else round(found)
+
+
+def _looks(samples: Iterable[tuple[int, int]]) -> list[Observation]:
+    """Samples, (ms, output) in order of time, as observations that have yet to be made."""
+    counted = Counter[tuple[int, int]]()
+    found: list[Observation] = []
+    for millis, output in samples:
+        found.append(Observation(millis, "", output, 1.0, number=counted[millis, output]))
+        counted[millis, output] += 1
+    return found
+
+
+def _levels(model: Model, looks: Sequence[Observation], alone: Sequence[float] | Floats) -> Floats:
+    """Levels (n,) at which values are drawn, of residuals that correlate, from such as were drawn one by one."""
+    errors = [output.error for output in model.outputs]
+    return levels_together(Instants([looks], errors), 0, errors, np.array(alone)[:, None])[:, 0]
 
 
 def _drawn(predictor: Predictor, observation: Observation, rows: Floats, level: float) -> float:

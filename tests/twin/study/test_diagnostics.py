@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from tests.twin.bedside import count, dose, level, ms
+from tests.twin.bedside import count, dose, finding, level, ms
+from tests.twin.population.joint import pairs
 from tests.twin.toys import ABSORPTION
 from twin.arrays import Floats
 from twin.events import event_id
@@ -95,3 +96,20 @@ def test_the_same_patient_gets_the_same_npde() -> None:
     predictor, timeline = predictor_of(TOY), timeline_of(TOY)
     first, again = (diagnose(predictor, timeline, Constant(np.zeros((1, 4)))).npde for _ in range(2))
     np.testing.assert_array_equal(first, again)
+
+
+def test_of_values_measured_together_residuals_are_drawn_as_they_correlate() -> None:
+    model = pairs.model()
+    history = History()
+    for event in (dose(0, 60), *(finding(2, name, 1.0) for name in ("plasma", "urine"))):
+        history.insert(event)
+    timeline = build(history, compile_model(model))
+    assert timeline is not None
+    outputs = [o.output for o in timeline.observations]
+    alone, together = (
+        simulated(predictor_of(of), timeline, 4000)[:, np.argsort(outputs)] for of in (pairs.model(""), model)
+    )
+    np.testing.assert_allclose(together[:, 0], alone[:, 0], rtol=1e-12)
+    moved = np.log(together[:, 1] / alone[:, 1]) / 0.3
+    # z' - z = 0.6 a + 0.8 z - z, a the residual of the other.
+    assert moved.std() == pytest.approx(np.hypot(0.6, 0.2), rel=0.05)

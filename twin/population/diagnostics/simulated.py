@@ -16,12 +16,12 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
-from scipy import special
 
 from twin.arrays import Floats, Integers
 from twin.observation.kinds import kind_of
 from twin.observation.observation import Observation, output_of
 from twin.population.cohort import Cohort
+from twin.population.joint.instants import levels_together
 from twin.population.laplace.weighed import Values
 from twin.population.values import Population
 from twin.randomness import generator
@@ -79,7 +79,8 @@ def _of_members(cohort: Cohort, population: Population, seed: int, replicates: i
         rows, offsets = values.rows(which, z, population.place), cohort.offsets(which)
         for n, (i, rng) in enumerate(zip(which.tolist(), rngs, strict=True)):
             observations = cohort.subjects[i].observations
-            levels = _together(values, i, population, rng.random((len(observations), replicates)))
+            drawn_alone = rng.random((len(observations), replicates))
+            levels = levels_together(values.instants, i, population.errors, drawn_alone)
             own = rows[offsets[n] : offsets[n + 1]]
             for number, places in _alike(observations):
                 output = output_of(outputs, observations[places[0]])
@@ -89,15 +90,6 @@ def _of_members(cohort: Cohort, population: Population, seed: int, replicates: i
                 drawn = kind_of(output).at_levels(output, read, levels[places].reshape(-1, 1))
                 found[:, cohort.first[i] + places] = drawn.reshape(len(places), replicates).T
     return found
-
-
-def _together(values: Values, subject: int, population: Population, levels: Floats) -> Floats:
-    """Levels (n, K) of a patient's values, drawn independently, as those of residuals that correlate."""
-    for group in values.instants.of(np.array([subject], dtype=np.int64), population.errors):
-        factor = np.linalg.cholesky(group.correlation)
-        for places in group.members:
-            levels[places] = special.ndtr(factor @ special.ndtri(levels[places]))
-    return levels
 
 
 def _of_sites(cohort: Cohort, population: Population, seed: int, replicates: int) -> Floats:
