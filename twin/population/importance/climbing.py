@@ -126,8 +126,10 @@ def climb(density: Density, start: Floats, seed: int = 1, told: Progress = lambd
         reached, found, moved = _climbed(sample, begun)
         if moved == 0.0:
             reached, found, moved = _by_curvature(sample, begun)
-        vector = bounds(cohort.theta).clip(vector + (reached - vector) / max(1, late))
-        proposals = adapted(found, cohort.theta.unpack(vector).prior(cohort.occasions)[0])
+        vector = vector + (reached - vector) / max(1, late)
+        # Of thin effects it is here, and not where the round ended, that draws lie on their plane.
+        here = found if np.array_equal(vector, reached) else sample.likelihood(vector, score=False)
+        proposals = adapted(here, cohort.theta.unpack(vector).prior(cohort.occasions)[0])
         slope = steepest(2.0 * begun.slope)
         rounds.append(Round(-2.0 * found.total, moved, float(found.size.min()), slope))
         told(len(rounds), rounds[-1], vector)
@@ -249,13 +251,17 @@ def adapted(found: Likelihood, prior: Floats) -> Proposals:
 
 def _climbed(sample: Sample, begun: Likelihood) -> tuple[Floats, Likelihood, float]:
     """The best vector within reach of the draws, the likelihood there, and the longest move in standard errors."""
-    scale = _scale(begun)
+    scale, within = _scale(begun), bounds(sample.theta)
 
     def downhill(x: Floats) -> tuple[float, Floats]:
-        seen = _near(sample, sample.vector + np.linalg.solve(scale.T, x))
+        vector = sample.vector + np.linalg.solve(scale.T, x)
+        there = within.clip(vector)
+        seen = _near(sample, there)
         if seen is None:
             return NOWHERE, np.zeros_like(x)
-        return -seen.total, np.asarray(-np.linalg.solve(scale, seen.slope))
+        # A factor of Omega beyond which there is none moves nothing.
+        slope = np.where(there == vector, seen.slope, 0.0)
+        return -seen.total, np.asarray(-np.linalg.solve(scale, slope))
 
     size = len(sample.vector)
     ends = optimize.minimize(
@@ -264,7 +270,7 @@ def _climbed(sample: Sample, begun: Likelihood) -> tuple[Floats, Likelihood, flo
     )  # fmt: skip
     x = np.asarray(ends.x, dtype=np.float64)
     for _ in range(8):
-        vector = sample.vector + np.linalg.solve(scale.T, x)
+        vector = within.clip(sample.vector + np.linalg.solve(scale.T, x))
         found = _near(sample, vector)
         better = found is not None and found.total >= begun.total
         if found is not None and better and np.median(found.size) >= COVERED * np.median(begun.size):

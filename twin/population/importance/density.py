@@ -173,6 +173,11 @@ class Density:
         solved = self.cohort.rows(everybody, z, place)
         return Read(tuple(part.read(solved) for part in self._parts))
 
+    def moved(self, read: Read, along: Slopes, by: Floats) -> Read:
+        """What was read, moved along slopes by so much (N, S) of each patient's points."""
+        each = zip(self._parts, read.parts, along.parts, strict=True)
+        return Read(tuple(one if slope is None else one + by[part.patient] * slope for part, one, slope in each))
+
     def of(self, read: Read, errors: Sequence[ErrorSpec]) -> Floats:
         """log p(values | draw) (N, S) of everybody; -inf where a draw makes them impossible."""
         total = np.zeros((len(self.cohort), read.points))

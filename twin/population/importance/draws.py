@@ -48,6 +48,11 @@ class Proposals:
                 factor[n] = usual
         return cls(np.nan_to_num(mean), SPREAD * factor)
 
+    @property
+    def variance(self) -> Floats:
+        """(N, D) that is believed of each effect."""
+        return np.asarray((self.factor * self.factor).sum(axis=2) / SPREAD**2)
+
     def drawn(self, standard: Floats) -> Floats:
         """Effects (N, S, D) of standard draws (N, S, D)."""
         return np.asarray(self.mean[:, None] + np.einsum("nij,nsj->nsi", self.factor, standard))

@@ -17,6 +17,7 @@ import numpy as np
 
 from twin.arrays import Floats
 from twin.population.importance.sampled import Likelihood, Sample
+from twin.population.search import bounds
 
 LITTLE = 0.05
 """Standard errors, by squared scores, that are not worth asking the curvature."""
@@ -87,13 +88,13 @@ def along(information: Floats, found: Likelihood) -> Promise:
 
 
 def stepped_up(sample: Sample, vector: Floats, by: Promise) -> Floats:
-    """The vector (K,) after that step, shortened until it leads up."""
-    here = sample.likelihood(vector, score=False)
+    """The vector (K,) after that step, shortened until it leads up, and within bounds."""
+    here, within = sample.likelihood(vector, score=False), bounds(sample.theta)
     step = by.step * min(1.0, FARTHEST / max(by.long, 1e-300))
     for _ in range(HALVINGS):
-        there = sample.likelihood(vector + step, score=False)
-        if there.total > here.total:
-            return np.asarray(vector + step)
+        there = within.clip(vector + step)
+        if sample.likelihood(there, score=False).total > here.total:
+            return np.asarray(there)
         step *= 0.5
     return vector
 

@@ -5,12 +5,15 @@
 With weights w_s that each patient's terms of the sum make of themselves, Fisher's identity gives the score: the
 derivative of log L_i by any number is the weighted mean of that of log p(y_i, eta_s). Where a typical value has an
 effect of its own, draws are held in place while it moves, so that it is only the prior that changes; of one that has
-none the predictions move, along slopes that are taken once (`Sample.slopes`).
+none the predictions move, along slopes that are taken once (`Sample.slopes`). Effects that have next to nothing of
+their own, or that values tell nothing of, go along with the population (`twin.population.importance.thin`), but where
+sites differ.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 from scipy import special
@@ -19,12 +22,13 @@ from twin.arrays import Floats, Integers
 from twin.population.importance.density import Density, Read, Slopes
 from twin.population.importance.draws import Proposals, moments
 from twin.population.importance.site_integral import integrated
+from twin.population.importance.thin import Plane, Pull, thin_of
 from twin.population.mixture.mixing import HARDLY, mixed, together
 from twin.population.residuals import LOG_2PI
 from twin.population.sites.arrow import first_of
 from twin.population.stencil import H
 from twin.population.theta import Theta
-from twin.population.values import Penalty, Population
+from twin.population.values import Level, Penalty, Population
 
 STEP = 1e-4
 """Displacement of the logarithm of an error's size, and of a typical value without an effect, for a central difference
@@ -79,6 +83,15 @@ class Likelihood:
         return self.square - self.mean[:, :, None] * self.mean[:, None, :]
 
 
+class _There(NamedTuple):
+    """What draws are at a vector: the population, what is read, effects (N, S, D), and the plane of thin ones."""
+
+    population: Population
+    read: Read
+    eta: Floats
+    plane: Plane | None
+
+
 class Sample:
     """Draws of everybody around proposals, solved at one vector, with which the likelihood near to it is worked out.
 
@@ -99,31 +112,30 @@ class Sample:
         self._z = np.concatenate([self.eta, shifts], axis=2)
         self._read = density.read(self._z, self.population.place)
         self._pieces = _Pieces.of(self.theta, cohort.directions, cohort.effects)
-        self.slopes = {at: self._slope(at) for at in self._pieces.shifted}
+        self.slopes = {at: self._slope(cohort.directions[at], self.vector[at]) for at in self._pieces.shifted}
+        omega, believed = self.population.omega, proposals.variance[:, : len(self.population.omega)]
+        told = 1.0 - np.minimum(believed / np.diag(omega), 1.0).mean(axis=0)
+        thin = () if cohort.site is not None else thin_of(omega, told)
+        self._plane = Plane.of(self.population.omega, thin) if thin else None
+        if self._plane is not None:
+            self._u = self._plane.standard(self.eta)
+            self._thin = [self._slope(np.eye(cohort.size)[one]) for one in thin]
 
-    def _slope(self, at: int) -> Slopes:
-        """Of a typical value without an effect of its own: how what is read moves with it."""
-        step = H * max(1.0, abs(self.vector[at]))
-        moved = step * self.density.cohort.directions[at]
-        place = self.population.place
+    def _slope(self, direction: Floats, value: float = 0.0) -> Slopes:
+        """How what is read moves with z in a direction (M,), as does a typical value without an effect of its own."""
+        step = H * max(1.0, abs(value))
+        moved, place = step * direction, self.population.place
         up = self.density.read(self._z + moved, place)
         down = self.density.read(self._z - moved, place)
         return up.slopes(down, 2.0 * step)
 
     def likelihood(self, vector: Floats, *, score: bool = True, paired: bool = False) -> Likelihood:
         """At a vector near to where it was drawn."""
-        population = self.theta.unpack(vector)
-        read = self._moved(vector)
-        log_y = self.density.of(read, population.errors)
-        occasions = self.density.cohort.occasions
-        _, precision, log_det = population.prior(occasions)
-        eta = self.eta - self._pieces.effect_shift(vector - self.vector)
-        along = eta @ precision
-        d = eta.shape[2]
-        log_prior = -0.5 * (np.einsum("nsd,nsd->ns", along, eta) + log_det + d * LOG_2PI)
-        terms = log_y + log_prior - self._log_q
+        there = self._there(vector)
+        population, eta = there.population, there.eta
+        terms = self.density.of(there.read, population.errors) + self._log_prior(there) - self._log_q
         if (site := self.density.cohort.site) is not None:
-            return self._of_sites(vector, read, terms, eta, site, score=score, paired=paired)
+            return self._of_sites(vector, there, terms, site, score=score, paired=paired)
         total = special.logsumexp(terms, axis=1)
         share = np.exp(terms - np.where(np.isfinite(total), total, 0.0)[:, None])
         size = 1.0 / (share.shape[1] * np.maximum((share * share).sum(axis=1), 1e-300))
@@ -138,14 +150,14 @@ class Sample:
             self.theta.penalty(vector),
         )
         if score:
-            found = replace(found, score=self._score(vector, population, read, share, mean, square))
+            found = replace(found, score=self._score(vector, there, share, mean, square))
         return found if self.density.cohort.classes == 1 else self._whatever_class(found, population.shares)
 
     def _of_sites(
-        self, vector: Floats, read: Read, terms: Floats, eta: Floats, site: Integers, *, score: bool, paired: bool
+        self, vector: Floats, there: _There, terms: Floats, site: Integers, *, score: bool, paired: bool
     ) -> Likelihood:
         """The same where sites differ."""
-        population, cohort = self.theta.unpack(vector), self.density.cohort
+        population, eta, cohort = there.population, there.eta, self.density.cohort
         precision = population.prior(cohort.occasions)[1]
         joint = integrated(terms, eta, precision, cohort.above, population, site)
         mean, square = moments(eta, joint.share)
@@ -161,7 +173,7 @@ class Sample:
         )
         if not score:
             return found
-        scores = self._score(vector, population, read, joint.share, joint.away, joint.square)
+        scores = self._score(vector, there, joint.share, joint.away, joint.square)
         precision, first = population.precision_isv, first_of(site)
         for at, change in self.theta.omega_slopes(vector, "isv").items():
             moved = precision @ change @ precision
@@ -192,40 +204,78 @@ class Sample:
             found -= 0.5 * ((self.eta[:, :, -w:] ** 2).sum(axis=2) + w * LOG_2PI)
         return np.asarray(found)
 
-    def _moved(self, vector: Floats) -> Read:
-        read = self._read
+    def _there(self, vector: Floats) -> _There:
+        """The draws at a vector: their effects held in place, but for thin ones, which go along."""
+        population, read = self.theta.unpack(vector), self._read
         for at, slopes in self.slopes.items():
             by = float(vector[at] - self.vector[at])
             if by:
                 read = read.moved(slopes, by)
-        return read
+        eta = self.eta - self._pieces.effect_shift(vector - self.vector)
+        if self._plane is None:
+            return _There(population, read, eta, None)
+        plane = Plane.of(population.omega, self._plane.thin)
+        placed = plane.placed(eta, self._u)
+        for one, along in zip(plane.thin, self._thin, strict=True):
+            read = self.density.moved(read, along, placed[:, :, one] - eta[:, :, one])
+        return _There(population, read, placed, plane)
 
-    def _score(
-        self, vector: Floats, population: Population, read: Read, share: Floats, mean: Floats, square: Floats
-    ) -> Floats:
+    def _log_prior(self, there: _There) -> Floats:
+        """log p(effects) (N, S), of thin ones that of what is held, in units of what they were where it was drawn."""
+        eta, plane = there.eta, there.plane
+        _, precision, log_det = there.population.prior(self.density.cohort.occasions)
+        log = np.zeros(eta.shape[:2])
+        if plane is not None and self._plane is not None:
+            d = len(there.population.omega)
+            log += plane.log_prior(eta, self._u) - float(np.log(np.diag(self._plane.own)).sum())
+            eta, precision, log_det = eta[:, :, d:], precision[d:, d:], log_det - there.population.log_det
+        square = np.einsum("nsd,nsd->ns", eta @ precision, eta)
+        return np.asarray(log - 0.5 * (square + log_det + eta.shape[2] * LOG_2PI))
+
+    def _pull(self, there: _There, share: Floats) -> Pull | None:
+        """How values pull at thin effects."""
+        if there.plane is None:
+            return None
+        read, errors, slopes = there.read, there.population.errors, []
+        for along in self._thin:
+            up, down = (read.moved(along, side * STEP) for side in (1.0, -1.0))
+            slopes.append(self.density.change(up, down, errors, errors) / (2.0 * STEP))
+        return Pull.of(there.plane, share, slopes, there.eta, self._u)
+
+    def _score(self, vector: Floats, there: _There, share: Floats, mean: Floats, square: Floats) -> Floats:
         """Of draws with shares (N, S); ``mean`` (N, D) and ``square`` (N, D, D) are those of what the prior is of."""
+        population, read = there.population, there.read
         score = np.zeros((len(share), self.theta.size))
-        occasions = self.density.cohort.occasions
-        _, precision, _ = population.prior(occasions)
-        effects = self.density.cohort.effects
+        _, precision, _ = population.prior(self.density.cohort.occasions)
+        pull, d = self._pull(there, share), len(population.omega)
         for at in self._pieces.placed:
-            score[:, at] = mean @ precision @ self.density.cohort.directions[at, :effects]
+            direction = self._pieces.directions[at]
+            if pull is not None and direction[:d].any():
+                score[:, at] = pull.by_mean(mean, direction)
+            else:
+                score[:, at] = mean @ precision @ direction
         for at, slopes in self.slopes.items():
             up, down = (read.moved(slopes, side * STEP) for side in (1.0, -1.0))
             score[:, at] = _weighed(share, self.density.change(up, down, population.errors, population.errors))
         for at in self.theta.scatter:
             larger, less = (self.theta.moved_errors(population.errors, at, side * STEP) for side in (1.0, -1.0))
             score[:, at] = _weighed(share, self.density.change(read, read, larger, less))
-        self._omega_score(score, vector, population, square)
+        self._omega_score(score, vector, population, square, pull)
         return score
 
-    def _omega_score(self, score: Floats, vector: Floats, population: Population, square: Floats) -> None:
+    def _omega_score(
+        self, score: Floats, vector: Floats, population: Population, square: Floats, pull: Pull | None
+    ) -> None:
         d, o = len(population.omega), len(population.omega_iov)
         blocks = {"omega": [slice(0, d)]}
         blocks["iov"] = [slice(d + n * o, d + (n + 1) * o) for n in range(self.density.cohort.occasions)]
         precisions = {"omega": population.precision, "iov": population.precision_iov}
-        for level in ("omega", "iov"):
+        levels: tuple[Level, ...] = ("omega", "iov")
+        for level in levels:
             for at, change in self.theta.omega_slopes(vector, level).items():
+                if pull is not None and level == "omega":
+                    score[:, at] += pull.by_omega(square, change)
+                    continue
                 precision = precisions[level]
                 moved = precision @ change @ precision
                 trace = float((precision * change).sum())
