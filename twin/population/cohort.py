@@ -253,8 +253,8 @@ class Cohort:
 
     def of_observations(self, which: Integers) -> Integers:
         """(T,) which of all observations those of the patients ``which`` are, one after another."""
-        parts = [np.arange(self.first[i], self.first[i + 1]) for i in which]
-        return np.concatenate(parts) if parts else np.empty(0, dtype=np.int64)
+        begin = self.offsets(which)
+        return np.arange(begin[-1]) + np.repeat(self.first[which] - begin[:-1], np.diff(begin))
 
     def _systems(
         self, runs: list[Run], points: list[Floats], place: Floats

@@ -27,6 +27,7 @@ from twin.population.joint.terms import Pairs, Spread
 from twin.population.mixture.mixing import HARDLY, mixed, together
 from twin.population.modes.curvatures import factors_of, inverse_of, log_det_of, solved_beside
 from twin.population.modes.descent import SETTLED, Look, descend, scattered
+from twin.population.modes.seen import By, Seen, Stand
 from twin.population.residuals import (
     SIZE_STEP,
     Terms,
@@ -274,12 +275,24 @@ class Point:
 
     def looks(self, which: Integers, eta: Floats) -> Look:
         """What descents of patients ``which`` (K,) see at eta (K, D)."""
-        return self._seen(which, eta, mixed=self._mixed)[0]
+        return self.looks_at(which, eta, self.read(which, self.around(eta)))
 
-    def _seen(self, which: Integers, eta: Floats, *, mixed: bool) -> tuple[Look, Terms, Pairs, Floats, Floats]:
-        objective, cohort = self.objective, self.cohort
-        z = objective.z(eta)
-        f = objective.predictions(which, stencil.points(z, self.h, cohort.effects, mixed), self.population)
+    def around(self, eta: Floats) -> Floats:
+        """The points (K, S, M) that are read to look at eta (K, D)."""
+        return np.asarray(stencil.points(self.objective.z(eta), self.h, self.cohort.effects, self._mixed))
+
+    def read(self, which: Integers, points: Floats) -> Floats:
+        """What is read (T, S), or (T, R, S), of the values of patients ``which`` (K,) at points (K, S, M)."""
+        return self.objective.predictions(which, points, self.population)
+
+    def looks_at(self, which: Integers, eta: Floats, read: Floats) -> Look:
+        """What is seen of what was read `around` eta (K, D)."""
+        return self._seen(which, eta, read, mixed=self._mixed)[0]
+
+    def _seen(
+        self, which: Integers, eta: Floats, f: Floats, *, mixed: bool
+    ) -> tuple[Look, Terms, Pairs, Floats, Floats]:
+        objective, cohort, z = self.objective, self.cohort, self.objective.z(eta)
         found, pairs = objective.terms(which, self.population.errors, f[:, 0], self._residual_at(which))
         slope = stencil.slopes(f, self.h)
         bend = stencil.bends(f, self.h, cohort.effects) if mixed else np.empty((0, 0, 0))
@@ -296,9 +309,10 @@ class Point:
 
     def evaluation(self, vector: Floats, eta: Floats, log_det: float, settled: NDArray[np.bool_]) -> Evaluation:
         """The objective and its derivatives, of everybody, at modes eta (N, D) or very near to them."""
-        cohort = self.cohort
-        look, found, pairs, slope, bend = self._seen(np.arange(len(cohort), dtype=np.int64), eta, mixed=True)
-        seen = self._known(look)
+        cohort, everybody = self.cohort, np.arange(len(self.cohort), dtype=np.int64)
+        f = self.read(everybody, stencil.points(self.objective.z(eta), self.h, cohort.effects, True))
+        look, found, pairs, slope, bend = self._seen(everybody, eta, f, mixed=True)
+        seen = self.known(look)
         inverse = seen.by_data
         u_z, u_ez, t_z = stencil.outer(cohort.first, inverse, found.u_f, found.u_ff, found.w, found.w_f, slope, bend)
         joint.outer(*pairs[:7], inverse, slope, bend, u_ez, t_z)
@@ -310,33 +324,40 @@ class Point:
             self._by_typical_residual(by, found, pairs, inverse, slope)
         return self.finished(vector, eta, log_det, settled, seen, t_z, by)
 
-    def _known(self, look: Look) -> Seen:
+    def known(self, look: Look) -> Seen:
         """What makes H of what is seen at the modes: the information."""
         inverse = np.ascontiguousarray(inverse_of(look.information))
         beside = look.information - self.precision
         by_omega = solved_beside(self.covariance, beside, beside, turned=True)
         return Seen(look, look.information, inverse, inverse, by_omega)
 
+    def stand(self, eta: Floats, seen: Seen, log_det: float) -> Stand:  # noqa: ARG002 (of sites it matters where)
+        """How everybody stands at eta (N, D), with ``log_det`` that of the prior's covariance."""
+        look, beside = seen.look, seen.look.curvature - self.precision
+        step = solved_beside(self.covariance, beside, self.covariance @ look.gradient[:, :, None])[:, :, 0]
+        remaining = (look.gradient * step).sum(axis=1)
+        # At the mode itself, which is a small step away, U is less by half of what remains.
+        ofv = 2.0 * look.value - remaining + log_det + log_det_of(seen.h)
+        return Stand(ofv, step, np.abs(remaining))
+
     def finished(
         self, vector: Floats, eta: Floats, log_det: float, settled: NDArray[np.bool_], seen: Seen, t_z: Floats, by: By
     ) -> Evaluation:
         """The evaluation that all derivatives make, with those (N, M) of log det H by z; those by Omega are added to
         ``by``."""
-        look, d = seen.look, self.cohort.effects
-        beside = look.curvature - self.precision
-        newton = solved_beside(self.covariance, beside, self.covariance @ look.gradient[:, :, None])[:, :, 0]
+        d, beside = self.cohort.effects, seen.look.curvature - self.precision
+        ofv, newton, remaining = self.stand(eta, seen, log_det)
         # Derivatives of U are those at the mode itself too. Where Omega is next to singular the little that is left to
         # it is much in units of Omega, so that what Omega adds is taken there.
         by.u[:] -= np.einsum("nd,ndk->nk", newton, by.u_e)
         self._by_omega(by, vector, eta - newton, seen)
         moves = -solved_beside(self.covariance, beside, self.covariance @ by.u_e)
-        remaining = (look.gradient * newton).sum(axis=1)
         along = t_z[:, :d]
         # The objective at the mode itself, which is a small step away: exact to second order.
-        ofv = 2.0 * look.value - remaining + log_det + log_det_of(seen.h) - (along * newton).sum(axis=1)
+        ofv = ofv - (along * newton).sum(axis=1)
         score = 2.0 * by.u + by.t + np.einsum("nd,ndk->nk", along, moves)
         found = Evaluation(
-            vector.copy(), ofv, eta - newton, seen.covariance, score, moves, settled.copy(), np.abs(remaining),
+            vector.copy(), ofv, eta - newton, seen.covariance, score, moves, settled.copy(), remaining,
             self.cohort.theta.penalty(vector),
         )  # fmt: skip
         return found if self.cohort.classes == 1 else self._whatever_class(found)
@@ -394,38 +415,6 @@ class Point:
                     by.u[:, at] -= 0.5 * (along * force).sum(axis=1)
                     by.u_e[:, block, at] -= each_row(along, precision)
                     by.t[:, at] += np.einsum("nij,ij->n", seen.by_omega[:, block, block], change)
-
-
-@dataclass(frozen=True)
-class Seen:
-    """What everybody sees at the modes, (N, D, D) each but for the first.
-
-    Attributes:
-        look: by its curvature modes move.
-        h: H; ``covariance`` of the effects by it.
-        by_data: derivative of log det Omega H by what data add to H; ``by_omega`` by the prior's covariance Omega.
-    """
-
-    look: Look
-    h: Floats
-    covariance: Floats
-    by_data: Floats
-    by_omega: Floats
-
-
-@dataclass(frozen=True)
-class By:
-    """Derivatives by each number: of U (N, K), of its gradient in eta (N, D, K), and of log det Omega H (N, K)."""
-
-    u: Floats
-    u_e: Floats
-    t: Floats
-
-    def add(self, at: int, change: tuple[Floats, Floats, Floats]) -> None:
-        """Add to the column of a number."""
-        self.u[:, at] += change[0]
-        self.u_e[:, :, at] += change[1]
-        self.t[:, at] += change[2]
 
 
 def _settled(point: Point, vector: Floats, eta: Floats, log_det: float, settled: NDArray[np.bool_]) -> Evaluation:

@@ -40,6 +40,11 @@ def eigenbasis(a: Floats, c: Floats) -> tuple[Floats, Floats, Floats]:
     count, size = c.shape
     if not size:
         return np.zeros((count, 0)), np.zeros((count, 0, 0)), np.zeros((count, 0, 0))
+    if size == 1:
+        lam, one = a[:, 0].copy(), np.ones((count, 1, 1))
+        unknown = ~np.isfinite(lam)
+        lam[unknown], c[unknown] = -1.0, np.nan
+        return lam, one, one.copy()
     if size == 2:
         lam, v, w = np.empty((count, 2)), np.empty((count, 2, 2)), np.empty((count, 2, 2))
         _two_by_two(a, c, lam, v, w)

@@ -10,6 +10,7 @@ import numpy as np
 from streams.batch.population.question import Question
 from streams.batch.process_pool import in_processes
 from twin.arrays import Floats
+from twin.population.laplace.side_by_side import totals
 from twin.population.objective import Evaluation
 from twin.population.results.profile import Profile, profile
 from twin.population.results.sir import Resampled, resampled
@@ -68,11 +69,4 @@ def resampling(
 
 
 def _risen(question: Question, here: Evaluation, vectors: Floats, begin: int) -> tuple[int, Floats]:
-    objective = question.objective()
-    found = np.empty(len(vectors))
-    for k, vector in enumerate(vectors):
-        try:
-            found[k] = objective(vector, here).total - here.total
-        except np.linalg.LinAlgError:  # an Omega that is singular to rounding
-            found[k] = np.nan
-    return begin, found
+    return begin, totals(question.objective(), here, vectors) - here.total

@@ -24,7 +24,8 @@ from twin.population.cohort import Cohort
 from twin.population.joint.terms import Pairs
 from twin.population.modes.curvatures import inverse_of
 from twin.population.modes.descent import Look
-from twin.population.objective import By, Evaluation, Objective, Point
+from twin.population.modes.seen import By
+from twin.population.objective import Evaluation, Objective, Point
 from twin.population.residuals import Terms, variance
 from twin.population.values import Population
 
@@ -114,7 +115,7 @@ class FirstOrderPoint(Point):
         mode = self._least(begin)
         found = self._terms(everybody, self.line(mode))
         look = self._look(cohort.first, mode, found, slope)
-        seen = self._known(look)
+        seen = self.known(look)
         inverse = seen.by_data
         u_z, u_ez, t_z = stencil.outer(cohort.first, inverse, found.u_f, found.u_ff, found.w, found.w_f, slope, bend)
         ways = cohort.directions.T

@@ -22,7 +22,8 @@ from twin.population.laplace.flat import FLAT
 from twin.population.laplace.weighed import Values, Weighed
 from twin.population.modes.curvatures import inverse_of
 from twin.population.modes.descent import Look
-from twin.population.objective import By, Evaluation, Objective, Point, Seen
+from twin.population.modes.seen import By, Seen
+from twin.population.objective import Evaluation, Objective, Point
 from twin.population.residuals import SIZE_STEP
 from twin.population.theta import FitError
 from twin.population.values import Population
@@ -73,13 +74,14 @@ class LaplacePoint(Point):
         self._values, self._flat = objective.values, objective.flat
         self._factor = np.asarray(np.linalg.cholesky(self.covariance))
 
-    def looks(self, which: Integers, eta: Floats) -> Look:
-        z = self.objective.z(eta)
-        return self._look(which, z, self._weighed(which, self._rows(which, z)))
+    def around(self, eta: Floats) -> Floats:
+        return np.asarray(stencil.points(self.objective.z(eta), self.h, self.cohort.effects, True))
 
-    def _rows(self, which: Integers, z: Floats) -> Floats:
-        around = stencil.points(z, self.h, self.cohort.effects, True)
-        return self._values.rows(which, around, self.population.place)
+    def read(self, which: Integers, points: Floats) -> Floats:
+        return self._values.rows(which, points, self.population.place)
+
+    def looks_at(self, which: Integers, eta: Floats, read: Floats) -> Look:
+        return self._look(which, self.objective.z(eta), self._weighed(which, read))
 
     def _weighed(self, which: Integers, rows: Floats) -> Weighed:
         return self._values.weighed(which, rows, self.population.errors)
@@ -112,17 +114,17 @@ class LaplacePoint(Point):
     def evaluation(self, vector: Floats, eta: Floats, log_det: float, settled: NDArray[np.bool_]) -> Evaluation:
         cohort, d = self.cohort, self.cohort.effects
         everybody, z = np.arange(len(cohort), dtype=np.int64), self.objective.z(eta)
-        rows = self._rows(everybody, z)
+        rows = self.read(everybody, self.around(eta))
         weighed = self._weighed(everybody, rows)
         look, loss = self._look(everybody, z, weighed), self._sums(everybody, weighed.loss)
-        seen, t_z = self._known(look), self._along(everybody, z, look.curvature)
+        seen, t_z = self.known(look), self._along(everybody, z, look.curvature)
         u_z, u_ez = stencil.slopes(loss, self.h), stencil.bends(loss, self.h, d)
         ways = cohort.directions.T
         by = By(each_row(u_z, ways), u_ez @ ways, each_row(t_z, ways))
         self._by_sizes(by, everybody, rows, seen.by_data)
         return self.finished(vector, eta, log_det, settled, seen, t_z, by)
 
-    def _known(self, look: Look) -> Seen:
+    def known(self, look: Look) -> Seen:
         """What makes H of what is seen at the modes: U'', as far as it is not flat."""
         bounded = self._bounded(look.curvature)
         by_omega = self.precision @ bounded.slope @ (bounded.curvature - self.precision)
@@ -143,7 +145,7 @@ class LaplacePoint(Point):
             there[:, m + c, c] -= step[c]
         around = stencil.points(there.reshape(-1, m), self.h, d, True)
         points = around.shape[1]
-        rows = self._values.rows(which, around.reshape(len(z), 2 * m * points, m), self.population.place)
+        rows = self.read(which, around.reshape(len(z), 2 * m * points, m))
         loss = self._sums(which, self._weighed(which, rows).loss).reshape(len(z) * 2 * m, points)
         curvature = stencil.bends(loss, self.h, d)[:, :, :d] + self.precision
         log_det = self._log_dets(here, curvature.reshape(len(z), 2 * m, d, d))

@@ -24,7 +24,8 @@ from twin.population.laplace.first_order import FirstOrderPoint
 from twin.population.laplace.laplace import LaplaceObjective, LaplacePoint
 from twin.population.modes.curvatures import inverse_of, log_det_of
 from twin.population.modes.descent import Look
-from twin.population.objective import By, Evaluation, Objective, Point, Seen
+from twin.population.modes.seen import By, Seen, Stand
+from twin.population.objective import Evaluation, Objective, Point
 from twin.population.sites.arrow import Arrow, by_site, first_of
 from twin.population.values import Population
 
@@ -83,7 +84,7 @@ class SitePoint(Point):
         """Of curvatures (N, D, D) of U of each patient."""
         return Arrow.of(inverse_of(curvature), self.precision, self.above, self.population.precision_isv, self.site)
 
-    def _known(self, look: Look) -> Seen:
+    def known(self, look: Look) -> Seen:
         arrow = self.arrow(look.information)
         whole, of_b = np.ascontiguousarray(arrow.of_patients), self.population.precision_isv[None]
         by_omega = self.precision - self.precision @ arrow.within(self.above) @ self.precision
@@ -99,27 +100,33 @@ class SitePoint(Point):
             of_b,
         )
 
+    def stand(self, eta: Floats, seen: Seen, log_det: float) -> Stand:
+        assert isinstance(seen, SiteSeen), "it is of sites"
+        population, b = self.population, self.conditional(eta)
+        look = self.shifted(seen.look, np.arange(len(eta), dtype=np.int64), eta, b)
+        nothing = np.zeros((len(b), len(population.precision_isv), 1))  # the gradient by b, which is conditional
+        step = seen.bent.solved(nothing, look.gradient[:, :, None])[1][:, :, 0]
+        remaining = by_site((look.gradient * step).sum(axis=1), self.site)
+        of_site = np.einsum("sq,qr,sr->s", b, population.precision_isv, b) - remaining
+        of_site += population.log_det_isv + log_det_of(seen.arrow.schur)
+        own = 2.0 * look.value + log_det + log_det_of(seen.h)
+        return Stand(own + (of_site / self._size)[self.site], step, np.abs(remaining)[self.site])
+
     def finished(
         self, vector: Floats, eta: Floats, log_det: float, settled: NDArray[np.bool_], seen: Seen, t_z: Floats, by: By
     ) -> Evaluation:
         assert isinstance(seen, SiteSeen), "it is of sites"
-        cohort, population, b = self.cohort, self.population, self.conditional(eta)
-        look = self.shifted(seen.look, np.arange(len(cohort), dtype=np.int64), eta, b)
+        cohort, b = self.cohort, self.conditional(eta)
+        ofv, newton, remaining = self.stand(eta, seen, log_det)
         above = self._by_covariances(by, vector, eta, b, seen)
-        nothing = np.zeros((len(b), len(population.precision_isv), 1))  # the gradient by b, which is conditional
-        newton = seen.bent.solved(nothing, look.gradient[:, :, None])[1][:, :, 0]
         moves = -seen.bent.solved(above.u_e, by.u_e)[1]
-        remaining = by_site((look.gradient * newton).sum(axis=1), self.site)
         along = t_z[:, : cohort.effects]
-        own = 2.0 * look.value + log_det + log_det_of(seen.h) - (along * newton).sum(axis=1)
-        of_site = np.einsum("sq,qr,sr->s", b, population.precision_isv, b) - remaining
-        of_site += population.log_det_isv + log_det_of(seen.arrow.schur)
         score = 2.0 * by.u + by.t + np.einsum("nd,ndk->nk", along, moves)
         # As a row of its own, so that squares of scores tell how sharply a site's numbers are known.
         score[first_of(self.site)] += 2.0 * above.u + above.t
         return Evaluation(
-            vector.copy(), own + (of_site / self._size)[self.site], eta - newton, seen.covariance, score, moves,
-            settled.copy(), np.abs(remaining)[self.site], cohort.theta.penalty(vector), site=self.site,
+            vector.copy(), ofv - (along * newton).sum(axis=1), eta - newton, seen.covariance, score, moves,
+            settled.copy(), remaining, cohort.theta.penalty(vector), site=self.site,
         )  # fmt: skip
 
     def _by_covariances(self, by: By, vector: Floats, psi: Floats, b: Floats, seen: SiteSeen) -> By:
@@ -158,7 +165,7 @@ class LaplaceSitePoint(SitePoint, LaplacePoint):
         super().__init__(objective, population, precision)
         self._factor_isv = np.asarray(np.linalg.cholesky(population.omega_isv))
 
-    def _known(self, look: Look) -> Seen:
+    def known(self, look: Look) -> Seen:
         bounded = self._bounded(look.curvature)
         arrow = self.arrow(bounded.h)
         of_site = self._bounded_site(arrow.schur)
