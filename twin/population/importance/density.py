@@ -54,7 +54,8 @@ class Read:
     def slopes(self, down: Read, width: float) -> Slopes:
         """The slopes from ``down`` to here, which lie ``width`` apart."""
         each = zip(self.parts, down.parts, strict=True)
-        return Slopes(tuple(None if np.array_equal(up, low) else (up - low) / width for up, low in each))
+        with np.errstate(invalid="ignore"):  # of a draw that cannot be
+            return Slopes(tuple(None if np.array_equal(up, low) else (up - low) / width for up, low in each))
 
     def at(self, points: slice) -> Read:
         """What was read of some points."""
