@@ -8,13 +8,17 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy import stats
 
+from connectors.feeds.nmtran.times import ORIGIN
 from streams.batch.arguments import LeftOut, cases_in, reading
+from streams.batch.population.patients import timelines_of
 from streams.batch.simulation import SimulatedPatient, _dose_rows, simulate, simulation_table
 from tests.twin import toys
 from tests.twin.population.mixture.mixtures import treated
 from tests.twin.population.sites import clinics
-from twin.events import DoseGiven, Quantity
+from twin.clock import DAY_MS
+from twin.events import DoseGiven, Quantity, to_millis
 from twin.model.spec import Model
 from twin.modelfile.library import load_model
 from twin.study.site_effects import shared_effects
@@ -109,3 +113,26 @@ def test_patients_of_one_site_share_its_effects(tmp_path: Path) -> None:
         omega = model.omega if shared is None else model.omega_iiv
         np.testing.assert_allclose(eta[:, n].mean(axis=0), np.zeros(2) if shared is None else shared, atol=0.15)
         np.testing.assert_allclose(np.diag(np.cov(eta[:, n].T)), np.diag(omega), rtol=0.5)
+
+
+def test_who_is_followed_without_a_dose_is_at_risk_from_the_first_record_on(tmp_path: Path) -> None:
+    """In days, with years between two looks; what is written reads as it was simulated."""
+    shape, rate = 1.5, 0.0006
+    text = toys.WEIBULL.replace("SHAPE", str(shape)).replace("value = 0.03", f"value = {rate}")
+    (tmp_path / "awaited.toml").write_text(text.replace('"h"', '"d"').replace('"1/h"', '"1/d"'))
+    files = [tmp_path / "design.csv"]
+    files[0].write_text("ID,TIME,EVID,DV,MDV\n1,5,2,.,1\n1,805,0,0,0\n1,9005,0,0,0\n")
+    how = reading(str(tmp_path / "awaited.toml"), files)
+    assert how.model is not None
+    found = simulate(how.model, cases_in(files, how, LeftOut()), 200, 1, 0, pytest.fail)
+    assert {(one.rows[0]["TIME"], one.rows[0]["EVID"], one.rows[0]["MDV"]) for one in found} == {(5.0, 2, 1)}
+    times = [float(row["TIME"]) - 5.0 for one in found for row in one.rows if row.get("DV") == 1.0]  # type: ignore[arg-type]
+    assert len(times) > 190
+    assert stats.kstest(times, stats.weibull_min(shape, scale=1.0 / rate).cdf).pvalue > 0.01
+    table = simulation_table(how.model, found)
+    again = tmp_path / "again.csv"
+    rows = zip(*(table[name] for name in ("ID", "TIME", "EVID", "DV", "MDV")), strict=True)
+    lines = [",".join("." if cell is None else str(cell) for cell in row) for row in rows]
+    again.write_text("\n".join(["ID,TIME,EVID,DV,MDV", *lines]) + "\n")
+    timelines = timelines_of(cases_in([again], how, LeftOut()), how.model, pytest.fail)
+    assert {(line.start - to_millis(ORIGIN)) / DAY_MS for line in timelines.values()} == {5.0}
