@@ -166,8 +166,8 @@ def prepare(
 def archive(library: Path) -> tuple[str, ...]:
     """Java's option for an archive of Kafka's classes, with which a start takes half the processor time.
 
-    Java writes it at the end of a first start, which is made here; it is that Java's alone, and of jars in that place. A
-    Java that cannot do so has none.
+    Java writes it at the end of a first start, which is made here; it is that Java's alone, and of jars in that
+    place. A Java that cannot do so has none.
     """
     java = Path(shutil.which("java") or "java").resolve()
     written = java.stat().st_mtime_ns if java.is_file() else 0

@@ -43,6 +43,9 @@ from twin.observation.observation import MeasuredValue
 SMALLEST = 1e-12
 """Predictions of positive quantities are not taken below this (in the output's unit): log and scale stay finite."""
 
+FAINTEST = 1e-300
+"""The same of a quantity whose logarithm alone is asked for."""
+
 GOLDEN = (np.sqrt(5.0) - 1.0) / 2.0
 
 NODES, NODE_WEIGHTS = (part.copy() for part in np.polynomial.hermite_e.hermegauss(24))
@@ -94,8 +97,14 @@ def untransformed(error: ErrorSpec, value: Floats) -> Floats:
 
 
 def on_scale(error: ErrorSpec, values: Floats) -> Floats:
-    """Values (any shape) on the error's own scale, where they are not taken below `SMALLEST`."""
-    return transformed(error, np.maximum(values, SMALLEST)) if error.transformed else values
+    """Values (any shape) on the error's own scale, where they are not taken below `SMALLEST`.
+
+    Where they scatter alike on the logarithm nothing grows without end as they vanish: they are taken as they are, down
+    to what has a logarithm.
+    """
+    if not error.transformed:
+        return values
+    return transformed(error, np.maximum(values, FAINTEST if error.kind == "log_additive" else SMALLEST))
 
 
 def standardised(error: ErrorSpec, value: float | Floats, predicted: Floats) -> Floats:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from twin.arrays import Floats, Integers, each_row
 from twin.model.measured.error import ErrorSpec
-from twin.observation.residual import transformed
+from twin.observation.residual import on_scale, transformed
 from twin.population import stencil
 from twin.population.cohort import Cohort
 from twin.population.joint import terms as joint
@@ -33,7 +33,6 @@ from twin.population.residuals import (
     Terms,
     density_on_own_scale,
     iwres,
-    on_error_scale,
     refuse_unusual,
     spread,
     terms,
@@ -227,7 +226,7 @@ class Objective:
         if any(error.transformed for error in population.errors):
             output = self._output[self.cohort.of_observations(which)]
             for number in np.unique(output):
-                found[output == number] = on_error_scale(population.errors[number], found[output == number])
+                found[output == number] = on_scale(population.errors[number], found[output == number])
         return found
 
     def terms(self, which: Integers, errors: Sequence[ErrorSpec], f: Floats, f0: Floats | None) -> tuple[Terms, Pairs]:

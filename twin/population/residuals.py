@@ -21,7 +21,7 @@ from twin.model.spec import OutputSpec
 from twin.observation.deviation import slopes
 from twin.observation.kinds import kind_of
 from twin.observation.observation import Observation
-from twin.observation.residual import SMALLEST, transformed
+from twin.observation.residual import SMALLEST
 from twin.population.cohort import Cohort
 from twin.population.theta import FitError
 
@@ -107,11 +107,6 @@ def log_density(error: ErrorSpec, y: Floats, f: Floats) -> Floats:
         e += np.log(r)
         e *= -0.5
         return e
-
-
-def on_error_scale(error: ErrorSpec, predicted: Floats) -> Floats:
-    """Predictions (any shape) on the error's scale."""
-    return transformed(error, np.maximum(predicted, SMALLEST)) if error.transformed else predicted
 
 
 def density_on_own_scale(error: ErrorSpec, value: Floats) -> float:

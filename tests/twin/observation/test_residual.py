@@ -18,6 +18,7 @@ from twin.observation.residual import (
     cdf,
     levels_of,
     log_likelihood,
+    on_scale,
     scale,
     spread_out,
     standardised,
@@ -63,11 +64,11 @@ def written_out(error: ErrorSpec, predicted: float) -> stats.rv_continuous:
         "log_combined": np.hypot(error.proportional, error.additive / predicted),
         "box_cox": error.additive,
     }[error.kind]
-    centre = on_scale(error, predicted)
+    centre = own_scale(error, predicted)
     return stats.norm(centre, spread) if error.df is None else stats.t(error.df, centre, spread)
 
 
-def on_scale(error: ErrorSpec, value: float) -> float:
+def own_scale(error: ErrorSpec, value: float) -> float:
     if error.box_cox is not None:
         return float((value**error.box_cox - 1) / error.box_cox)
     return float(np.log(value)) if error.logarithmic else value
@@ -105,7 +106,7 @@ def test_densities_and_distribution_functions_are_those_of_scipy(error: ErrorSpe
     plain = replace(error, outliers=None)
     for value in (0.4, 2.9, 30.0):
         known = [written_out(error, float(predicted)) for predicted in PREDICTED]
-        at = on_scale(error, value)
+        at = own_scale(error, value)
         density = [distribution.logpdf(at) - jacobian(error, value) for distribution in known]
         np.testing.assert_allclose(log_likelihood(plain, value, PREDICTED), density, rtol=1e-10)
         np.testing.assert_allclose(cdf(plain, value, PREDICTED), [d.cdf(at) for d in known], rtol=1e-9, atol=1e-300)
@@ -133,7 +134,7 @@ def test_many_values_at_once_weigh_as_each_alone(error: ErrorSpec) -> None:
 def test_a_value_below_its_limit_weighs_the_probability_of_lying_there(error: ErrorSpec) -> None:
     plain = replace(error, outliers=None)
     censored = log_likelihood(plain, 0.0, PREDICTED, below=0.5)
-    at = on_scale(error, 0.5)
+    at = own_scale(error, 0.5)
     known = [written_out(error, float(predicted)).logcdf(at) for predicted in PREDICTED]
     np.testing.assert_allclose(censored, known, rtol=1e-8)
     assert (np.diff(censored) < 0).all() or error.kind == "proportional"
@@ -271,3 +272,13 @@ def test_a_prediction_that_overflowed_has_no_likelihood_and_gives_no_warning(err
     found = log_likelihood(error, 1.0, np.array([1.0, np.inf, 1e300]))
     assert np.isfinite(found[0])
     assert not np.isfinite(found[1])
+
+
+def test_a_logarithm_is_of_the_prediction_however_little_it_is_and_finite_of_none() -> None:
+    on_logarithm = spec("log_additive", additive=0.5)
+    few = np.array([1e-40, 1e-17, 1e-13])
+    np.testing.assert_allclose(on_scale(on_logarithm, few), np.log(few), rtol=1e-15)
+    np.testing.assert_allclose(standardised(on_logarithm, 1e-17, few), (np.log(1e-17) - np.log(few)) / 0.5, atol=1e-12)
+    assert np.isfinite(on_scale(on_logarithm, np.array([0.0, -1e-18]))).all()
+    combined = spec("log_combined", additive=0.5, proportional=0.1)
+    assert np.isfinite(log_likelihood(combined, 1e-3, np.array([0.0, 1e-40]))).all()

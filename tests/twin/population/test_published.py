@@ -9,13 +9,14 @@ from __future__ import annotations
 import pytest
 
 from connectors.feeds.nmtran.reader import read_nmtran
-from tests.twin.population.published.sets import DATA, FOLDER, SETS
+from tests.twin.population.published.sets import DATA, FOLDER, SETS, STUDIES
 from tests.twin.population.test_objective import at_start
 from twin.kernel.kernel import compile_model
 from twin.modelfile.reader import parse_model
 from twin.population.cohort import Cohort
 from twin.population.laplace.methods import objective_of
 from twin.population.objective import Method, Objective
+from twin.population.search import State, bounds, search
 from twin.population.theta import Theta
 from twin.solver.step_control import step_sizes_for
 from twin.study.records import record_of
@@ -27,6 +28,9 @@ SLOW = (
     *("warfarin_pk", "bauer402", "drug1001", "expo_102", "warfarin_lag_nonmem", "warfarin_lag_sex"),
     *("sim_datasim", "sim_schnider", "sim_sparse", "sim_warfarin", "theophylline_weight", "warfarin_pkpd"),
 )
+
+FITTED = 5
+"""How many data sets of a study are fitted, from the published start."""
 
 CLOSED_FORM, STEPPED = 0.01, 0.05
 """How far from the published objective ours may be."""
@@ -57,6 +61,22 @@ def test_published_objective(name: str) -> None:
 @pytest.mark.parametrize("name", SLOW)
 def test_published_objective_of_the_larger_sets(name: str) -> None:
     scored(name)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", STUDIES)
+def test_published_objective_of_every_data_set_of_a_study_and_the_ends_of_fits(name: str) -> None:
+    if not SETS[name].here:
+        pytest.skip(f"needs {DATA / SETS[name].data}.csv")
+    for i, (one, reference) in enumerate(SETS[name].of_each_number()):
+        cohort = one.cohort()
+        theta, objective = cohort.theta, Objective(cohort)
+        published = objective(theta.pack(one.population(cohort, reference["estimates"])), thorough=True)
+        tolerance = STEPPED if cohort.kernel.stepped else CLOSED_FORM
+        assert published.total == pytest.approx(reference["ofv"], abs=tolerance), one.number
+        if i < FITTED:
+            state, here = search(objective, State(theta.pack(theta.start)), lambda *_: None, bounds(theta))
+            assert (state.why, here.total < reference["ofv"] + 0.1) == ("converged", True), one.number
 
 
 @pytest.mark.skipif(not DATA.exists(), reason=f"needs {DATA}")

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from twin.model.measured.error import ErrorSpec
-from twin.observation.residual import log_likelihood
-from twin.population.residuals import on_error_scale, terms
+from twin.observation.residual import log_likelihood, on_scale
+from twin.population.residuals import terms
 
 ERRORS = (
     ErrorSpec("additive", 0.4, 0.0, None, None, None),
@@ -25,13 +25,11 @@ Y, F = np.array([0.8, 2.0, 5.0]), np.array([1.0, 1.5, 6.0])
 
 @pytest.mark.parametrize("error", ERRORS, ids=lambda error: error.kind)
 def test_terms_and_derivatives(error: ErrorSpec) -> None:
-    y, f, h = on_error_scale(error, Y), on_error_scale(error, F), 1e-5
+    y, f, h = on_scale(error, Y), on_scale(error, F), 1e-5
     at, up, down = (terms(error, y, f + side * h) for side in (0, 1, -1))
     # Up to what the density has that does not depend on the prediction.
     beside = -log_likelihood(error, Y, F) - at.u
-    np.testing.assert_allclose(
-        beside, -log_likelihood(error, Y, F * 1.1) - terms(error, y, on_error_scale(error, F * 1.1)).u
-    )
+    np.testing.assert_allclose(beside, -log_likelihood(error, Y, F * 1.1) - terms(error, y, on_scale(error, F * 1.1)).u)
     for value, derivative in (("u", "u_f"), ("u_f", "u_ff"), ("w", "w_f")):
         difference = (getattr(up, value) - getattr(down, value)) / (2 * h)
         np.testing.assert_allclose(getattr(at, derivative), difference, rtol=1e-6, atol=1e-8)
@@ -39,7 +37,7 @@ def test_terms_and_derivatives(error: ErrorSpec) -> None:
 
 @pytest.mark.parametrize("error", ERRORS, ids=lambda error: error.kind)
 def test_without_interaction_the_variance_is_taken_elsewhere(error: ErrorSpec) -> None:
-    y, f, f0, h = on_error_scale(error, Y), on_error_scale(error, F), on_error_scale(error, F * 1.2), 1e-5
+    y, f, f0, h = on_scale(error, Y), on_scale(error, F), on_scale(error, F * 1.2), 1e-5
     at, up, down = (terms(error, y, f, f0 + side * h) for side in (0, 1, -1))
     np.testing.assert_allclose(at.w, at.u_ff)
     for value, derivative in (("u", "u_0"), ("u_f", "u_f0"), ("w", "w_0")):

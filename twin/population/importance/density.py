@@ -25,10 +25,10 @@ from twin.observation import residual
 from twin.observation.kinds import kind_of
 from twin.observation.likelihood import log_likelihood
 from twin.observation.observation import Observation
-from twin.observation.residual import transformed
+from twin.observation.residual import on_scale, transformed
 from twin.population.cohort import Cohort, runs_of
 from twin.population.joint.instants import Instants
-from twin.population.residuals import beside, has_density, iwres, log_density, on_error_scale
+from twin.population.residuals import beside, has_density, iwres, log_density
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ class _Normal:
         for run in runs_of(self.patient):
             part = slice(run.begin, run.end)
             predicted[part] = solved[run.subject][self.mark[part], self.row]
-        return on_error_scale(self.error, predicted) if self.known == "is" else predicted
+        return on_scale(self.error, predicted) if self.known == "is" else predicted
 
     def weighed(self, error: ErrorSpec, read: Floats) -> Floats:
         at = self.at[:, None]

@@ -4,7 +4,7 @@ Of each set the objective by modes (FOCE-I, of other than normal values Laplace'
 the likelihood by importance sampling, -2 log likelihood with its standard error at either, and what that took. Times
 are processor seconds of this process, with everything compiled; standard errors of estimates are not in them. With
 ``--saem SEEDS`` the ends of SAEM by so many seeds instead, with ``--bayes`` the posterior, with ``--fo`` how far the
-first-order method ends from FOCE-I.
+first-order method ends from FOCE-I, with ``--studies`` every data set of the simulation studies.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import time
 
 import numpy as np
 
-from tests.twin.population.published.sets import SETS
+from tests.twin.population.published.sets import SETS, STUDIES
 from twin.arrays import Floats
 from twin.population.importance.climbing import climb, exact_likelihood, first_proposals, proposals_at
 from twin.population.importance.density import Density
@@ -89,6 +89,33 @@ def away(theta: Theta, vector: Floats, published: dict[str, tuple[float, float]]
     return ", ".join(words)
 
 
+def study(name: str) -> str:
+    """Every data set of a simulation study by FOCE-I from its start, with the data sets' mean bias and root mean square
+    error of each number, in percent of the truth, beside those of NONMEM's estimates."""
+    lines, ours, theirs = list[str](), list[Floats](), list[Floats]()
+    for one, reference in SETS[name].of_each_number():
+        cohort = one.cohort()
+        theta, objective = cohort.theta, Objective(cohort)
+        begun = time.process_time()
+        published = theta.pack(one.population(cohort, reference["estimates"]))
+        there = objective(published, thorough=True).total
+        state, here = search(objective, State(theta.pack(theta.start)), lambda *_: None, bounds(theta))
+        lines.append(
+            f"{name} {one.number:>3} {here.total:11.4f} {state.why:9} {here.total - reference['ofv']:+9.4f} from NONMEM's"
+            f" end; at its estimates {there - reference['ofv']:+.4f}; {time.process_time() - begun:.1f} s"
+        )
+        ours.append(theta.natural(here.vector))
+        theirs.append(theta.natural(published))
+    truth = SETS[name].truth(cohort)
+    known = [theta.names.index(number) for number in truth]
+    of = np.array(list(truth.values()))
+    off = [100.0 * (np.array(found)[:, known] / of - 1.0) for found in (ours, theirs)]
+    bias, error = (np.mean(one, axis=0) for one in off), (np.sqrt(np.mean(one * one, axis=0)) for one in off)
+    for number, *each in zip(truth, *bias, *error, strict=True):
+        lines.append(f"  {number:28} bias {each[0]:+7.1f} % (NONMEM {each[1]:+7.1f})  RMSE {each[2]:6.1f} % ({each[3]:6.1f})")
+    return "\n".join(lines)
+
+
 def first_order(name: str) -> str:
     """The first-order objective at its end, how far its line is from the model, and its ends from those of FOCE-I."""
     cohort = SETS[name].cohort()
@@ -121,10 +148,13 @@ if __name__ == "__main__":
     asked.add_argument("--saem", type=int, default=0, help="seeds")
     asked.add_argument("--fo", action="store_true")
     asked.add_argument("--bayes", action="store_true")
+    asked.add_argument("--studies", action="store_true")
     given = asked.parse_args()
-    for one in given.sets:
+    for one in STUDIES if given.studies else given.sets:
         if not SETS[one].here:
             print(f"{one}: the data are not here", flush=True)
+        elif given.studies:
+            print(study(one), flush=True)
         elif given.saem:
             print(by_chains(one, range(1, given.saem + 1)), flush=True)
         else:

@@ -11,8 +11,8 @@ import csv
 import functools
 import json
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -125,6 +125,17 @@ class PublishedSet:
         sizes = step_sizes_for(kernel, next(iter(timelines.values())).delivered)
         return Cohort(kernel, sizes, timelines, Theta.of(model, self.fixed))
 
+    def of_each_number(self) -> Iterator[tuple[PublishedSet, dict[str, Any]]]:
+        """Each of several simulated data sets, with what NONMEM's FOCE-I said of it."""
+        for reference in self.said["references"]:
+            if reference["method"].startswith("First Order Conditional Estimation with Interaction"):
+                yield replace(self, number=str(reference["dataset"])), reference
+
+    def truth(self, cohort: Cohort) -> dict[str, float]:
+        """What data sets were simulated with, by our names."""
+        found = (self._ours(name, value, cohort) for name, value in self.said["simulation_truth"].items())
+        return {one[0]: one[1] for one in found if one is not None and one[0] in cohort.theta.names}
+
     def population(self, cohort: Cohort, published: Mapping[str, float]) -> Population:
         """The population that published estimates say."""
         numbers = {}
@@ -183,6 +194,9 @@ CL_V = {"cl": "CL", "v": "V"}
 TWO = {"cl": "CL", "v1": "V1", "v2": "V2", "q": "Q", "v3": "V3"}
 
 PD = CL_V | {"emax": "Emax", "e0": "E0", "c50": "C50", "ec50": "C50", "pk": "plasma", "pd": "activity"}
+
+STUDIES = ("sim_datasim", "sim_schnider", "sim_sparse", "sim_warfarin")
+"""Simulated many times over."""
 
 SETS = {
     "theophylline_additive": PublishedSet("theophylline_additive", names=CL_V),
