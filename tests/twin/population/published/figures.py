@@ -101,8 +101,8 @@ def study(name: str) -> str:
         there = objective(published, thorough=True).total
         state, here = search(objective, State(theta.pack(theta.start)), lambda *_: None, bounds(theta))
         lines.append(
-            f"{name} {one.number:>3} {here.total:11.4f} {state.why:9} {here.total - reference['ofv']:+9.4f} from NONMEM's"
-            f" end; at its estimates {there - reference['ofv']:+.4f}; {time.process_time() - begun:.1f} s"
+            f"{name} {one.number:>3} {here.total:11.4f} {state.why:9} {here.total - reference['ofv']:+9.4f} from"
+            f" NONMEM's end; at its estimates {there - reference['ofv']:+.4f}; {time.process_time() - begun:.1f} s"
         )
         ours.append(theta.natural(here.vector))
         theirs.append(theta.natural(published))
@@ -112,7 +112,9 @@ def study(name: str) -> str:
     off = [100.0 * (np.array(found)[:, known] / of - 1.0) for found in (ours, theirs)]
     bias, error = (np.mean(one, axis=0) for one in off), (np.sqrt(np.mean(one * one, axis=0)) for one in off)
     for number, *each in zip(truth, *bias, *error, strict=True):
-        lines.append(f"  {number:28} bias {each[0]:+7.1f} % (NONMEM {each[1]:+7.1f})  RMSE {each[2]:6.1f} % ({each[3]:6.1f})")
+        lines.append(
+            f"  {number:28} bias {each[0]:+7.1f} % (NONMEM {each[1]:+7.1f})  RMSE {each[2]:6.1f} % ({each[3]:6.1f})"
+        )
     return "\n".join(lines)
 
 
