@@ -26,7 +26,7 @@ from twin.population.joint.instants import Instants
 from twin.population.joint.terms import Pairs, Spread
 from twin.population.mixture.mixing import HARDLY, mixed, together
 from twin.population.modes.curvatures import factors_of, inverse_of, log_det_of, solved_beside
-from twin.population.modes.descent import SETTLED, Look, descend, scattered
+from twin.population.modes.descent import SETTLED, Look, descend, descend_again, scattered
 from twin.population.modes.seen import By, Seen, Stand
 from twin.population.residuals import (
     SIZE_STEP,
@@ -174,6 +174,7 @@ class Objective:
             starts = starts[:, 1:] if last is None else starts
             which = np.repeat(np.arange(len(cohort), dtype=np.int64), starts.shape[1])
             found = descend(point.looks, precision, which, starts.reshape(len(which), -1))
+            found = descend_again(point.looks, precision, found.eta) if cohort.kernel.late else found
             eta, settled = found.eta, found.settled
         seen = _settled(point, vector, eta, log_det, settled)
         if thorough and cohort.kernel.stepped:

@@ -27,6 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twin.arrays import Floats
+from twin.population.modes.kinks import LEVEL, level_share
 from twin.population.objective import Evaluation
 from twin.population.theta import Theta
 from twin.population.values import LEVELS
@@ -167,6 +168,8 @@ def _stepped(
     step *= min(1.0, float(LONGEST / max(1e-300, np.abs(step / _sizes(here.vector)).max())))
     step += alone
     found = _line(objective, here, step, bounds)
+    if found is None and state.near:
+        found = _level(objective, here, step, bounds, promised)
     if found is None:
         if state.near:
             stuck = "converged" if promised < 100.0 * PROMISE else f"stuck where {promised:.2g} was still promised"
@@ -256,6 +259,18 @@ def _line(objective: Objective, here: Evaluation, step: Floats, bounds: Bounds) 
         least = -slope * share * share / (2.0 * (change - slope * share))
         share = float(np.clip(least, 0.1 * share, 0.5 * share))
     return None
+
+
+def _level(objective: Objective, here: Evaluation, step: Floats, bounds: Bounds, promised: float) -> Evaluation | None:
+    """The evaluation on the way of a step at which the objective is level along it, as at a kink
+    (`twin.population.modes.kinks`), if it is hardly more there; ``None`` if it is."""
+
+    def at(share: float) -> Evaluation:
+        return objective(bounds.clip(here.vector + share * step), here)
+
+    there = at(level_share(lambda share: float(at(share).gradient @ step), float(here.gradient @ step)))
+    level = abs(float(there.gradient @ step)) < LEVEL * abs(float(here.gradient @ step))
+    return there if level and there.total - here.total < promised else None
 
 
 def _updated(curvature: Floats, step: Floats, change: Floats) -> Floats:

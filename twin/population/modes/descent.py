@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 
 from twin.arrays import Floats, Integers
 from twin.filter.modes.newton import STUCK, judge, propose
+from twin.population.modes.curvatures import inverse_of
+from twin.population.modes.kinks import balanced, beside
 
 AXIS = 1.2
 """Distance of scattered starts from 0, in standard deviations of the prior."""
@@ -80,7 +82,29 @@ def descend(looks: Looks, precision: Floats, which: Integers, starts: Floats) ->
             if taken:
                 eta[k], value[k], gradient[k] = there[i], found.value[i], found.gradient[i]
                 information[k], curvature[k] = found.information[i], found.curvature[i]
-    return _deepest(which, eta, value, settled)
+    ends = _deepest(which, eta, value, settled)
+    return ends if ends.settled.all() else _at_kinks(looks, np.unique(which), ends)
+
+
+def descend_again(looks: Looks, precision: Floats, eta: Floats) -> Ends:
+    """Modes, searched again from both sides of those that were found of everybody, eta (N, D): where an instant at
+    which absorption begins or ends passes that of a value, there may be one on either side."""
+    which = np.arange(len(eta), dtype=np.int64)
+    starts = beside(eta, inverse_of(looks(which, eta).information))
+    return descend(looks, precision, np.repeat(which, starts.shape[1]), starts.reshape(-1, eta.shape[1]))
+
+
+def _at_kinks(looks: Looks, which: Integers, ends: Ends) -> Ends:
+    """Ends (N,) of the patients ``which``, with those that did not settle brought to where the gradient is 0, where it
+    is so near by."""
+    eta, settled = ends.eta.copy(), ends.settled.copy()
+    for n in np.flatnonzero(~settled).tolist():
+        one = which[n : n + 1]
+        seen = looks(one, eta[n : n + 1])
+        found = balanced(lambda at, one=one: looks(one, at[None]).gradient[0], eta[n], seen.information[0], SETTLED)  # type: ignore[misc]
+        if found is not None:
+            eta[n], settled[n] = found, True
+    return Ends(eta, settled)
 
 
 HOPELESS = 12.0

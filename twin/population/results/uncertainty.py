@@ -38,6 +38,9 @@ STEP = 0.03
 SHORTEST, FARTHEST = 1e-4, 0.05
 """Bounds of that displacement."""
 
+BEYOND_KINKS = 0.3
+"""The same where a lag or a duration moves: modes may stand at kinks, and the curvature is that beyond these."""
+
 NEARER = 0.2
 """Of that displacement, where what is predicted is taken to be straight."""
 
@@ -112,12 +115,14 @@ def uncertainty(objective: Objective, theta: Theta, here: Evaluation) -> Uncerta
 
 def hessian(objective: Objective, here: Evaluation) -> Floats:
     """(K, K) second derivatives of the objective, by central differences of its gradient: of FOCE-I about modes whose
-    predictions are taken to be straight, of others where modes are searched anew."""
+    predictions are taken to be straight, of others, and where a lag or a duration moves, where modes are searched
+    anew."""
     size = len(here.vector)
     errors = np.sqrt(2.0 * np.diag(np.linalg.inv(scores_curvature(here))))
-    h = np.clip(STEP * errors, SHORTEST, FARTHEST)
+    late = isinstance(objective, Conditional) and bool(objective.cohort.kernel.late)
+    h = np.clip((BEYOND_KINKS if late else STEP) * errors, SHORTEST, FARTHEST)
     nearby = None
-    if type(objective) is Conditional and objective.method == "focei":
+    if type(objective) is Conditional and objective.method == "focei" and not late:
         nearby, h = NearbyObjective(objective, here), NEARER * h
     found = np.empty((size, size))
     for at in range(size):
