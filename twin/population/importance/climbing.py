@@ -66,7 +66,7 @@ AVERAGED = 8
 COVERED = 0.3
 """Of the draws' effective share at the beginning of a round, the least at its end."""
 
-INSIDE = 0.05
+INSIDE = 0.01
 """Share of a variance that is its own with which draws begin where FOCE-I leaves none."""
 
 FEWEST = 20.0

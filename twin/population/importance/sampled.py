@@ -113,9 +113,8 @@ class Sample:
         self._read = density.read(self._z, self.population.place)
         self._pieces = _Pieces.of(self.theta, cohort.directions, cohort.effects)
         self.slopes = {at: self._slope(cohort.directions[at], self.vector[at]) for at in self._pieces.shifted}
-        omega, believed = self.population.omega, proposals.variance[:, : len(self.population.omega)]
-        told = 1.0 - np.minimum(believed / np.diag(omega), 1.0).mean(axis=0)
-        thin = () if cohort.site is not None else thin_of(omega, told)
+        omega, d = self.population.omega, len(self.population.omega)
+        thin = () if cohort.site is not None else thin_of(omega, proposals.variance[:, :d])
         self._plane = Plane.of(self.population.omega, thin) if thin else None
         if self._plane is not None:
             self._u = self._plane.standard(self.eta)

@@ -23,21 +23,27 @@ import numpy as np
 from twin.arrays import Floats
 from twin.population.residuals import LOG_2PI
 
-THIN = 0.1
-"""Share of its variance, less than which an effect that is thin has of its own, or values tell of it."""
+OWN = 0.02
+"""Share of its variance, less than which an effect that is thin has of its own. With more, draws that are held in place
+keep their weight as far as a population moves, and slopes of predictions are the worse approximation."""
+
+TOLD = 0.1
+"""Share of its variance, less than which values tell of an effect that is thin."""
 
 
-def thin_of(omega: Floats, told: Floats) -> tuple[int, ...]:
-    """Effects of a covariance (d, d) that are thin: of which values tell a share of the variance (d,) that is less than
-    `THIN`, and, one after another given those that are left, that have no more as their own."""
-    thin = np.flatnonzero(told < THIN).tolist()
+def thin_of(omega: Floats, believed: Floats) -> tuple[int, ...]:
+    """Effects of a covariance (d, d) that are thin, where patients' effects have variances (N, d) given values: those
+    of which values tell next to nothing, and, one after another given those that are left, who have no more as their
+    own."""
+    told = 1.0 - np.minimum(believed / np.diag(omega), 1.0).mean(axis=0)
+    thin = np.flatnonzero(told < TOLD).tolist()
     left = [i for i in range(len(omega)) if i not in thin]
     while len(left) > 1:
         inside = omega[np.ix_(left, left)]
-        share = 1.0 / (np.diag(np.linalg.inv(inside)) * np.diag(inside))
-        if share.min() >= THIN:
+        own = 1.0 / (np.diag(np.linalg.inv(inside)) * np.diag(inside))
+        if own.min() >= OWN:
             break
-        thin.append(left.pop(int(share.argmin())))
+        thin.append(left.pop(int(own.argmin())))
     return tuple(sorted(thin))
 
 

@@ -18,7 +18,7 @@ from twin.population.importance.climbing import climb, first_proposals
 from twin.population.importance.density import Density
 from twin.population.importance.draws import even_draws
 from twin.population.importance.sampled import Sample
-from twin.population.importance.thin import THIN, Plane, thin_of
+from twin.population.importance.thin import OWN, Plane, thin_of
 
 
 def together(share: float) -> Model:
@@ -48,14 +48,15 @@ def drawn(cohort: Cohort, count: int = 300) -> tuple[Sample, Floats]:
 
 
 def test_effects_are_thin_one_after_another_given_those_that_are_left() -> None:
-    one = np.array([[1.0, 0.99, 0.3], [0.99, 1.0, 0.3], [0.3, 0.3, 1.0]])
-    told = np.ones(3)
-    assert len(thin_of(one, told)) == 1
-    assert thin_of(np.diag([1.0, 1e-8]), told[:2]) == ()
-    assert thin_of(np.eye(3) + 20.0, told) == (0, 1)
-    assert thin_of(np.eye(3) + 20.0, np.array([0.05, 0.9, 0.9])) == (0, 1)
-    assert thin_of(np.eye(2), np.zeros(2)) == (0, 1)
-    assert thin_of(np.empty((0, 0)), np.empty(0)) == ()
+    one = np.array([[1.0, 0.999, 0.3], [0.999, 1.0, 0.3], [0.3, 0.3, 1.0]])
+    known = np.full((2, 3), 0.1)
+    assert len(thin_of(one, known)) == 1
+    assert thin_of(one * np.where(np.eye(3) > 0.0, 1.0, 0.9), known) == ()
+    assert thin_of(np.diag([1.0, 1e-8, 1.0]), known * [1.0, 1e-8, 1.0]) == ()
+    assert len(thin_of(np.eye(3) + 100.0, 100.0 * known)) == 2
+    # Of whom values tell nothing all is prior.
+    assert thin_of(np.eye(3), np.array([[0.95, 0.1, 1.2], [0.95, 0.1, 0.9]])) == (0, 2)
+    assert thin_of(np.empty((0, 0)), np.empty((1, 0))) == ()
 
 
 def test_a_plane_says_what_omega_does_and_moves_with_it() -> None:
@@ -75,7 +76,7 @@ def test_a_plane_says_what_omega_does_and_moves_with_it() -> None:
 
 
 def test_where_draws_were_made_it_is_the_same_as_if_all_were_held(monkeypatch: pytest.MonkeyPatch) -> None:
-    cohort = cohort_of(together(0.5 * THIN), alike(4))
+    cohort = cohort_of(together(0.5 * OWN), alike(4))
     sample, vector = drawn(cohort)
     found = sample.likelihood(vector)
     monkeypatch.setattr(sampled, "thin_of", lambda *_: ())
@@ -114,7 +115,7 @@ def test_the_climb_ends_where_omega_is_singular() -> None:
     found = climb(Density(cohort), cohort.theta.pack(cohort.theta.start))
     omega = cohort.theta.unpack(found.vector).omega
     assert found.why == "converged"
-    assert thin_of(omega, np.ones(2))
+    assert thin_of(omega, found.proposals.variance)
     assert omega[0, 1] ** 2 > 0.99 * omega[0, 0] * omega[1, 1]
     assert found.sample.likelihood(found.vector).size.min() > 0.3
 

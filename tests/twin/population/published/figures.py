@@ -3,14 +3,16 @@
 Of each set the objective by modes (FOCE-I, of other than normal values Laplace's) and what it took, and the maximum of
 the likelihood by importance sampling, -2 log likelihood with its standard error at either, and what that took. Times
 are processor seconds of this process, with everything compiled; standard errors of estimates are not in them. With
-``--saem SEEDS`` the ends of SAEM by so many seeds instead, with ``--bayes`` the posterior, with ``--fo`` how far the
-first-order method ends from FOCE-I, with ``--studies`` every data set of the simulation studies.
+``--saem SEEDS`` or ``--imp SEEDS`` the ends of SAEM or of the climb by draws by so many seeds instead, with ``--bayes
+SEEDS`` the posterior, with ``--fo`` how far the first-order method ends from FOCE-I, with ``--studies`` every data set
+of the simulation studies.
 """
 
 from __future__ import annotations
 
 import argparse
 import time
+from typing import Literal
 
 import numpy as np
 
@@ -26,6 +28,9 @@ from twin.population.sampling.gibbs import sampled
 from twin.population.sampling.saem import settle
 from twin.population.search import State, bounds, search
 from twin.population.theta import Theta
+
+UNKNOWN = 1e-3
+"""Squared scores of a number that tell nothing of it: its logarithm has a standard error of thirty and more."""
 
 
 def figures(name: str) -> str:
@@ -51,9 +56,10 @@ def figures(name: str) -> str:
     )
 
 
-def by_chains(name: str, seeds: range) -> str:
-    """SAEM from the published start, with several seeds: -2 log likelihood, there and at the published estimates, how
-    far the ends lie apart, and how far the published ones from each (of the last reference, the exact one of several).
+def by_seeds(name: str, seeds: range, method: Literal["saem", "imp"]) -> str:
+    """SAEM, or the climb by draws, from the published start, with several seeds: -2 log likelihood, there and at the
+    published estimates, how far the ends lie apart, and how far the published ones from each (of the last reference,
+    the exact one of several).
     """
     cohort = SETS[name].cohort()
     theta, density, ends, lines = cohort.theta, Density(cohort), [], []
@@ -64,15 +70,16 @@ def by_chains(name: str, seeds: range) -> str:
     lines.append(f"{theirs.minus_2_log:.2f} +- {theirs.error:.2f} as published")
     for seed in seeds:
         begun = time.process_time()
-        found = settle(density, theta.pack(theta.start), seed)
+        found = (settle if method == "saem" else climb)(density, theta.pack(theta.start), seed)
         took = time.process_time() - begun
         there = exact_likelihood(density, found.vector, found.proposals)
-        lines.append(f"{there.minus_2_log:.2f} +- {there.error:.2f} in {found.steps} steps, {took:.1f} s, {found.why}")
+        lines.append(f"{there.minus_2_log:.2f} +- {there.error:.2f} in {took:.1f} s, {found.why}")
         lines.append(away(theta, found.vector, published))
         ends.append(found.vector)
     score = found.sample.likelihood(found.vector).score
-    errors = np.sqrt(np.diag(np.linalg.inv(score.T @ score)))
-    apart = (np.std(ends, axis=0, ddof=1) / errors).max() if len(ends) > 1 else 0.0
+    told = np.diag(score.T @ score) > UNKNOWN
+    errors = np.sqrt(np.diag(np.linalg.inv((score.T @ score)[np.ix_(told, told)])))
+    apart = (np.std(np.array(ends)[:, told], axis=0, ddof=1) / errors).max() if len(ends) > 1 else 0.0
     return f"{name:24} " + "; ".join(lines) + f"; ends at most {apart:.2f} standard errors apart"
 
 
@@ -133,11 +140,11 @@ def first_order(name: str) -> str:
     )
 
 
-def posterior(name: str) -> str:
+def posterior(name: str, seed: int) -> str:
     """Means and standard deviations of the posterior, from the published start."""
     cohort = SETS[name].cohort()
     begun = time.process_time()
-    found = sampled(Density(cohort), cohort.theta.pack(cohort.theta.start))
+    found = sampled(Density(cohort), cohort.theta.pack(cohort.theta.start), seed)
     lines = [f"{name}: {time.process_time() - begun:.1f} s; {found.problem or 'converged'}"]
     columns = (found.names, found.mean, found.sd, found.r_hat, found.effective)
     lines += [f"  {n:28} {m:10.5g} {s:9.3g} R-hat {r:.3f}, {e:5.0f}" for n, m, s, r, e in zip(*columns, strict=True)]
@@ -148,8 +155,9 @@ if __name__ == "__main__":
     asked = argparse.ArgumentParser()
     asked.add_argument("sets", nargs="*", default=list(SETS))
     asked.add_argument("--saem", type=int, default=0, help="seeds")
+    asked.add_argument("--imp", type=int, default=0, help="seeds")
     asked.add_argument("--fo", action="store_true")
-    asked.add_argument("--bayes", action="store_true")
+    asked.add_argument("--bayes", type=int, default=0, help="seeds")
     asked.add_argument("--studies", action="store_true")
     given = asked.parse_args()
     for one in STUDIES if given.studies else given.sets:
@@ -157,7 +165,10 @@ if __name__ == "__main__":
             print(f"{one}: the data are not here", flush=True)
         elif given.studies:
             print(study(one), flush=True)
-        elif given.saem:
-            print(by_chains(one, range(1, given.saem + 1)), flush=True)
+        elif given.saem or given.imp:
+            print(by_seeds(one, range(1, (given.saem or given.imp) + 1), "saem" if given.saem else "imp"), flush=True)
+        elif given.bayes:
+            for number in range(1, given.bayes + 1):
+                print(posterior(one, number), flush=True)
         else:
-            print((posterior if given.bayes else first_order if given.fo else figures)(one), flush=True)
+            print((first_order if given.fo else figures)(one), flush=True)

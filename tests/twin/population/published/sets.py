@@ -149,7 +149,7 @@ class PublishedSet:
         found = {}
         for name, value in reference["estimates"].items():
             here = self._ours(name, value, cohort)
-            if here is not None and (error := reference["se"].get(name)) is not None:
+            if here is not None and (error := reference.get("se", {}).get(name)) is not None:
                 sides = [self._ours(name, value + side * NEAR * error, cohort) for side in (1.0, -1.0)]
                 up, down = (one[1] for one in sides if one is not None)
                 found[here[0]] = here[1], abs(up - down) / (2.0 * NEAR)
