@@ -7,7 +7,8 @@ at the truth, on average, and for later patients worse by as much. With a gain G
 
 of the way foresees later patients best, as far as G can tell (the heuristic shrinkage of van Houwelingen and le Cessie
 1990, Stat Med 9:1303; James and Stein's for any likelihood). Of a population that is as published nearly nothing is
-taken, and of one that is clearly off all but a share that vanishes as patients come: 0.2 standard errors and less.
+taken. Where the numbers are clearly off, r = k / (2 G) below `CLEAR`, what is left of the way falls with r^2 / `CLEAR`
+in place of r, so that nothing is left of it before long: there is nothing to win there, and a bias to lose.
 """
 
 from __future__ import annotations
@@ -15,6 +16,9 @@ from __future__ import annotations
 import numpy as np
 
 from twin.learning.population import Anchor, Theta
+
+CLEAR = 1.0 / 8.0
+"""k / (2 G) below which a population is clearly not as published."""
 
 
 def numbers_learnt(anchor: Anchor) -> int:
@@ -27,7 +31,10 @@ def numbers_learnt(anchor: Anchor) -> int:
 
 def share_taken(numbers: int, gain: float) -> float:
     """s, of so many numbers and so great a gain in log-likelihood over the published population."""
-    return max(0.0, 1.0 - numbers / (2.0 * gain)) if gain > 0 else 0.0
+    if 2.0 * gain <= numbers:
+        return 0.0
+    left = numbers / (2.0 * gain)
+    return 1.0 - left * min(1.0, left / CLEAR)
 
 
 def shrunk(anchor: Anchor, theta: Theta, share: float) -> Theta:

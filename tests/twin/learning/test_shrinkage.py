@@ -22,7 +22,11 @@ def test_every_number_that_is_learnt_counts() -> None:
 def test_nothing_is_taken_of_what_chance_makes_and_nearly_all_of_what_is_clear() -> None:
     assert share_taken(6, 3.0) == share_taken(6, -1.0) == 0.0
     assert share_taken(6, 6.0) == 0.5
-    assert share_taken(6, 300.0) == pytest.approx(0.99)
+    assert share_taken(6, 24.0) == pytest.approx(1 - 1 / 8)
+    assert share_taken(6, 300.0) == pytest.approx(1 - 8 * 0.01**2)
+    shares = [share_taken(6, gain) for gain in np.linspace(0.0, 100.0, 1001)]
+    assert (np.diff(shares) >= 0).all()
+    assert max(np.diff(shares)) < 0.04, "no step in it"
 
 
 def test_the_way_from_the_published_population_is_straight() -> None:

@@ -5,7 +5,9 @@
 MOVED (40) patients with DAYS (30) of history each are moved while six, who go by a model that nobody replaces,
 say RATE (20) events a second in all, every twentieth a result. Told is how long an answer to these took, from the
 arrival of the event at the broker to that of what follows from it, before the release (as long as MINUTES, 1), during
-the roll and after it, and how long the roll took.
+the roll and after it, and how long the roll took. Side by side stand answers to what came while a twin was moved and to
+what came in the rests between, which take turns every few seconds, so that a machine with other work is as busy in one
+as in the other.
 """
 
 from __future__ import annotations
@@ -15,19 +17,21 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import timedelta
-from itertools import takewhile
+from itertools import pairwise, takewhile
 from pathlib import Path
 
 from connectors.feeds.ward.ward import SimulatedWard
+from connectors.kafka.topics import COMMANDS
 from connectors.services import local_services
+from streams.worker.versions.rolling import SHARE
 from tests.faults.answers import answers, at_most
 from tests.faults.ground import REAL_TWINS, START
 from tests.faults.kinds.patients import in_order
 from tests.streams.worker.stage import Stage, WorkerProcess
 from tests.streams.worker.versions.released import Folder
-from twin.events import Clock, Enrolment, InputEvent
+from twin.events import Clock, Enrolment, InputEvent, ModelMove, decode
 from twin.modelfile.library import load_model
 from twin.modelfile.reader import parse_model
 
@@ -68,6 +72,19 @@ def told(name: str, spent: Iterable[int]) -> str:
     return f"{name}: {len(each)} answers, {many}"
 
 
+def by_turns(seen: Sequence[tuple[int, int]], moves: Sequence[int]) -> tuple[list[int], list[int]]:
+    """How long answers took to what came while a twin was moved, and in the rests, given when each move began.
+
+    A move is followed by a rest of three times as long.
+    """
+    moving, resting = [], []
+    for begun, following in pairwise(moves):
+        ended = begun + SHARE * (following - begun)
+        moving += [spent for at, spent in seen if begun <= at < ended]
+        resting += [spent for at, spent in seen if ended <= at < following]
+    return moving, resting
+
+
 def main(moved: int = 40, days: int = 30, rate: float = 20.0, minutes: float = 1.0) -> None:
     """See the head of the module."""
     with local_services(Path(tempfile.mkdtemp()), influx=False, ephemeral=True, say=print) as servers:
@@ -106,6 +123,11 @@ def main(moved: int = 40, days: int = 30, rate: float = 20.0, minutes: float = 1
             print(f"{done} moved in {(rolled - released) / 1000:.0f} s, {os.cpu_count()} cores, load {os.getloadavg()}")
             print(told("before", (spent for at, spent in seen if calm <= at < released)))
             print(told("during", (spent for at, spent in seen if released <= at < rolled)))
+            commands = stage.records(stage.prefix + COMMANDS)
+            moves = sorted(one.timestamp for one in commands if isinstance(decode(one.value), ModelMove))
+            moving, resting = by_turns(seen, moves)
+            print(told("while a twin is moved", moving))
+            print(told("in the rests between", resting))
             print(told("after", (spent for at, spent in seen if rolled <= at)))
             worker.stop(120.0)
         stage.close()
