@@ -115,7 +115,11 @@ class Rolling:
             _log.info("twins moved to released versions", twins=moved)
 
     async def _move(self, key: bytes, versions: Mapping[str, Version]) -> bool:
-        """Move one patient, if there is a version of the model; whether that was done."""
+        """Move one patient, if there is a version of the model; whether that was done.
+
+        What the rest is measured by begins where the state is asked for, which may have to be read from its row first.
+        """
+        begun = time.monotonic()
         state = await self._look_at(key)
         if state is None:
             return False
@@ -123,7 +127,6 @@ class Rolling:
         if version is None:
             self._seen[key] = None
             return False
-        begun = time.monotonic()
         place = cast(Place, await (await self._port.send(COMMANDS, key, encode(command(state, version)))))
         handled = await self._handled(key, place)
         spent = time.monotonic() - begun

@@ -108,6 +108,21 @@ async def test_one_patient_is_moved_after_the_other_with_rests_between_and_who_i
     assert metrics.registry.get_sample_value("dosetwin_moved_twins_total") == 3
 
 
+async def test_a_rest_is_as_long_for_a_patient_who_had_to_be_read_from_the_row_first() -> None:
+    desk = Desk({"A": "old", "B": "old"})
+    read: set[bytes] = set()
+
+    async def look_at(key: bytes) -> PatientState | None:
+        if key not in read:
+            read.add(key)
+            await asyncio.sleep(0.1)
+        return await desk.look_at(key)
+
+    await Rolling(desk, desk, look_at, WorkerMetrics(), share=0.25).go_round()  # type: ignore[arg-type]
+    (first, _), (second, _) = desk.said
+    assert second - first >= 0.1 + 3 * 0.2 + 0.1, "the move, its rest by all that it took, and the next one's reading"
+
+
 @pytest.fixture
 def stage(kafka: str) -> Iterator[Stage]:
     found = Stage(kafka)
