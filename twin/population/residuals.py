@@ -23,6 +23,7 @@ from twin.observation.kinds import kind_of
 from twin.observation.observation import Observation
 from twin.observation.residual import SMALLEST
 from twin.population.cohort import Cohort
+from twin.population.subjects import Subject
 from twin.population.theta import FitError
 
 LOG_2PI = float(np.log(2.0 * np.pi))
@@ -166,6 +167,35 @@ def _variance(error: ErrorSpec, f: Floats) -> tuple[Floats, Floats, Floats]:
         s = a + g
         return s * s, 2.0 * s * g1, 2.0 * (g1 * g1 + s * g2)
     return a * a + g * g, 2.0 * g * g1, 2.0 * (g1 * g1 + g * g2)
+
+
+def refuse_vanishing(cohort: Cohort) -> None:
+    """Refuse values of before anything was given of which the model predicts 0, at its typical values, and an error
+    that vanishes with it: no number that is estimated could make them likely.
+
+    Raises:
+        FitError: naming output, patient and value.
+    """
+    outputs, everybody = cohort.kernel.model.outputs, np.arange(len(cohort), dtype=np.int64)
+    typical = np.zeros((len(cohort), cohort.size, 1))
+    predicted = cohort.predictions(everybody, typical, cohort.theta.start.place)[:, 0]
+    found = list[tuple[Subject, Observation]]()
+    for subject, begin in zip(cohort.subjects, cohort.first, strict=False):
+        given = subject.timeline.delivered.values()
+        first = min((ms for one in given for ms in (*one.pulses, *(at for at, _ in one.rate))), default=None)
+        for o, f in zip(subject.observations, predicted[begin:], strict=False):
+            kind, error = kind_of(outputs[o.output]), outputs[o.output].error
+            exact = o.below is None and not (kind.discrete or kind.awaited or error.weighs_zero)
+            if exact and abs(f) <= SMALLEST and (first is None or o.millis <= first):
+                found.append((subject, o))
+    if found:
+        subject, o = found[0]
+        output = outputs[o.output]
+        raise FitError(
+            f"{output.name}: patient {subject.id} has a value {o.value:g} before anything was given, where the model"
+            f" predicts 0 and its error vanishes with it (values: {len(found) // cohort.classes}); leave such values"
+            " out (MDV 1), report them as below a limit (CENS), or write an additive error beside"
+        )
 
 
 def refuse_unusual(cohort: Cohort, method: str) -> None:

@@ -436,5 +436,6 @@ def _value(record: DataRecord, covariate: CovariateSpec) -> float | None:
         return levels[name]
     value = record.number(covariate.name)
     if value is not None and value < 0 and not (covariate.low is not None and covariate.low < 0):
-        raise BadRecord(f"{covariate.name} {value:g} is negative, and the model's 'low' of it is not; correct it")
+        why = f"[covariates.{covariate.name}] has no 'low' below 0; correct it, or say there how low it can be"
+        raise BadRecord(f"{covariate.name} {value:g} is negative, and {why}")
     return value

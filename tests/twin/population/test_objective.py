@@ -18,6 +18,7 @@ from twin.modelfile.reader import parse_model
 from twin.population.cohort import Cohort
 from twin.population.laplace.methods import objective_of
 from twin.population.objective import Evaluation, Method, Objective
+from twin.population.residuals import refuse_vanishing
 from twin.population.theta import FitError, Theta
 from twin.solver.step_control import step_sizes_for
 from twin.study.records import record_of
@@ -165,3 +166,25 @@ def test_nobody_measured_is_refused() -> None:
     kernel = compile_model(model)
     with pytest.raises(FitError, match="there is nothing to fit"):
         Cohort(kernel, step_sizes_for(kernel), nothing, Theta.of(model))
+
+
+def before_any_dose(value: str, error: str, *, initial: str = "") -> Cohort:
+    """Everybody, of whom the first has a value one hour before the dose."""
+    kinetics = {"k": "0.2 1/h 0.1", "V": "11 L 0.08", "B": "0.1 mg"}
+    states = {"A": f"mg: {initial}input(toxin) - k*A + 0*B*k"}
+    made = toys.made(kinetics, states, {"plasma": "mg/L: A/V"})
+    model = parse_model(made.text.replace("proportional = 0.2", error), "made.toml")
+    lines = (LINES[0], f"1,-1,0,.,{value}", *LINES[1:])
+    kernel = compile_model(model)
+    return Cohort(kernel, step_sizes_for(kernel), timelines(model, lines), Theta.of(model))
+
+
+@pytest.mark.parametrize("error", ["proportional = 0.2", "log_additive = 0.3"])
+def test_a_value_before_any_dose_that_no_number_makes_likely_is_refused_by_name(error: str) -> None:
+    with pytest.raises(FitError, match=r"plasma: patient 1 has a value 0.01 before anything was given.*\(values: 1\)"):
+        refuse_vanishing(before_any_dose("0.01", error))
+
+
+def test_values_before_any_dose_are_weighed_where_something_is_predicted_or_the_error_stays() -> None:
+    refuse_vanishing(before_any_dose("0.01", "additive = 0.1"))
+    refuse_vanishing(before_any_dose("0.01", "proportional = 0.2", initial="B -> "))

@@ -231,7 +231,7 @@ def test_a_covariate_is_negative_where_its_range_in_the_model_is() -> None:
     assert said.value.value == -2
     plain = read_nmtran(["ID,TIME,EVID,WT,DV", "1,0,2,-2,"], parse_model(toys.ABSORPTION, "toy.toml"), output="cells")
     assert [bad.reason for bad in plain.bad_lines] == [
-        "WT -2 is negative, and the model's 'low' of it is not; correct it"
+        "WT -2 is negative, and [covariates.WT] has no 'low' below 0; correct it, or say there how low it can be"
     ]
 
 
