@@ -49,14 +49,14 @@ check: lint
 	@echo "check: unit tests" >&2
 	@$(BIN)/pytest -q --fast -n 2 --dist worksteal
 
-# Tests often wait for servers: there are six processes of them for two processors. Lint has what they leave, and the last
+# Tests often wait for servers: there are four processes of them for two processors. Lint has what they leave, and the last
 # word beside theirs. What pytest makes of the tests' code before it runs is made once, not by each process of a first run.
 test: setup-test
 	@$(BIN)/python -P -m connectors.services.setup built
 	@echo "test: everything, on real servers" >&2
 	@nice -n 19 sh .ci/lint $(BIN) & linting=$$!; \
 	ls tests/__pycache__/conftest*pytest*.pyc >/dev/null 2>&1 || $(BIN)/pytest -q --collect-only >/dev/null 2>&1; \
-	$(BIN)/pytest -n 6 --dist worksteal --durations=10 --junitxml=build/tests.xml; tested=$$?; \
+	$(BIN)/pytest -n 4 --dist worksteal --durations=10 --junitxml=build/tests.xml; tested=$$?; \
 	wait $$linting && exit $$tested
 
 demo: setup

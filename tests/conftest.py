@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import os
+import signal
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
@@ -63,6 +64,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     left_out = {item for item in items if {*SERVERS, "browser"} & _fixtures(item) or item.get_closest_marker("slow")}
     config.hook.pytest_deselected(items=list(left_out))
     items[:] = [item for item in items if item not in left_out]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_teardown() -> None:
+    """Whose time is over has a minute for its end: a task that takes no cancelling would be waited for without one."""
+    if signal.getitimer(signal.ITIMER_REAL)[0] == 0.0 and callable(signal.getsignal(signal.SIGALRM)):
+        signal.setitimer(signal.ITIMER_REAL, 60.0)  # what the timeout's own handler is called after
 
 
 def _fixtures(item: pytest.Item) -> set[str]:

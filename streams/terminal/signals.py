@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import structlog
 
@@ -47,3 +48,13 @@ def end_after_grace(end: Callable[[int], object] = os._exit, seconds: float = GR
     timer.daemon = True
     timer.start()
     return timer
+
+
+@contextmanager
+def ended_if_late(seconds: float, end: Callable[[int], object] = os._exit) -> Iterator[None]:
+    """End this process where what is done here is not done within so many seconds."""
+    late = end_after_grace(end, seconds)
+    try:
+        yield
+    finally:
+        late.cancel()

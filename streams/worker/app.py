@@ -12,6 +12,7 @@ import signal
 import threading
 import time
 from collections.abc import AsyncIterator, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -36,7 +37,7 @@ from connectors.kafka.topics import INPUTS, REJECTED_BYTES, home_partition, topi
 from connectors.privacy.master_key import KeysUnusable
 from connectors.privacy.patient_keys import PatientKeys
 from connectors.settings import Settings
-from streams.terminal.signals import end_after_grace
+from streams.terminal.signals import end_after_grace, ended_if_late
 from streams.worker.barrier import BARRIER_EVENTS, BARRIER_SECONDS
 from streams.worker.dispatcher import PartitionDispatcher
 from streams.worker.engine import KafkaRecord
@@ -78,6 +79,9 @@ LONGEST_TICK = 60.0
 """Seconds between two ticks after which a worker counts as hung."""
 
 _log = structlog.get_logger("dosetwin.worker")
+
+FAILED_SECONDS = 60.0
+"""How long a worker that failed has for its end."""
 
 BROKER_LOST = 75
 """Exit code of a worker that the broker was lost to (EX_TEMPFAIL of sysexits.h): it may start anew."""
@@ -332,10 +336,12 @@ def build_worker(
 
 
 async def run_worker(app: TwinApp, stopping: asyncio.Event | None = None, told: threading.Event | None = None) -> int:
-    """Run until ``stopping`` (by default SIGTERM or SIGINT, after which the process ends within seconds); not at all
-    where ``told`` to stop by a signal before. Returns 0 after a last barrier, `BROKER_LOST` if the broker went away
-    for longer than records wait for it, or 1.
+    """Run until ``stopping`` (by default SIGTERM or SIGINT, after which the process ends within seconds, as it does
+    where a worker that failed does not come to its end in `FAILED_SECONDS`); not at all where ``told`` to stop by a
+    signal before. Returns 0 after a last barrier, `BROKER_LOST` if the broker went away for longer than records wait
+    for it, or 1.
     """
+    at_work = stopping is None
     if stopping is None:
         stopping = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -364,7 +370,9 @@ async def run_worker(app: TwinApp, stopping: asyncio.Event | None = None, told: 
     finally:
         for task in work[2:]:
             task.cancel()
-        await app.stop()
+        # A client that waits for a broker without end must not keep a worker that failed from being started again.
+        with ended_if_late(FAILED_SECONDS) if at_work and not stopping.is_set() else nullcontext():
+            await app.stop()
         app.dispatcher.close()
         for task in (start, *work):
             task.cancel()

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import time
 from collections.abc import Iterator
 
 import pytest
 
-from streams.terminal.signals import STOPPED_HARD, end_after_grace, stop_at_signals
+from streams.terminal.signals import STOPPED_HARD, end_after_grace, ended_if_late, stop_at_signals
 
 
 @pytest.fixture(autouse=True)
@@ -47,4 +48,16 @@ def test_what_hangs_is_ended_after_the_grace() -> None:
     ended: list[int] = []
     timer = end_after_grace(ended.append, seconds=0.01)
     timer.join(10)
+    assert ended == [STOPPED_HARD]
+
+
+def test_what_is_done_in_time_is_not_ended_and_what_is_late_is() -> None:
+    ended: list[int] = []
+    with ended_if_late(3600, ended.append):
+        pass
+    assert not ended
+    with ended_if_late(0.01, ended.append):
+        until = time.monotonic() + 10
+        while not ended and time.monotonic() < until:
+            time.sleep(0.01)
     assert ended == [STOPPED_HARD]

@@ -1,5 +1,11 @@
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import SimpleNamespace
+from typing import cast
+
 import pytest
 from aiokafka.errors import (
     KafkaTimeoutError,
@@ -15,7 +21,7 @@ from typer.testing import CliRunner
 
 from connectors.kafka.topics import home_partition
 from streams.cli import app
-from streams.worker.app import broker_lost
+from streams.worker.app import BROKER_LOST, FAILED_SECONDS, TwinApp, broker_lost, run_worker
 from streams.worker.metrics import WINDOW_SECONDS, WorkerMetrics
 from streams.worker.standstill import ConsumerStuck, RecoveryStuck
 
@@ -78,6 +84,32 @@ def test_a_worker_starts_anew_only_where_the_connection_failed(
     assert broker_lost(failure, "127.0.0.1:9092") == passing
     monkeypatch.setattr("streams.worker.app.broker_answers", lambda _: False)
     assert broker_lost(failure, "127.0.0.1:9092")
+
+
+async def test_a_worker_that_failed_and_comes_to_no_end_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    ended: list[float] = []
+
+    @contextmanager
+    def ended_if_late(seconds: float) -> Iterator[None]:
+        ended.append(seconds)
+        yield
+        ended.append(0.0)
+
+    async def at_once() -> None: ...
+
+    async def fails() -> None:
+        raise ConsumerStuck("9 records wait")
+
+    monkeypatch.setattr("streams.worker.app.ended_if_late", ended_if_late)
+    monkeypatch.setattr("streams.worker.app.broker_answers", lambda _: True)
+    monkeypatch.setattr("streams.worker.app.watch_recovery", lambda _: asyncio.sleep(3600))
+    closed = SimpleNamespace(close=lambda: None)
+    failing = SimpleNamespace(
+        start=at_once, stop=at_once, tick=fails, finalize=lambda: None, dispatcher=closed, rows=closed, rolling=None,
+        _crashed=asyncio.Event(), crash_reason=None, bootstrap="127.0.0.1:9092", metrics=WorkerMetrics(),
+    )  # fmt: skip
+    assert await run_worker(cast(TwinApp, failing)) == BROKER_LOST
+    assert ended == [FAILED_SECONDS, 0.0]
 
 
 def test_the_summary_of_a_run_adds_up_topics_and_reasons() -> None:

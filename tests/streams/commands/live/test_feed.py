@@ -66,13 +66,13 @@ def test_an_nmtran_file_reaches_the_topics_and_its_bad_line_is_named(kafka: str,
     assert result.exit_code == 3
     assert f"{file}: line 4: DV -1 cannot be neutrophils" in result.stderr
     assert summary(result) == {
-        "published": 5,
+        "published": 7,
         "failed": {},
-        "by_topic": {f"{prefix}clinical.labs": 1, f"{prefix}clinical.orders": 2, f"{prefix}twin.commands": 2},
+        "by_topic": {f"{prefix}clinical.labs": 1, f"{prefix}clinical.orders": 4, f"{prefix}twin.commands": 2},
         "bad_lines": 1,
         "stopped": False,
     }
-    assert on_topics(kafka, prefix) == {"clinical.labs": 1, "clinical.orders": 2, "twin.commands": 2}
+    assert on_topics(kafka, prefix) == {"clinical.labs": 1, "clinical.orders": 4, "twin.commands": 2}
 
 
 def test_a_ward_written_to_a_file_is_fed_from_it_event_for_event(kafka: str, prefix: str, tmp_path: Path) -> None:
