@@ -24,6 +24,9 @@ from tests import alertmanager, doors, fhir_server, mosquitto
 
 SERVERS = {"kafka", "influx", "locked", "broker", "fhir", "alerts_there"}
 
+END_SECONDS = 240.0
+"""How long a test that failed has for its end, servers that stop with it included."""
+
 # Properties are about behaviour, never about how fast this machine happens to be; and a failure must come again.
 settings.register_profile(
     "project", deadline=None, derandomize=True, database=None, suppress_health_check=[HealthCheck.too_slow]
@@ -66,11 +69,23 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     items[:] = [item for item in items if item not in left_out]
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_runtest_teardown() -> None:
-    """Whose time is over has a minute for its end: a task that takes no cancelling would be waited for without one."""
-    if signal.getitimer(signal.ITIMER_REAL)[0] == 0.0 and callable(signal.getsignal(signal.SIGALRM)):
-        signal.setitimer(signal.ITIMER_REAL, 60.0)  # what the timeout's own handler is called after
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown() -> Generator[None, object, object]:
+    """No timeout is over the end of a test that failed: a task of its own that takes no cancelling would be waited for
+    without end, and all tests with it."""
+    if signal.getitimer(signal.ITIMER_REAL)[0] > 0.0:
+        return (yield)
+    before = signal.signal(signal.SIGALRM, _ends_late)
+    signal.setitimer(signal.ITIMER_REAL, END_SECONDS)
+    try:
+        return (yield)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0.0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def _ends_late(*_: object) -> None:
+    pytest.fail("what this test left running does not end")
 
 
 def _fixtures(item: pytest.Item) -> set[str]:
