@@ -88,7 +88,7 @@ def _write_parameters(
         own = {key for key in (name, *(f"{level}.{name}" for level in LEVELS)) if key in said}
         if name in said:
             table["value"] = values[name]
-            if (error := said[name]) is not None:
+            if (error := said[name]) is not None and provenance.patients > 1:
                 table["stated"] = {"se": error, "patients": provenance.patients}
         if name in variance:
             table["iiv"] = variance[name]

@@ -324,6 +324,15 @@ def test_patients_without_a_value_are_left_out_by_name(tmp_path: Path) -> None:
     assert json.loads(result.stderr.splitlines()[-1])["patients"] == 16
 
 
+def test_the_fit_of_one_patient_writes_a_model_that_states_no_standard_errors(tmp_path: Path) -> None:
+    alone = "\n".join(line for line in levels().splitlines() if line.startswith(("ID", "1,"))) + "\n"
+    result = fit(tmp_path, "--no-page", text=alone)
+    assert isinstance(result.exception, SystemExit | None), result.exception
+    assert json.loads(result.stderr.splitlines()[-1])["patients"] == 1
+    assert "[parameters.k.stated]" not in (tmp_path / "out" / "made_fit.toml").read_text()
+    assert parse_model((tmp_path / "out" / "made_fit.toml").read_text(), "made_fit.toml").omega.shape == (2, 2)
+
+
 @pytest.mark.parametrize("method", ["focei", "imp"])
 @pytest.mark.parametrize(
     ("of", "said"),
