@@ -12,7 +12,7 @@ from typing import Any, Literal
 import numpy as np
 
 from streams.batch.population.patients import Data
-from streams.batch.population.problems import bent_in_words, problems_of
+from streams.batch.population.problems import bent_in_words, problems_of, uncovered_in_words
 from streams.batch.population.search_file import keep, kept
 from streams.terminal.version import version
 from twin.arrays import Floats
@@ -263,12 +263,16 @@ def _found(
     away = run_away(theta, here.vector)
     if away:
         state = replace(state, why=f"as {', '.join(away)} ran away")
+    uncovered = uncovered_in_words(exact)
+    if uncovered and method in DRAWING and state.why == "converged":
+        state = replace(state, why="where its draws do not cover what is known of everybody")
     known, members = likeliest(cohort, here)
     eta = (here if patients_at is None else patients_at).eta
     shrunk = shrinkage(known, population.alone, eta[members], iwres[cohort.of_observations(members)])
     problems = (
         *problems_of(cohort, state, here, population, away),
         *((certainty.problem,) if certainty.problem else ()),
+        *uncovered,
     )
     points, patients = tuple(trace.points), tuple(subject.id for subject in cohort.patients)
     return Fit(theta, method, state, here, certainty, shrunk, points, problems, patients, cohort.values, exact)

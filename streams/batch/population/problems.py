@@ -8,6 +8,7 @@ import numpy as np
 
 from twin.arrays import Floats
 from twin.population.cohort import Cohort
+from twin.population.importance.climbing import Exact
 from twin.population.laplace.first_order import BENT
 from twin.population.laplace.flat import flatter_than_the_prior
 from twin.population.objective import Evaluation
@@ -25,6 +26,9 @@ OWN = 1.0 - PARALLEL**2
 NO_VARIANCE = 1e-6
 """A variance of random effects below this runs to 0."""
 
+COVERED = 0.005
+"""Effective share of a patient's draws below which they do not cover what is known of it."""
+
 EDGE = 1e-3
 """A share that is nearer to 0 or to 1 than this runs there."""
 
@@ -38,6 +42,17 @@ def bent_in_words(bent: float) -> list[str]:
         "method fo puts a line at the typical patient in place of the model: at what patients are like it is off by"
         f" {bent:.2g} residual standard deviations (root mean square), and estimates are biased, variances and errors"
         " most; fit again by focei or imp, beginning with these values"
+    ]
+
+
+def uncovered_in_words(exact: Exact) -> list[str]:
+    """What speaks against a likelihood of which a few draws decide what a patient counts."""
+    if exact.size >= COVERED:
+        return []
+    return [
+        f"of somebody {exact.size * exact.draws:.2g} of {exact.draws} draws carry all the weight: -2 log likelihood,"
+        " and what was climbed by such draws, may be off by more than the standard error says; look at patients of whom"
+        " much was measured, and fit by focei or laplace to compare"
     ]
 
 

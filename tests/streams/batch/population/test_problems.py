@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from streams.batch.population.problems import shares_at_an_end
+from streams.batch.population.problems import COVERED, shares_at_an_end, uncovered_in_words
 from streams.bench.estimation.problems import COAGULATION
+from twin.population.importance.climbing import Exact
 from twin.population.theta import Theta
 
 
@@ -20,3 +21,9 @@ def test_a_share_that_runs_to_an_end_is_named(value: float, end: str) -> None:
 def test_a_share_within_is_not() -> None:
     theta = Theta.of(COAGULATION.start)
     assert shares_at_an_end(theta, theta.pack(theta.population({"Emax": 0.97}))) == []
+
+
+def test_a_likelihood_that_a_few_draws_decide_is_told_and_another_is_not() -> None:
+    (said,) = uncovered_in_words(Exact(10.0, 20.0, 0.1, 1000, 0.0021))
+    assert said.startswith("of somebody 2.1 of 1000 draws carry all the weight: -2 log likelihood")
+    assert uncovered_in_words(Exact(10.0, 20.0, 0.1, 1000, COVERED)) == []
