@@ -28,6 +28,9 @@ from twin.population.theta import FitError
 
 LOG_2PI = float(np.log(2.0 * np.pi))
 
+FAINT = 10.0 * SMALLEST
+"""Values below this are next to where predictions end, in the output's unit."""
+
 SIZE_STEP = 1e-4
 """Displacement of the logarithm of a size of an error, for derivatives by it: a central difference errs by 1e-9."""
 
@@ -196,6 +199,27 @@ def refuse_vanishing(cohort: Cohort) -> None:
             f" predicts 0 and its error vanishes with it (values: {len(found) // cohort.classes}); leave such values"
             " out (MDV 1), report them as below a limit (CENS), or write an additive error beside"
         )
+
+
+def refuse_faint(cohort: Cohort) -> None:
+    """Refuse values about which nothing scatters any less, since predictions are not taken below `SMALLEST`: their
+    unit is too large.
+
+    Raises:
+        FitError: naming output, patient and value.
+    """
+    outputs = cohort.kernel.model.outputs
+    for subject in cohort.subjects:
+        for o in subject.observations:
+            output = outputs[o.output]
+            discrete = kind_of(output).discrete or kind_of(output).awaited
+            vanishing = not discrete and not output.error.weighs_zero and output.error.kind != "log_additive"
+            if vanishing and o.below is None and o.above is None and 0.0 < o.value < FAINT:
+                raise FitError(
+                    f"{output.name}: patient {subject.id} has a value {o.value:g} {output.unit}, and errors that grow"
+                    f" with the prediction are not followed below {FAINT:g}; write the output and its values in a"
+                    " smaller unit (ng in place of kg), or leave the value out"
+                )
 
 
 def refuse_unusual(cohort: Cohort, method: str) -> None:

@@ -35,7 +35,7 @@ from twin.population.laplace.first_order import FirstOrderObjective
 from twin.population.laplace.methods import objective_of, post_hoc
 from twin.population.means.approach import sought
 from twin.population.objective import Evaluation, Method
-from twin.population.residuals import refuse_vanishing
+from twin.population.residuals import refuse_faint, refuse_vanishing
 from twin.population.results import bootstrap as bootstraps
 from twin.population.results import profile as profiling
 from twin.population.results import sir
@@ -140,9 +140,10 @@ def fit(
 
     Raises:
         FitError: the objective is not finite at the values that the search begins with, or no number can make a value
-            likely (`refuse_vanishing`).
+            likely (`refuse_vanishing`, `refuse_faint`).
     """
     refuse_vanishing(cohort)
+    refuse_faint(cohort)
     try:
         return _fitted(cohort, method, moved, kept_at, key, start, seed)
     except (np.linalg.LinAlgError, FloatingPointError, OverflowError) as error:

@@ -18,7 +18,7 @@ from twin.modelfile.reader import parse_model
 from twin.population.cohort import Cohort
 from twin.population.laplace.methods import objective_of
 from twin.population.objective import Evaluation, Method, Objective
-from twin.population.residuals import refuse_vanishing
+from twin.population.residuals import refuse_faint, refuse_vanishing
 from twin.population.theta import FitError, Theta
 from twin.solver.step_control import step_sizes_for
 from twin.study.records import record_of
@@ -188,3 +188,15 @@ def test_a_value_before_any_dose_that_no_number_makes_likely_is_refused_by_name(
 def test_values_before_any_dose_are_weighed_where_something_is_predicted_or_the_error_stays() -> None:
     refuse_vanishing(before_any_dose("0.01", "additive = 0.1"))
     refuse_vanishing(before_any_dose("0.01", "proportional = 0.2", initial="B -> "))
+
+
+@pytest.mark.parametrize(("error", "told"), [("proportional = 0.2", True), ("log_additive = 0.3", False)])
+def test_values_below_what_predictions_are_taken_for_ask_for_a_smaller_unit(error: str, told: bool) -> None:
+    model = parse_model(oral().text.replace("proportional = 0.2", error), "made.toml")
+    faint = objective(model, lines=(*LINES[:-1], "3,7,0,.,3e-13")).cohort
+    if told:
+        with pytest.raises(FitError, match=r"plasma: patient 3 has a value 3e-13 mg/L, .*in a smaller unit"):
+            refuse_faint(faint)
+    else:
+        refuse_faint(faint)
+    refuse_faint(objective(model).cohort)
