@@ -123,7 +123,7 @@ class TwinApp(faust.App):
     inputs: Inputs
     rolling: Rolling | None
 
-    def __init__(self, *args: Any, continuity: Continuity | None, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, continuity: Continuity, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.continuity = continuity
         self.lease = Lease(self.conf.broker_session_timeout)
@@ -144,9 +144,8 @@ class TwinApp(faust.App):
     async def take_over(self, starts: Mapping[TP, int]) -> None:
         """Called by the recovery while all inputs rest: reading will begin at ``starts``."""
         begins = {(tp.topic, tp.partition): offset for tp, offset in starts.items()}
-        if self.continuity is not None:
-            for partition, offset in begins.items():
-                self.continuity.start(partition, offset)
+        for partition, offset in begins.items():
+            self.continuity.start(partition, offset)
         self.last_taken = time.monotonic()
         hold = self.port.hold({number for _, number in begins}, self.consumer_generation_id)
         self.inputs.ids, terms = await asyncio.gather(self._topic_ids({topic for topic, _ in begins}), hold)
@@ -159,15 +158,14 @@ class TwinApp(faust.App):
     async def admit(self, record: Any) -> None:
         """Give one record to the dispatcher, unless its offset shows a repeat, or that one is missing before it."""
         partition = record.topic, record.partition
-        if self.continuity is not None:
-            verdict = self.continuity.check(partition, record.offset, time.monotonic())
-            if verdict is Verdict.MISSING:
-                _log.warning("records missing: rewinding", topic=record.topic, partition=record.partition,
-                             expected=self.continuity.expected(partition), found=record.offset)  # fmt: skip
-                self.metrics.gaps.inc()
-                self._rewind(partition)
-            if verdict is not Verdict.NEXT:
-                return
+        verdict = self.continuity.check(partition, record.offset, time.monotonic())
+        if verdict is Verdict.MISSING:
+            _log.warning("records missing: rewinding", topic=record.topic, partition=record.partition,
+                         expected=self.continuity.expected(partition), found=record.offset)  # fmt: skip
+            self.metrics.gaps.inc()
+            self._rewind(partition)
+        if verdict is not Verdict.NEXT:
+            return
         self.last_taken = time.monotonic()
         taken = KafkaRecord(*partition, record.offset, record.timestamp, record.key, record.value or b"")
         await self.dispatcher.receive(taken)
@@ -178,9 +176,8 @@ class TwinApp(faust.App):
         self.lease.require()
         self.heart.tick(now, self.progress)
         await self.dispatcher.tick(now)
-        if self.continuity is not None:
-            for partition in self.continuity.overdue(now):
-                self._rewind(partition)
+        for partition in self.continuity.overdue(now):
+            self._rewind(partition)
 
     def progress(self) -> list[Progress]:
         """How far each partition is, with those whose recovery stands still."""
@@ -206,7 +203,6 @@ class TwinApp(faust.App):
             return self.inputs.ids
 
     def _rewind(self, partition: TopicPartition) -> None:
-        assert self.continuity is not None
         task = asyncio.ensure_future(
             cast(SettledConsumer, self.consumer).rewind(TP(*partition), self.continuity.expected(partition))
         )
@@ -247,8 +243,7 @@ class TwinApp(faust.App):
             await self.dispatcher.surrender()
             await self.heart.farewell(given_back)
         self.port.let_go()
-        if self.continuity is not None:
-            self.continuity.stop_all()
+        self.continuity.stop_all()
         if not self.lease.is_lost:
             await self.consumer.commit()
 
@@ -260,19 +255,18 @@ def build_worker(
     options: WorkerOptions | None = None,
     *,
     keys: PatientKeys | None = None,
-    guarded: bool = True,
     table_manager: type[OrderedTables] = OrderedTables,
 ) -> TwinApp:
     """The worker as a Faust app, ready for `run_worker`.
 
-    ``datadir`` is for the state rows, encrypted by ``keys``; none is needed after a restart. ``guarded=False`` leaves
-    out the watch over offsets and ``table_manager`` exchanges the recovery, for tests that show what they are good for.
+    ``datadir`` is for the state rows, encrypted by ``keys``; none is needed after a restart. ``table_manager``
+    exchanges the recovery, for tests that show what the watch over offsets is good for.
     """
     options = options or WorkerOptions()
     prefix, entry = settings.topic_prefix, options_for(settings.kafka)
     app = TwinApp(
         group_of(settings),
-        continuity=Continuity() if guarded else None,
+        continuity=Continuity(),
         broker=";".join(f"kafka://{address}" for address in settings.kafka.split(",")),
         broker_credentials=credentials(entry),
         datadir=str(datadir),

@@ -103,7 +103,7 @@ class Watched(Protocol):
 
     dispatcher: PartitionDispatcher
     metrics: WorkerMetrics
-    continuity: Continuity | None
+    continuity: Continuity
     recovery_watch: RecoveryWatch
     bootstrap: str
     last_taken: float
@@ -155,7 +155,7 @@ async def check_inputs(app: Watched) -> None:
     Raises:
         ConsumerStuck: so it is.
     """
-    if time.monotonic() - app.last_taken < STALL_SECONDS or app.dispatcher.is_full or app.continuity is None:
+    if time.monotonic() - app.last_taken < STALL_SECONDS or app.dispatcher.is_full:
         return
     resting = app.dispatcher.resting
     expected = {tp: offset for tp, offset in app.continuity.all_expected().items() if tp[1] not in resting}

@@ -17,7 +17,7 @@ import pytest
 from faust.tables.recovery import Recovery
 from faust.types import TP
 
-from streams.worker.app import BROKER_LOST, TwinApp, WorkerOptions, build_worker, run_worker
+from streams.worker.app import TwinApp, WorkerOptions, build_worker, run_worker
 from streams.worker.engine import KafkaRecord
 from streams.worker.heartbeat import Progress
 from streams.worker.recovery import LONGEST_FETCH, OrderedRecovery, OrderedTables
@@ -113,12 +113,9 @@ def steady_feed(stage: Stage) -> Iterator[None]:
     feeder.join()
 
 
-async def restart(
-    stage: Stage, times: int, datadir: Path, seconds: float = 0.6, before: Offsets | None = None, **how: Any
-) -> Offsets:
-    """Run a worker ``times`` times, a little longer each time; what records it saw, in the order it saw them, after
-    those that it saw ``before``."""
-    seen: Offsets = defaultdict(list) if before is None else before
+async def restart(stage: Stage, times: int, datadir: Path, seconds: float = 0.6, **how: Any) -> Offsets:
+    """Run a worker ``times`` times, a little longer each time; what records it saw, in the order it saw them."""
+    seen: Offsets = defaultdict(list)
     for number in range(times):
         app = build_worker(stage.settings, FakeTwins(), datadir, WorkerOptions(instance="one"), **how)
         log = OffsetLog(app, seen)
@@ -128,8 +125,7 @@ async def restart(
         await asyncio.wait_for(log.opened.wait(), 120)
         await asyncio.sleep(seconds + 0.05 * number)
         stopping.set()
-        # Who does not watch over offsets still takes what comes after the partitions are given back, and is refused.
-        assert await running in ((0,) if how.get("guarded", True) else (0, BROKER_LOST))
+        assert await running == 0
     return seen
 
 
@@ -143,16 +139,6 @@ async def test_ten_restarts_drop_nothing_and_repeat_nothing(stage: Stage, tmp_pa
     assert len(seen) == stage.partitions
     assert min(map(len, seen.values())) > 100, "some came before and after each restart, however slow the feed is"
     assert is_seamless(seen)
-
-
-@pytest.mark.usefixtures("steady_feed")
-async def test_faults_of_the_framework_are_visible_without_order_and_watch(stage: Stage, tmp_path: Path) -> None:
-    seen: Offsets = defaultdict(list)
-    for _ in range(4):  # Faults of a race, which is not lost every time.
-        await restart(stage, 3, tmp_path, seconds=1.5, before=seen, guarded=False, table_manager=HastyTables)
-        if not is_seamless(seen):
-            break
-    assert not is_seamless(seen)
 
 
 @pytest.mark.usefixtures("steady_feed")
