@@ -212,9 +212,8 @@ def refuse_faint(cohort: Cohort) -> None:
     for subject in cohort.subjects:
         for o in subject.observations:
             output = outputs[o.output]
-            discrete = kind_of(output).discrete or kind_of(output).awaited
-            vanishing = not discrete and not output.error.weighs_zero and not output.error.even
-            if vanishing and o.below is None and o.above is None and 0.0 < o.value < FAINT:
+            vanishing = not output.error.weighs_zero and not output.error.even
+            if has_density(output, o) and vanishing and 0.0 < o.value < FAINT:
                 raise FitError(
                     f"{output.name}: patient {subject.id} has a value {o.value:g} {output.unit}, and errors that grow"
                     f" with the prediction are not followed below {FAINT:g}; write the output and its values in a"
