@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -33,18 +34,27 @@ async def work(stage: Stage, datadir: Path, until: Callable[[], object] | None =
     app = build_worker(stage.settings, FakeTwins(), datadir, WorkerOptions(barrier_seconds=0.2, instance="one"))
     stopping = asyncio.Event()
     running = asyncio.create_task(run_worker(app, stopping))
-    async with asyncio.timeout(120):
-        while not running.done():
-            done = app.dispatcher.holds_partitions and not await asyncio.to_thread(stage.lag)
-            if done and (until is None or await asyncio.to_thread(until)):
-                stopping.set()
-            await asyncio.sleep(0.1)
-    return await running
+    try:
+        async with asyncio.timeout(120):
+            while not running.done():
+                done = app.dispatcher.holds_partitions and not await asyncio.to_thread(stage.lag)
+                if done and (until is None or await asyncio.to_thread(until)):
+                    stopping.set()
+                await asyncio.sleep(0.1)
+    finally:
+        stopping.set()
+        async with asyncio.timeout(60):
+            ended = await running
+    return ended
 
 
 def make_anew(stage: Stage, topic: str, create: Callable[[], object]) -> None:
     admin = open_admin(stage.bootstrap)
     admin.delete_topics([topic])
+    until = time.monotonic() + 60
+    while topic in admin.list_topics():  # a busy broker still tells for a while of what it was told to delete
+        assert time.monotonic() < until, f"{topic} is not deleted"
+        time.sleep(0.05)
     admin.close()
     create()
 
