@@ -12,7 +12,9 @@ standard error, twice: the second time with a fresh B and modes searched from ev
 
 Where the data do not tell a factor L_jj of Omega from 0, as where the effect of one parameter is given by those of
 others, the objective goes as c0 + c L_jj^2: its logarithm has no minimum, and its scores no scale. So a factor that the
-scores know to no better than `UNTOLD` walks beside the others, and stays where less than `PROMISE` is left to 0.
+scores know to no better than `UNTOLD` walks beside the others, and stays where less than `PROMISE` is left to 0. So
+does what an error may lack: one of two sizes, as the additive part of values that scatter in proportion, or the
+dispersion of counts that are Poisson.
 
 A search is a value (`State`), so that it can be written down, and goes on from there.
 """
@@ -26,11 +28,11 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from twin.arrays import Floats
+from twin.arrays import Floats, Integers
 from twin.population.modes.kinks import LEVEL, level_share
 from twin.population.objective import Evaluation
 from twin.population.theta import Theta
-from twin.population.values import LEVELS
+from twin.population.values import LEVELS, SIZES
 
 PROMISE = 1e-5
 """Decrease of the objective that is not worth another step."""
@@ -64,7 +66,7 @@ SMALLEST = 14.0
 
 
 UNTOLD = 5.0
-"""Standard error of the logarithm of a factor of Omega, by the scores, from which on the data do not tell it."""
+"""Standard error of the logarithm of what may be 0, by the scores, from which on the data do not tell it."""
 
 
 class Objective(Protocol):
@@ -93,12 +95,12 @@ class State:
 
 
 class Bounds(NamedTuple):
-    """Of the vector, (K,) each or one for all; ``factors`` are those of its numbers that are logarithms of factors of
-    Omega."""
+    """Of the vector, (K,) each or one for all; ``vanishing`` are those of its numbers that are logarithms of what may
+    be 0: factors of Omega, and sizes that an error may lack."""
 
     lowest: Floats
     highest: Floats
-    factors: NDArray[np.bool_] = np.array(False)
+    vanishing: NDArray[np.bool_] = np.array(False)
 
     def clip(self, vector: Floats) -> Floats:
         """The vector (K,), moved to within."""
@@ -167,7 +169,7 @@ def _stepped(
         return replace(state, why=f"not converged after {MOST_STEPS} steps"), here
     step *= min(1.0, float(LONGEST / max(1e-300, np.abs(step / _sizes(here.vector)).max())))
     step += alone
-    found = _line(objective, here, step, bounds)
+    found = _line(objective, here, step, bounds, np.flatnonzero(alone))
     if found is None and state.near:
         found = _level(objective, here, step, bounds, promised)
     if found is None:
@@ -183,8 +185,8 @@ def _stepped(
 
 
 def untold(here: Evaluation, within: Bounds) -> NDArray[np.bool_]:
-    """Which numbers (K,) are factors of Omega that may as well be 0 (`UNTOLD`)."""
-    return np.asarray(within.factors & (np.diag(here.told) < 2.0 / UNTOLD**2))
+    """Which numbers (K,) may be 0 and, as far as the data tell, as well are (`UNTOLD`)."""
+    return np.asarray(within.vanishing & (np.diag(here.told) < 2.0 / UNTOLD**2))
 
 
 def _alone(here: Evaluation, walking: NDArray[np.bool_]) -> Floats:
@@ -199,13 +201,18 @@ def bounds(theta: Theta) -> Bounds:
     """Between what typical values and variances on a logarithmic scale may be, and how small an error."""
     start, factors, errors, values = theta.pack(theta.start), *_kinds(theta)
     lowest = np.select([factors, errors, values], [NARROWEST, start - SMALLEST, start - FARTHEST], -np.inf)
-    return Bounds(lowest, np.select([factors, values], [start + WIDEST, start + FARTHEST], np.inf), factors)
+    highest = np.select([factors, values], [start + WIDEST, start + FARTHEST], np.inf)
+    return Bounds(lowest, highest, factors | _spare(theta))
 
 
 def run_away(theta: Theta, vector: Floats) -> list[str]:
-    """Names of numbers whose logarithms stand at a bound that none should come to; a variance may be none."""
-    within, (factors, *_) = bounds(theta), _kinds(theta)
-    at = (vector >= within.highest - 1e-9) | (~factors & (vector <= within.lowest + 1e-9))
+    """Names of numbers whose logarithms stand at a bound that none should come to; what may be 0 may be none, but not
+    all that values scatter by."""
+    within, elements = bounds(theta), theta.elements
+    small = vector <= within.lowest + 1e-9
+    scatter = {e.i for e, least in zip(elements, small.tolist(), strict=True) if e.kind == "error" and not least}
+    exact = [e.kind == "error" and theta.start.errors[e.i].scatters and e.i not in scatter for e in elements]
+    at = (vector >= within.highest - 1e-9) | small & (~within.vanishing | np.array(exact))
     return [name for name, there in zip(theta.names, at.tolist(), strict=True) if there]
 
 
@@ -215,6 +222,15 @@ def _kinds(theta: Theta) -> tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[
     factors = [element.kind in LEVELS and element.i == element.j for element in elements]
     values = [element.kind == "place" and theta.scale(element.i) == "log" for element in elements]
     return np.array(factors), np.array([element.kind == "error" for element in elements]), np.array(values)
+
+
+def _spare(theta: Theta) -> NDArray[np.bool_]:
+    """Which elements (K,) are sizes that an error may lack: one of two, or the dispersion of counts."""
+    found = []
+    for kind, i, j in theta.elements:
+        both = kind == "error" and min(getattr(theta.start.errors[i], size) for size in SIZES[:2]) > 0.0
+        found.append(both or (kind == "error" and SIZES[j] == "dispersion"))
+    return np.array(found)
 
 
 def scores_curvature(here: Evaluation) -> Floats:
@@ -244,14 +260,21 @@ def _sizes(vector: Floats) -> Floats:
     return np.maximum(1.0, np.abs(vector))
 
 
-def _line(objective: Objective, here: Evaluation, step: Floats, bounds: Bounds) -> Evaluation | None:
-    """The evaluation at the end of the step, shortened until it is enough; ``None`` if it never is."""
-    slope, share = float(here.gradient @ step), 1.0
-    for _ in range(HALVINGS):
+def _line(objective: Objective, here: Evaluation, step: Floats, bounds: Bounds, walking: Integers) -> Evaluation | None:
+    """The evaluation at the end of the step, shortened until it is enough; ``None`` if it never is. Where it is not,
+    those that are ``walking`` by themselves go as far as their own least, by the secant, before all are held up."""
+    step, slope, share = step.copy(), float(here.gradient @ step), 1.0
+    for halved in range(HALVINGS):
         there = objective(bounds.clip(here.vector + share * step), here)
         change = there.total - here.total
         if np.isfinite(change) and change <= 1e-4 * share * slope:
             return there
+        if not halved and np.isfinite(change) and len(walking):
+            was, now = here.gradient[walking], there.gradient[walking]
+            if (past := was * now < 0.0).any():
+                step[walking[past]] *= was[past] / (was[past] - now[past])
+                slope = float(here.gradient @ step)
+                continue
         if not np.isfinite(change):
             share *= 0.2
             continue

@@ -134,13 +134,13 @@ def _fit(
     cases = [Case(patient, model, recorded) for patient, recorded in records]
     theta = Theta.of(model, fixed)
     begin = theta.pack(theta.population({name: value for name, value in begun if name in theta.names}))
-    low, high, factors = bounds(theta)
+    low, high, vanishing = bounds(theta)
     for name, least, most in limits:
         at = theta.names.index(name)
         low[at], high[at] = least, most
     cohort = cohort_of(timelines_of(cases, model, lambda _: None), theta)
     try:
-        within = Bounds(low, high, factors)
+        within = Bounds(low, high, vanishing)
         state, here = search(objective_of(cohort, method), State(within.clip(begin)), lambda *_: None, within)
     except FloatingPointError as error:
         raise FitError(f"{error}; begin with other values in the model file, or look at doses and units") from None

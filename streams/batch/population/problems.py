@@ -13,7 +13,7 @@ from twin.population.laplace.first_order import BENT
 from twin.population.laplace.flat import flatter_than_the_prior
 from twin.population.objective import Evaluation
 from twin.population.results.classified import classes_of
-from twin.population.search import State
+from twin.population.search import State, bounds, untold
 from twin.population.theta import Theta, effect_names
 from twin.population.values import LEVELS, Population
 
@@ -67,7 +67,7 @@ def problems_of(
     lost = len(np.unique(np.flatnonzero(~here.settled) // classes_of(here)))
     if lost:
         found.append(f"the mode of {lost} patients was not found: look at their doses, times and units")
-    found += shares_at_an_end(theta, here.vector)
+    found += shares_at_an_end(theta, here.vector) + errors_at_an_end(theta, here)
     wide = flatter_than_the_prior(here, population)
     if len(wide):
         found.append(
@@ -105,6 +105,16 @@ def shares_at_an_end(theta: Theta, vector: Floats) -> list[str]:
                 f" --profile {name} from where on the data allow it, or --fix {name}"
             )
     return found
+
+
+def errors_at_an_end(theta: Theta, here: Evaluation) -> list[str]:
+    """Sizes that errors lack, as far as the data tell."""
+    none = untold(here, bounds(theta)).tolist()
+    return [
+        f"{name} runs to 0: values scatter without that part of their error as far as the data tell; leave it out"
+        for name, one, gone in zip(theta.names, theta.elements, none, strict=True)
+        if one.kind == "error" and gone
+    ]
 
 
 def told_by_others(names: Sequence[str], omega: Floats) -> list[str]:

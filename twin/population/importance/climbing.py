@@ -167,7 +167,8 @@ def _inside(theta: Theta, vector: Floats, unknown: NDArray[np.bool_]) -> Floats:
     found, population = vector.copy(), theta.unpack(vector)
     for at in np.flatnonzero(unknown).tolist():
         kind, i, _ = theta.elements[at]
-        assert kind in LEVELS, "only covariances have factors"
+        if kind not in LEVELS:
+            continue
         variance = population.covariance(kind)[i, i]
         found[at] = max(found[at], 0.5 * float(np.log(INSIDE * max(variance, INSIDE**2))))
     return found

@@ -84,8 +84,8 @@ class Held:
 
     def within(self, bounds: Bounds) -> Bounds:
         """Bounds of the other elements."""
-        factors = np.asarray(bounds.factors[self._others])
-        return Bounds(self.reduced(bounds.lowest), self.reduced(bounds.highest), factors)
+        vanishing = np.asarray(bounds.vanishing[self._others])
+        return Bounds(self.reduced(bounds.lowest), self.reduced(bounds.highest), vanishing)
 
     def __call__(self, vector: Floats, last: Evaluation | None = None, *, thorough: bool = False) -> Evaluation:
         """Evaluate at the other elements (K - 1,)."""

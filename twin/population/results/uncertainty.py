@@ -8,8 +8,9 @@ i being patients, or where these share effects of sites the sites; with what a p
 of the gradient. Where R is not positive definite there is no minimum, and no standard error: that is said instead. The
 condition number is that of the correlation matrix of the estimates.
 
-A factor of Omega that the data do not tell from 0 (`twin.population.search.untold`) has no minimum on its scale. It
-counts as known to be none: certainty is that of the other numbers, and nothing hangs on its own (`NOTHING`).
+What the data do not tell from 0, a factor of Omega or a size that an error may lack (`twin.population.search.untold`),
+has no minimum on its scale. It counts as known to be none: certainty is that of the other numbers, and nothing hangs on
+its own (`NOTHING`).
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ NEARER = 0.2
 """Of that displacement, where what is predicted is taken to be straight."""
 
 NOTHING = 1.0
-"""Variance of the logarithm of a factor that is next to 0."""
+"""Variance of the logarithm of what is next to 0."""
 
 
 @dataclass(frozen=True)
