@@ -10,10 +10,15 @@ from twin.arrays import Floats
 
 
 def inverse_of(matrices: Floats) -> Floats:
-    """Inverses (N, D, D); of one that is not finite NaN."""
+    """Inverses (N, D, D); of one that is not finite, or singular to rounding, NaN."""
     usable = np.isfinite(matrices).all(axis=(1, 2))
     found = np.full_like(matrices, np.nan)
-    found[usable] = np.linalg.inv(matrices[usable])
+    try:
+        found[usable] = np.linalg.inv(matrices[usable])
+    except np.linalg.LinAlgError:
+        for n in np.flatnonzero(usable).tolist():
+            with contextlib.suppress(np.linalg.LinAlgError):
+                found[n] = np.linalg.inv(matrices[n])
     return found
 
 

@@ -31,10 +31,13 @@ def balanced(gradient_at: Callable[[Floats], Floats], begin: Floats, information
     """Where a gradient is 0 near ``begin`` (D,), by its own changes (BFGS); ``None`` if it is not found.
 
     Args:
-        information: (D, D) of a scale on which lengths of steps are standard deviations.
+        information: (D, D) of a scale on which lengths of steps are standard deviations; of none where what is
+            predicted is too steep for a number to hold.
         near: the step that need not be made any more, on that scale.
     """
     at, gradient, curvature = begin, gradient_at(begin), information
+    if not (np.isfinite(information).all() and np.linalg.eigvalsh(information)[0] > 0.0):
+        return None
     for _ in range(MOST):
         if not np.isfinite(gradient).all():
             return None

@@ -48,6 +48,11 @@ def test_balance_is_not_found_where_nothing_can_be_computed() -> None:
     assert balanced(lambda at: np.full_like(at, np.nan), np.zeros(2), np.eye(2), 1e-4) is None
 
 
+def test_balance_is_not_looked_for_where_nothing_has_a_scale() -> None:
+    assert balanced(lambda at: at, np.ones(2), np.array([[1e300, 1e300], [1e300, 1e300]]), 1e-4) is None
+    assert balanced(lambda at: at, np.ones(2), np.full((2, 2), np.inf), 1e-4) is None
+
+
 def test_a_share_of_a_step_is_level_where_the_slope_jumps() -> None:
     def slope(share: float) -> float:
         return float(np.clip((share - 0.37) * 1e5, -1.0, 20.0))
