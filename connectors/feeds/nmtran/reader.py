@@ -19,8 +19,7 @@ of a record is not used is noted with its line.
 - *Covariates.* A column named as a covariate of the model says its value at the record's time. Whether that holds from
   then on or, as in NONMEM, since the record before, is for the model to say (``carry``). A categorical one may be the
   name of a level. ``OCC`` is such a column where the model's occasions go by it; carried backward, a record belongs to
-  the occasion that it names, as in NONMEM. Records of one ``TIME`` that differ in what is carried backward are placed
-  1 ms after one another, so that each goes by its own values.
+  the occasion that it names, as in NONMEM (`connectors.feeds.nmtran.patients.characteristics`).
 """
 
 from __future__ import annotations
@@ -46,6 +45,7 @@ from connectors.feeds.nmtran.lines.records import (
     table_records,
 )
 from connectors.feeds.nmtran.observations import Observer
+from connectors.feeds.nmtran.patients.characteristics import Characteristics
 from connectors.feeds.nmtran.patients.identity import Identity
 from connectors.feeds.nmtran.patients.joined import Joined
 from connectors.feeds.nmtran.patients.record_order import (
@@ -70,7 +70,7 @@ from twin.events import (
     StateReset,
     event_id,
 )
-from twin.model.spec import CovariateSpec, Model
+from twin.model.spec import Model
 from twin.observation.kinds import kind_of
 
 SOURCE = "nmtran"
@@ -288,38 +288,27 @@ class _Reader:
 
     def _patient(self, records: list[DataRecord]) -> list[InputEvent]:
         every: list[tuple[DataRecord, list[InputEvent]]] = []
-        holding: dict[str, float] = {}
-        values: dict[tuple[str, int], set[float]] = {}
-        above: DataRecord | None = None
-        joined = Joined()
+        characteristics, joined = Characteristics(self.model), Joined()
         for record in merged(records) if len(self.files) > 1 else records:
             try:
-                now = {
-                    name: value
-                    for name, covariate in self.covariates.items()
-                    if (value := _value(record, covariate)) is not None
-                }
-                if above is not None and above.millis == record.millis:
-                    record.apart = above.apart + self._differs(now, holding)
+                now = characteristics.named(record)
+                characteristics.place(record, now)
                 said = self._said(record)
             except BadRecord as error:
                 self._refuse(record, error)
                 continue
-            above = record
+            characteristics.stands(record)
             told: list[InputEvent] = []
-            for name, value in now.items():
-                values.setdefault((name, record.millis + record.apart), set()).add(value)
-                # Carried backward, a value that stays the same still says until when it does.
-                if holding.get(name) != value or self.covariates[name].carry == "backward":
-                    quantity = Quantity(value=value, unit=self.covariates[name].unit)
-                    told.append(Covariate(**self._envelope(record, "covariate", name), name=name, value=quantity))
-            holding |= now
+            for name, value in characteristics.news(record, now):
+                quantity = Quantity(value=value, unit=self.covariates[name].unit)
+                envelope = self._envelope(record, "covariate", name, apart=record.changed)
+                told.append(Covariate(**envelope, name=name, value=quantity))
             try:
                 every.append((record, joined.new(record, [*told, *said]) if record.file else [*told, *said]))
             except BadRecord as error:
                 self._refuse(record, error)
         events = [*self._begun(every), *without_cancelled(every, self.notes)]
-        self._note_contradictions(values)
+        characteristics.note_contradictions(self.notes)
         if troughs := levels_above_steady(events):
             self.notes[ABOVE_STEADY] += troughs
         if joined.repeated:
@@ -338,20 +327,6 @@ class _Reader:
         if every:
             first = min((record for record, _ in every), key=lambda record: record.millis)
             yield FollowUpBegun(**self._envelope(first, "follow_up_begun", "") | {"sequence": BEFORE_RECORDS})
-
-    def _differs(self, now: Mapping[str, float], holding: Mapping[str, float]) -> bool:
-        """Whether a record goes by other characteristics than the one above it, each until its own moment."""
-        return any(
-            self.covariates[name].carry == "backward" and holding.get(name, value) != value
-            for name, value in now.items()
-        )
-
-    def _note_contradictions(self, told: Mapping[tuple[str, int], set[float]]) -> None:
-        """Say how covariates (name, ms) with several values at one instant are understood."""
-        for (name, _), values in told.items():
-            if len(values) > 1:
-                rule = "the last of them holds from then on, in the order of lines"
-                self.notes[f"{name} has several values at one TIME of a patient: {rule}"] += 1
 
     def _said(self, record: DataRecord) -> list[InputEvent]:
         mdv = record.integer("MDV")
@@ -408,11 +383,14 @@ class _Reader:
         event = DrugLevel if level else LabResult
         return [event(**said, analyte=output.name, below_lloq=found.below, above_uloq=found.above)]
 
-    def _envelope(self, record: DataRecord, kind: str, name: str, hours: float | None = None) -> dict[str, Any]:
+    def _envelope(
+        self, record: DataRecord, kind: str, name: str, hours: float | None = None, apart: int | None = None
+    ) -> dict[str, Any]:
         """Who, when, and an id that is the same however often and wherever in the file the fact stands."""
         millis = record.millis if hours is None else to_record_millis(hours)
         own = millis == record.millis
-        moment = ORIGIN + timedelta(milliseconds=millis + (record.apart if own else 0))
+        apart = record.apart if apart is None else apart
+        moment = ORIGIN + timedelta(milliseconds=millis + (apart if own else 0))
         fact = (record.patient, kind, name, moment.isoformat())
         self.seen[fact] += 1
         identity = event_id(SOURCE, *fact, self.seen[fact])
@@ -427,15 +405,3 @@ class _Reader:
             "source": SOURCE,
             "sequence": sequence,
         }
-
-
-def _value(record: DataRecord, covariate: CovariateSpec) -> float | None:
-    """The covariate's value in a record: a number, or the name of one of its levels."""
-    levels = dict(covariate.levels)
-    if (name := record.text(covariate.name)) in levels:
-        return levels[name]
-    value = record.number(covariate.name)
-    if value is not None and value < 0 and not (covariate.low is not None and covariate.low < 0):
-        why = f"[covariates.{covariate.name}] has no 'low' below 0; correct it, or say there how low it can be"
-        raise BadRecord(f"{covariate.name} {value:g} is negative, and {why}")
-    return value

@@ -34,14 +34,9 @@ def beginning_by_x(carry: str) -> Model:
     )
 
 
-@pytest.mark.parametrize(
-    ("carry", "expected"),
-    [
-        ("backward", [[1.0, 11.0, 91.0, 11 * exp(-0.2) + 40], [7.0, 4 * exp(-0.5) + 7]]),
-        ("forward", [[181.0, 181.0, 181.0, 101 * exp(-0.2) + 90], [7.0, 4 * exp(-0.5) + 3]]),
-    ],
-)
-def test_each_value_is_predicted_by_what_its_record_says(carry: str, expected: list[list[float]]) -> None:
+@pytest.mark.parametrize("carry", ["backward", "forward"])
+def test_each_value_is_predicted_by_what_its_record_says(carry: str) -> None:
+    expected = [[1.0, 11.0, 91.0, 11 * exp(-0.2) + 40], [7.0, 4 * exp(-0.5) + 7]]
     model = beginning_by_x(carry)
     kernel, every = compile_model(model), timelines(model, LINES)
     cohort = Cohort(kernel, step_sizes_for(kernel), every, Theta.of(model))

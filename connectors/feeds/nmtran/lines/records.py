@@ -58,7 +58,8 @@ class DataRecord:
 
     What they mean together is filled in on the way: ``patient``, ``evid``, when in ``hours`` and ``millis`` since the
     origin, the ``sequence`` of the record among those of the same patient and ms, and how many ms ``apart`` from there
-    it is placed. ``file`` names where it stands if several files are read as one.
+    it is placed, with what it says of characteristics as far apart as ``changed``. ``file`` names where it stands if
+    several files are read as one.
     """
 
     def __init__(self, line: int, cells: list[str], positions: Mapping[str, int], counted: str = "line") -> None:
@@ -70,6 +71,7 @@ class DataRecord:
         self.hours = 0.0
         self.millis = 0
         self.apart = 0
+        self.changed = 0
         self.sequence = 0
         self.file: Path | None = None
         self.evid = 0
