@@ -23,7 +23,6 @@ from twin.population.laplace.methods import objective_of, usual_objective
 from twin.population.objective import Method
 from twin.population.results.bootstrap import strata_of
 from twin.population.results.classified import renamed
-from twin.population.sampling.gibbs import refuse
 from twin.population.starts import AS_DEEP, End, compared, deepest
 from twin.population.theta import FitError
 
@@ -58,13 +57,8 @@ class Asked:
             raise FitError(f"{option} goes with focei, foce, fo and laplace; fit by one of these for it")
         places_of(cohort.theta, self.profile)
         strata_of(cohort, self.strata)
-        if cohort.classes > 1 and method in ("saem", "bayes"):
-            raise FitError(
-                f"--method {method} does not go with [mixture]; fit by imp, which ends at the exact likelihood, or by"
-                " focei, foce, fo or laplace"
-            )
-        if method == "bayes":
-            refuse(cohort)
+        if cohort.classes > 1 and cohort.site is not None and method in ("saem", "bayes"):
+            raise FitError(f"--method {method} does not go with [mixture] and [sites] together; take one of them out")
         if method not in DRAWING:
             objective_of(cohort, cast("Method", method))
 

@@ -12,7 +12,7 @@ from typing import Any, Literal
 import numpy as np
 
 from streams.batch.population.patients import Data
-from streams.batch.population.problems import bent_in_words, problems_of, uncovered_in_words
+from streams.batch.population.problems import bent_in_words, held_in_words, problems_of, uncovered_in_words
 from streams.batch.population.search_file import keep, kept
 from streams.terminal.version import version
 from twin.arrays import Floats
@@ -232,7 +232,8 @@ def _by_posterior(cohort: Cohort, begin: State, told: Told, trace: Trace, seed: 
     why = f"not converged: {posterior.problem}" if posterior.problem else "converged"
     state = State(vector, None, begin.step + WARMED + posterior.draws.shape[1], True, why)
     sample, proposals = covering(density, vector, first_proposals(density, vector), seed)
-    return replace(_of_likelihood(density, "bayes", state, sample, proposals, trace), posterior=posterior)
+    found = _of_likelihood(density, "bayes", state, sample, proposals, trace)
+    return replace(found, posterior=posterior, problems=(*found.problems, *held_in_words(posterior.held)))
 
 
 def _of_likelihood(
@@ -410,6 +411,7 @@ def _posterior(posterior: Posterior) -> dict[str, Any]:
         "chains": len(posterior.draws),
         "draws": int(posterior.draws.shape[1]),
         "prior": posterior.prior,
+        "held_for_names": posterior.held,
         "interval": "95 %, equal tails",
         "numbers": [{"name": name, **dict(zip(said, values, strict=True))} for name, *values in rows],
     }

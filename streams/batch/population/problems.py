@@ -56,6 +56,16 @@ def uncovered_in_words(exact: Exact) -> list[str]:
     ]
 
 
+def held_in_words(held: float) -> list[str]:
+    """What speaks against classes of which chains stayed in a share ``held`` of steps, for names to be kept."""
+    if not held:
+        return []
+    return [
+        f"in {100 * held:.2g} % of steps classes would have changed names, or one would have been empty, and the chain"
+        " stayed: the data hardly tell them apart; fewer classes, or fixed numbers of theirs, may do"
+    ]
+
+
 def problems_of(
     cohort: Cohort, state: State, here: Evaluation, population: Population, away: Sequence[str]
 ) -> list[str]:

@@ -16,13 +16,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from twin.arrays import Floats
 from twin.kernel.free import scale_of
 from twin.model.formula import names_in
 from twin.model.spec import ParameterSpec
 from twin.population.cohort import Cohort
+from twin.population.means.met import met
 from twin.population.means.movable import SAME, TRIED, movable
 
 STEP = 1e-4
@@ -42,7 +42,7 @@ class Means:
         moved: places in the vector of what moves means.
         apart: of typical values and coefficients that move predictions.
         straight: whether mu is linear in all of them.
-        active: (N, D) effects that the data of a patient have met; the others are those of occasions it has not.
+        active: (N, D) effects that the data of a patient have met (`twin.population.means.met`).
     """
 
     def __init__(self, cohort: Cohort) -> None:
@@ -50,7 +50,7 @@ class Means:
         model, d = cohort.kernel.model, cohort.effects
         self._direct = cohort.directions[:, :d].copy()
         places = [at for at, element in enumerate(theta.elements) if element.kind == "place"]
-        self.active = _met(cohort)
+        self.active = met(cohort)
         self.sites = 0 if cohort.site is None else int(cohort.site.max()) + 1
         self._covariates = np.array([subject.timeline.covariates[-1] for subject in cohort.subjects])
         owners: dict[int, list[ParameterSpec]] = {}
@@ -137,12 +137,3 @@ class Means:
             if scale == "log":
                 return np.asarray(np.log(value))
             return np.asarray(np.log(value / (1.0 - value))) if scale == "logit" else value
-
-
-def _met(cohort: Cohort) -> NDArray[np.bool_]:
-    of_occasion = len(cohort.kernel.model.iov_names)
-    d = len(cohort.kernel.model.eta_names)
-    active = np.ones((len(cohort), cohort.effects), dtype=np.bool_)
-    for i, subject in enumerate(cohort.subjects):
-        active[i, d + len(subject.occasions) * of_occasion : d + cohort.occasions * of_occasion] = False
-    return active

@@ -10,11 +10,16 @@ trace(Omega^-1 S) least. What is known of numbers before (`twin.population.prior
 regression, and of N effects to a block
 
     Omega = (sum (psi_i - mu_i)(psi_i - mu_i)' + nu Omega0) / (N + nu + d + 1).
+
+Members of a mixture count as often as they are who the patient is, and their effects for what the data of their class
+have met, so that the effects of a class alone have the spread of those who are of it; shares of classes are how often
+patients are of them.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 from scipy import optimize
@@ -26,6 +31,9 @@ from twin.population.search import bounds
 from twin.population.theta import Theta
 from twin.population.values import Level, Population
 
+SEEN = 0.01
+"""Patients of a class, of whom fewer say nothing of it."""
+
 SINGULAR = 1e-10
 """Share by which variances are made larger, so that draws that lie in a plane have a covariance."""
 
@@ -33,24 +41,35 @@ SINGULAR = 1e-10
 @dataclass(frozen=True)
 class Moments:
     """Of individuals psi: means (N, D), and second moments about 0 (N, D, D); without the effects of sites, whose mean
-    second moment (q, q) stands in ``of_sites``."""
+    second moment (q, q) stands in ``of_sites``. Of members of a mixture these are sums over the share ``weight`` (N,)
+    of draws in which they are who the patient is; of all others it is 1, as where none is given."""
 
     mean: Floats
     square: Floats
     of_sites: Floats | None = None
+    weight: Floats | None = None
 
     def towards(self, new: Moments, gain: float) -> Moments:
         """A share ``gain`` of the way to others."""
-        of_sites = None
-        if self.of_sites is not None and new.of_sites is not None:
-            of_sites = self.of_sites + gain * (new.of_sites - self.of_sites)
+        each = zip((self.of_sites, self.weight), (new.of_sites, new.weight), strict=True)
+        of_sites, weight = (None if a is None or b is None else a + gain * (b - a) for a, b in each)
         mean, square = self.mean + gain * (new.mean - self.mean), self.square + gain * (new.square - self.square)
-        return Moments(mean, square, of_sites)
+        return Moments(mean, square, of_sites, weight)
+
+    @property
+    def counted(self) -> Floats:
+        """(N,) how often everybody counts."""
+        return np.ones(len(self.mean)) if self.weight is None else self.weight
+
+    def from_means(self, means: Floats) -> Floats:
+        """How far psi is from mu (N, D), as often as it counts."""
+        return np.asarray(self.mean - self.counted[:, None] * means)
 
     def about(self, means: Floats) -> Floats:
         """Second moments (N, D, D) about mu (N, D)."""
         across = self.mean[:, :, None] * means[:, None, :]
-        return np.asarray(self.square - across - across.swapaxes(1, 2) + means[:, :, None] * means[:, None, :])
+        beside = self.counted[:, None, None] * (means[:, :, None] * means[:, None, :])
+        return np.asarray(self.square - across - across.swapaxes(1, 2) + beside)
 
 
 def regressed(means: Means, theta: Theta, vector: Floats, known: Moments, occasions: int) -> Floats:
@@ -60,7 +79,7 @@ def regressed(means: Means, theta: Theta, vector: Floats, known: Moments, occasi
         moved = np.array(means.moved)
         precision = theta.unpack(vector).prior(occasions)[1]
         design = means.design(vector)
-        left, right = normal_equations(design, precision, known.mean - means.at(vector), means)
+        left, right = normal_equations(design, precision, known.from_means(means.at(vector)), means, known.counted)
         before = theta.penalty(vector)
         if before is not None:
             left = left + 0.5 * before.curvature[np.ix_(moved, moved)]
@@ -70,65 +89,87 @@ def regressed(means: Means, theta: Theta, vector: Floats, known: Moments, occasi
         found[moved] += step if straight else np.clip(step, -2.0, 2.0)
     away = known.about(means.at(found))
     population, d = theta.unpack(found), len(theta.start.omega)
-    omega, iov = population.omega, population.omega_iov
-    if d:
-        omega = covariance(theta, found, "omega", _with_prior(theta, "omega", away[:, :d, :d].mean(axis=0), len(away)))
-    if len(iov) and occasions:
-        moment, count = _of_occasions(away, means, slice(d, d + occasions * len(iov), len(iov)))
-        iov = covariance(theta, found, "iov", _with_prior(theta, "iov", moment, count))
-    found_of: dict[Level, Floats] = {"omega": omega, "iov": iov}
+    found_of: dict[Level, Floats] = {}
+    columns: dict[Level, slice] = {"omega": slice(0, d)}
+    if (width := len(population.omega_iov)) and occasions:
+        columns["iov"] = slice(d, d + occasions * width)
+    for level, part in columns.items():
+        if part.stop > part.start:
+            moment = of_effects(away, means, known.counted, part, len(population.covariance(level)))
+            found_of[level] = covariance(theta, found, level, moment)
     if known.of_sites is not None:
-        found_of["isv"] = covariance(theta, found, "isv", _with_prior(theta, "isv", known.of_sites, means.sites))
-    return bounds(theta).clip(theta.pack(population.with_covariances(found_of)))
+        count = np.full(known.of_sites.shape, float(means.sites))
+        found_of["isv"] = covariance(theta, found, "isv", Moment(known.of_sites, count))
+    population = population.with_covariances(found_of)
+    if theta.shares and known.weight is not None:
+        population = replace(population, shares=shared(known.weight, len(population.shares)))
+    return bounds(theta).clip(theta.pack(population))
 
 
-def normal_equations(design: Floats, precision: Floats, away: Floats, means: Means) -> tuple[Floats, Floats]:
-    """sum A' P A (J, J) and sum A' P r (J,) of effects that the data have met."""
+def shared(weight: Floats, classes: int) -> Floats:
+    """Shares (K,) of classes whose members have such weights (N K,): none is less than of a hundredth of a patient."""
+    of_each = np.maximum(weight.reshape(-1, classes).sum(axis=0), SEEN)
+    return np.asarray(of_each / of_each.sum())
+
+
+def normal_equations(
+    design: Floats, precision: Floats, away: Floats, means: Means, counted: Floats | None = None
+) -> tuple[Floats, Floats]:
+    """sum A' P A (J, J) and sum A' P r (J,) of effects that the data have met, of individuals who count so often (N,)
+    and are so far away (N, D), as often as they count."""
     met = means.active.astype(np.float64)
     weighed = precision * met[:, :, None] * met[:, None, :]
     across = np.einsum("nij,nik->njk", design, weighed)
-    return np.einsum("njk,nkl->jl", across, design), np.einsum("njk,nk->j", across, away)
+    often = across if counted is None else across * counted[:, None, None]
+    return np.einsum("njk,nkl->jl", often, design), np.einsum("njk,nk->j", across, away)
 
 
-def _with_prior(theta: Theta, level: Level, moment: Floats, count: int) -> Floats:
-    """A second moment of ``count`` effects, with what is known of its blocks before."""
-    if not isinstance(theta.prior, Prior):
-        return moment
-    found = moment.copy()
-    for block in theta.prior.blocks(theta):
-        if block.level == level:
-            within = np.ix_(block.rows, block.rows)
-            known = count * moment[within] + block.degrees * block.matrix
-            found[within] = known / (count + block.degrees + len(block.rows) + 1)
-    return found
+class Moment(NamedTuple):
+    """Mean second moment (d, d) of a level's effects, and ``often``, of how many of each pair (d, d) it is."""
+
+    matrix: Floats
+    often: Floats
 
 
-def _of_occasions(away: Floats, means: Means, columns: slice) -> tuple[Floats, int]:
-    """Mean (O, O) over all occasions that the data of a patient have met, and how many these are."""
-    width: int = columns.step
-    total, count = np.zeros((width, width)), 0
+def of_effects(away: Floats, means: Means, counted: Floats, columns: slice, width: int) -> Moment:
+    """Of effects of a level, ``width`` of a patient or of each occasion, that the data have met: second moments about
+    their means (N, D, D), of individuals who count so often (N,)."""
+    total, count = np.zeros((width, width)), np.zeros((width, width))
     for begin in range(columns.start, columns.stop, width):
-        met = means.active[:, begin]
-        total += away[met, begin : begin + width, begin : begin + width].sum(axis=0)
-        count += int(met.sum())
-    return total / max(1, count), count
+        part = slice(begin, begin + width)
+        met = means.active[:, part].astype(np.float64)
+        both = met[:, :, None] * met[:, None, :]
+        total += (both * away[:, part, part]).sum(axis=0)
+        count += np.einsum("n,nij->ij", counted, both)
+    return Moment(total / np.maximum(count, SEEN), count)
 
 
-def covariance(theta: Theta, vector: Floats, level: Level, moment: Floats) -> Floats:
-    """Omega of a level by the second moment of its effects; blocks that are not free stay as they are."""
+def covariance(theta: Theta, vector: Floats, level: Level, moment: Moment) -> Floats:
+    """Omega of a level by the second moment of its effects; blocks that are not free, or of a class that nobody is of,
+    stay as they are."""
     population = theta.unpack(vector)
     pattern, found = theta.patterns[level], population.covariance(level).copy()
-    holed = False
+    known = {} if not isinstance(theta.prior, Prior) else {
+        block.rows: block for block in theta.prior.blocks(theta) if block.level == level
+    }  # fmt: skip
+    wanted, holed = found.copy(), False
     for block in theta.blocks(level):
-        within = np.ix_(block, block)
+        within, count = np.ix_(block, block), float(moment.often[block[0], block[0]])
+        if count < SEEN and block not in known:
+            continue
+        seen = moment.matrix[within]
+        if (before := known.get(block)) is not None:
+            total = count * seen + before.degrees * before.matrix
+            seen = total / (count + before.degrees + len(block) + 1)
+        wanted[within] = seen
         if pattern[within].all():
-            found[within] = moment[within] + np.diag(SINGULAR * np.diag(moment[within]))
+            found[within] = seen + np.diag(SINGULAR * np.diag(seen))
         else:
             holed = True
     if not holed:
         return found
     begin = population.with_covariances({level: found})
-    return _fitted(theta, theta.pack(begin), level, moment).covariance(level)
+    return _fitted(theta, theta.pack(begin), level, wanted).covariance(level)
 
 
 def _fitted(theta: Theta, vector: Floats, level: Level, moment: Floats) -> Population:

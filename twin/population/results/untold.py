@@ -7,7 +7,7 @@ effects that no prediction hangs on: a search would leave them where they are, a
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from twin.model.formula import arguments_of, names_in
 from twin.model.spec import Model
@@ -40,25 +40,29 @@ def untold(theta: Theta, measured: Iterable[int]) -> tuple[str, ...]:
     return tuple(name for element, name in zip(theta.elements, theta.names, strict=True) if not tells(element))
 
 
-def read_by(model: Model, outputs: Iterable[int]) -> frozenset[str]:
-    """Names that predictions of some outputs read, at once or through states, derived values and parameters."""
+def read_by(
+    model: Model, outputs: Iterable[int], seen: Callable[[ast.expr], ast.expr] = lambda formula: formula
+) -> frozenset[str]:
+    """Names that predictions of some outputs read, at once or through states, derived values and parameters; of each
+    formula as it is ``seen``."""
     formulas: dict[str, tuple[ast.expr, ...]] = {one.name: (one.expression,) for one in model.derived}
-    formulas |= {one.name: (one.initial, one.derivative, *_of_doses(one.derivative)) for one in model.states}
+    formulas |= {one.name: (one.initial, one.derivative) for one in model.states}
     formulas |= {one.name: (one.expression,) for one in model.parameters if one.expression is not None}
     chosen = [model.outputs[i] for i in outputs]
-    ahead = {word for one in chosen for formula in (one.expression, *one.further) for word in names_in(formula)}
+    ahead = {word for one in chosen for formula in (one.expression, *one.further) for word in _words(seen(formula))}
     found: set[str] = set()
     while ahead:
         word = ahead.pop()
         if word not in found:
             found.add(word)
-            ahead |= {each for formula in formulas.get(word, ()) for each in names_in(formula)}
+            ahead |= {each for formula in formulas.get(word, ()) for each in _words(seen(formula))}
     return frozenset(found)
 
 
-def _of_doses(derivative: ast.expr) -> list[ast.expr]:
-    """Lags, durations and the like of what is given into a state."""
-    return [formula for call in input_calls(derivative) for formula in arguments_of(call)[2].values()]
+def _words(formula: ast.expr) -> frozenset[str]:
+    """What a formula reads, lags, durations and the like of what is given into a state too."""
+    of_doses = [each for call in input_calls(formula) for each in arguments_of(call)[2].values()]
+    return names_in(formula).union(*(names_in(each) for each in of_doses))
 
 
 def _unread(theta: Theta, level: Level, read: frozenset[str]) -> list[tuple[int, ...]]:

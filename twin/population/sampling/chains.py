@@ -6,7 +6,8 @@ A sweep makes of each chain's effects
    are occasions, those of the patient and of one occasion after another; its length is tuned to `WANTED`;
 2. several independent proposals, one after another, from what is believed: multivariate t around the conditional mode,
    with the covariance that Laplace's method gives it there, or, one in `SELDOM`, from the population (Karimi, Lavielle
-   & Moulines 2020, Comput Stat Data Anal 141:123).
+   & Moulines 2020, Comput Stat Data Anal 141:123). Of a mixture they are made in every class, and the class is drawn
+   with the effects (`twin.population.sampling.classes`).
 
 Independent proposals do not depend on where a chain is, so those of all chains of a patient are solved in one call.
 Each patient has a stream of random numbers of its own, by its id and the seed.
@@ -18,8 +19,9 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-from twin.arrays import Floats
+from twin.arrays import Floats, Integers
 from twin.kernel.compiling.by_hand import compiled
 from twin.population.cohort import Cohort
 from twin.population.importance.density import Read
@@ -29,6 +31,7 @@ from twin.population.means.means import Means
 from twin.population.modes.curvatures import inverse_of
 from twin.population.modes.descent import descend, scattered
 from twin.population.objective import Objective
+from twin.population.sampling.classes import Classes
 from twin.population.sampling.target import Target
 from twin.randomness import generator
 
@@ -65,9 +68,10 @@ class Sweep(NamedTuple):
     Attributes:
         eta: (N, P, D) points, in groups of equally many of each chain.
         away: the same without the effects of sites.
-        share: (N, P) of a patient's visits that a point has; of each chain they sum to 1 / C.
+        share: (N, P) of a patient's visits that a point has; of each chain they sum to 1 / C, of a mixture over all
+            classes.
         read: what the likelihood reads there.
-        log_values, log_prior: (N, P) of values and effects.
+        log_values, log_prior: (N, P) of values, and of effects with the class.
         accepted: share of independent proposals, and of steps, that were taken.
     """
 
@@ -116,14 +120,17 @@ class Chains:
 
     Attributes:
         eta: (N, C, D) where they are; ``log_values`` (N, C) log p(values | effects) there, as of the last sweep.
-        tries: independent proposals of each chain in a sweep.
+        tries: independent proposals of each chain in a sweep, and of each class.
+        classes: of a mixture which class each patient is of in each chain; members of other classes lie idle.
     """
 
-    def __init__(self, cohort: Cohort, means: Means, eta: Floats, tries: int, seed: int) -> None:
-        self.eta, self.tries = eta.copy(), tries
+    def __init__(
+        self, cohort: Cohort, means: Means, eta: Floats, tries: int, seed: int, classes: Classes | None = None
+    ) -> None:
+        self.eta, self.tries, self.classes = eta.copy(), tries, classes
         self.log_values = np.full(eta.shape[:2], np.nan)
         self._means = means
-        self._streams = [generator(subject.id, seed, "chains") for subject in cohort.subjects]
+        self._streams = [generator(subject.key, seed, "chains") for subject in cohort.subjects]
         blocks = _blocks(cohort)
         sizes = np.array([2.38 / np.sqrt(max(1, block.stop - block.start)) for block in blocks])
         self._length = np.repeat(sizes[None], len(cohort), axis=0)
@@ -140,7 +147,17 @@ class Chains:
         """Keep individuals where they are while the vectors (G, K) of their populations move."""
         moved = [self._means.at(a) - self._means.at(b) for a, b in zip(before, after, strict=True)]
         count = self.eta.shape[1] // len(moved)
-        self.eta += np.repeat(np.stack(moved, axis=1), count, axis=1)
+        self.eta += np.repeat(np.stack(moved, axis=1) * self._means.active[:, None], count, axis=1)
+
+    def summed(self, of_members: Floats) -> Floats:
+        """What everybody has together in each chain (C,), of members (N, C); those that lie idle count nothing."""
+        if self.classes is None:
+            return np.asarray(of_members.sum(axis=0))
+        return np.asarray(np.where(self.classes.here, of_members, 0.0).sum(axis=0))
+
+    def here(self, chain: int) -> NDArray[np.bool_]:
+        """(N,) who does not lie idle in a chain."""
+        return np.ones(len(self.eta), dtype=np.bool_) if self.classes is None else self.classes.here[:, chain]
 
     def _walk(self, target: Target, believed: Believed, tune: bool) -> float:
         chains, shares = self.eta.shape[1], []
@@ -169,32 +186,46 @@ class Chains:
 
     def _tried(self, target: Target, believed: Believed) -> tuple[Sweep, float]:
         count, chains, d = self.eta.shape
-        tries = chains * self.tries
+        each = self.tries + (self.classes is not None)
+        tries = chains * each
         standard = np.stack([rng.standard_normal((tries, d)) for rng in self._streams])
         tails = np.sqrt(np.stack([rng.chisquare(DF, tries) for rng in self._streams]) / DF)
         chance = np.stack([rng.random((2, tries)) for rng in self._streams])
-        means = self._around(target, believed)
+        means = self._around(target, believed, tries)
         drawn = means + np.einsum("nij,npj->npi", believed.around.factor, standard / tails[:, :, None])
         drawn = np.where((chance[:, 0] < 1.0 / SELDOM)[:, :, None], target.from_prior(standard), drawn)
         # Of each chain: where it is, then what is proposed.
-        eta = np.concatenate(
-            [self.eta[:, :, None], drawn.reshape(count, chains, self.tries, d)], axis=2
-        ).reshape(count, -1, d)  # fmt: skip
+        points = drawn.reshape(count, chains, each, d)
+        if self.classes is None:
+            points = np.concatenate([self.eta[:, :, None], points], axis=2)
+        else:
+            points[:, :, 0] = np.where(self.classes.here[:, :, None], self.eta, points[:, :, 0])
+        eta = points.reshape(count, -1, d)
         read = target.read(eta)
         log_values, log_prior = target.log_values(read), target.log_prior(eta)
         log_q = self._log_proposed(target, believed, eta, log_prior)
+        if self.classes is not None:
+            log_prior = log_prior + target.log_shares(eta.shape[1])
         weight = (log_values + log_prior - log_q).reshape(count, chains, -1)
-        limits = np.log(chance[:, 1]).reshape(count, chains, self.tries)
-        share, last, taken = _visited(weight, limits)
-        self.eta = np.take_along_axis(eta.reshape(count, chains, -1, d), last[:, :, None, None], axis=2)[:, :, 0]
+        limits = chance[:, 1].reshape(count, chains, each)
+        share, last, taken = self._gone(weight, limits)
+        self.eta = np.take_along_axis(points, last[:, :, None, None], axis=2)[:, :, 0]
         self.log_values = np.take_along_axis(log_values.reshape(count, chains, -1), last[:, :, None], axis=2)[:, :, 0]
         found = Sweep(eta, target.away(eta), share.reshape(count, -1), read, log_values, log_prior, (0.0, 0.0))
         return found, float(taken)
 
-    def _around(self, target: Target, believed: Believed) -> Floats:
-        """Means of proposals (N, C tries or 1, D), as effects under the population of each chain."""
+    def _gone(self, weight: Floats, chance: Floats) -> tuple[Floats, Integers, float]:
+        """Of log weights (N, C, points) shares of visits, where each chain ends (N, C), and the share taken."""
+        if self.classes is None:
+            share, last, taken = _visited(weight, np.log(chance))
+            return share, last, taken
+        members = len(weight) // len(self.classes.of)
+        return self.classes.drawn(weight, chance[::members, :, 0])
+
+    def _around(self, target: Target, believed: Believed, tries: int) -> Floats:
+        """Means of proposals (N, tries or 1, D), as effects under the population of each chain."""
         at = np.stack([believed.individual - self._means.at(vector) for vector in target.vectors], axis=1)
-        return at if at.shape[1] == 1 else np.repeat(at, self.eta.shape[1] // at.shape[1] * self.tries, axis=1)
+        return at if at.shape[1] == 1 else np.repeat(at, tries // at.shape[1], axis=1)
 
     def _log_proposed(self, target: Target, believed: Believed, eta: Floats, log_prior: Floats) -> Floats:
         at = np.stack([believed.individual - self._means.at(vector) for vector in target.vectors], axis=1)

@@ -6,43 +6,44 @@ A step of each chain draws, one given the others,
     effects                    as `twin.population.sampling.chains` does,
     typical values and
     coefficients in means      theta ~ N(regression of individuals, (sum A' P A)^-1), individuals held,
-    blocks of Omega            Omega ~ IW(Psi + sum eta eta', nu + n),
+    blocks of Omega            as `twin.population.sampling.blocks` does,
+    shares of classes          p ~ Dirichlet(1 + how many patients are of each),
     all other numbers          by a random walk each, tuned while the chains warm up.
 
 Chains have populations of their own; their effects are solved side by side. Without a prior of the analyst's, numbers
-other than Omega have a flat one on the scale they move on (`twin.kernel.free.scale_of`; errors on their logarithm). Of
-a block of Omega standard deviations are half-t with `FREEDOM` degrees and `WIDE` times the model's as their scale, and
-correlations flat, so that it hardly matters by which factor the model's variances are off: Psi = 2 nu diag(1/a), with
-1/a gamma and drawn given Omega (Huang & Wand 2013, Bayesian Anal 8:439). A prior that is
+other than Omega have a flat one on the scale they move on (`twin.kernel.free.scale_of`; errors on their logarithm), and
+shares of classes are as likely to be any. A prior that is
 given (`twin.population.prior`) stands in its place: conjugate where it is of Omega, else by accepting or not what the
-flat one proposes. A number that moves predictions takes everybody's effects along, as far as their modes move with it,
+flat one proposes. Of a mixture each patient's class is drawn with its effects (`twin.population.sampling.classes`), and
+everything else is given who is of which class: effects that a class does not read are left out of Omega, and drawn from
+their prior. A number that moves predictions takes everybody's effects along, as far as their modes move with it,
 and so do all typical values and coefficients together once a step: if effects stayed, they would creep.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from twin.arrays import Floats
 from twin.kernel.free import scale_of, slope
-from twin.population.cohort import Cohort
 from twin.population.importance.climbing import by_modes
 from twin.population.importance.density import Density
 from twin.population.laplace.methods import usual_objective
 from twin.population.means.means import Means
 from twin.population.means.regression import normal_equations
+from twin.population.mixture.mixing import logits_of
 from twin.population.prior import Prior
+from twin.population.sampling.blocks import FREEDOM, WIDE, blocks, omega_drawn
 from twin.population.sampling.chains import Chains, believed
+from twin.population.sampling.classes import begun
 from twin.population.sampling.posterior import Posterior
 from twin.population.sampling.site_effects import Drawn, SiteEffects
 from twin.population.sampling.target import Target
 from twin.population.search import scores_curvature
-from twin.population.theta import FitError, Theta
-from twin.population.values import LEVELS, Level
+from twin.population.theta import Theta
 from twin.randomness import generator
 
 CHAINS, TRIES = 4, 5
@@ -62,12 +63,6 @@ TOGETHER = 0.3
 BENT = 1.0
 """Length of a walk of numbers that means bend with, in conditional standard errors."""
 
-FREEDOM = 2.0
-"""Degrees of the half-t prior of standard deviations of effects: with 2 correlations are flat."""
-
-WIDE = 3.0
-"""Its scale, in standard deviations that the model says."""
-
 MOST = 8000
 """Steps that count at the most: more than `KEPT` are made while chains disagree, or draws are worth too few."""
 
@@ -81,33 +76,6 @@ Progress = Callable[[int, float, Floats], None]
 """Told after each step: its number, -2 log p(values, effects), and the vector (K,), means over the chains."""
 
 
-@dataclass(frozen=True)
-class Inverse:
-    """The inverse-Wishart of a block: ``rows`` of a level, ``scale`` Psi, and ``degrees`` nu.
-
-    Where ``widths`` (d,) are given, scales of half-t priors, ``scale`` is drawn given the block (`at`).
-    """
-
-    level: Level
-    rows: tuple[int, ...]
-    scale: Floats
-    degrees: float
-    widths: Floats | None = None
-
-    @classmethod
-    def weak(cls, level: Level, rows: tuple[int, ...], omega: Floats) -> Inverse:
-        """Of a block that the model says is ``omega``."""
-        widths = WIDE * np.sqrt(np.diag(omega))
-        return cls(level, rows, np.diag(widths**2), FREEDOM + len(rows) - 1.0, widths)
-
-    def at(self, omega: Floats, rng: np.random.Generator) -> Floats:
-        """Psi, given the block."""
-        if self.widths is None:
-            return self.scale
-        rate = FREEDOM * np.diag(np.linalg.inv(omega)) + self.widths**-2
-        return np.diag(2.0 * FREEDOM * rng.gamma(0.5 * (FREEDOM + len(rate)), size=len(rate)) / rate)
-
-
 def sampled(
     density: Density,
     start: Floats,
@@ -118,11 +86,7 @@ def sampled(
     most: int = MOST,
 ) -> Posterior:
     """Draw from the posterior, from where a search by modes ends that begins at a vector (K,): ``kept`` draws of each
-    chain, and twice as many time after time, up to ``most``, while these are not enough.
-
-    Raises:
-        FitError: a block of Omega has zeros within it.
-    """
+    chain, and twice as many time after time, up to ``most``, while these are not enough."""
     run, theta = _Run(density, start, seed), density.cohort.theta
     draws, step = list[Floats](), 0
     while True:
@@ -134,7 +98,7 @@ def sampled(
             told(step, -2.0 * log, run.vectors.mean(axis=0))
             if step > warm:
                 draws.append(np.array([theta.natural(vector) for vector in run.vectors]))
-        found = Posterior(theta.names, np.stack(draws, axis=1), stated(theta))
+        found = Posterior(theta.names, np.stack(draws, axis=1), stated(theta), run.held)
         if 2 * kept > most or not found.problem:
             return found
         kept *= 2
@@ -147,31 +111,12 @@ def stated(theta: Theta) -> str:
         f" deviations of effects half-t with {FREEDOM:g} degrees of freedom and {WIDE:g} times the model's as scale,"
         " their correlations flat"
     )
+    if theta.shares:
+        weak += (
+            "; shares of classes Dirichlet with 1 of each, where each class has somebody and keeps the name that it"
+            " begins with"
+        )
     return weak if theta.prior is None else f"{theta.prior.source}; of what it does not name: {weak}"
-
-
-def inverses(theta: Theta) -> list[Inverse]:
-    """The prior of every free block of Omega.
-
-    Raises:
-        FitError: a block has zeros within it.
-    """
-    given = _given(theta)
-    known = {} if given is None else {(block.level, block.rows): block for block in given.blocks(theta)}
-    found = []
-    for level in LEVELS:
-        start, pattern = theta.start.covariance(level), theta.patterns[level]
-        for rows in theta.blocks(level):
-            if not pattern[np.ix_(rows, rows)].all():
-                raise FitError(
-                    "method bayes: a block of Omega has pairs that are not listed; list them, or fit by saem or imp"
-                )
-            prior = known.get((level, rows))
-            if prior is None:
-                found.append(Inverse.weak(level, rows, start[np.ix_(rows, rows)]))
-            else:
-                found.append(Inverse(level, rows, prior.degrees * prior.matrix, prior.degrees))
-    return found
 
 
 class _Run:
@@ -180,7 +125,7 @@ class _Run:
     def __init__(self, density: Density, start: Floats, seed: int) -> None:
         cohort = density.cohort
         self.density, self.theta = density, cohort.theta
-        self.inverses = inverses(cohort.theta)
+        self.blocks = blocks(cohort.theta)
         self.means = Means(cohort)
         self.objective = usual_objective(cohort)
         vector, _ = by_modes(density, start)
@@ -195,7 +140,7 @@ class _Run:
         self.vectors = vector + DISPERSED * np.array(away)
         self.believed = believed(self.objective, self.means, vector)
         eta = np.repeat(self.believed.eta[:, None], CHAINS, axis=1)
-        self.chains = Chains(cohort, self.means, eta, TRIES, seed)
+        self.chains = Chains(cohort, self.means, eta, TRIES, seed, begun(self.objective, vector, CHAINS, named=True))
         self._sizes = cohort.theta.scatter
         walking = (*self.means.apart, *self._sizes)
         self._length = {at: 0.5 * float(spread[at] @ spread[at]) ** 0.5 for at in walking}
@@ -204,6 +149,12 @@ class _Run:
         self._about: Drawn | None = None
         self._last: tuple[tuple[bytes, int], Target] | None = None
         self._with_prior = _with_prior(cohort.theta)
+
+    @property
+    def held(self) -> float:
+        """Share of steps in which a chain did not move, for classes to keep their names."""
+        classes = self.chains.classes
+        return 0.0 if classes is None else classes.stayed / (self._steps * CHAINS)
 
     def look_again(self) -> None:
         """Find modes anew where the chains are."""
@@ -221,7 +172,8 @@ class _Run:
         log = sweep.log_values + sweep.log_prior
         self._draw_means()
         self._move_together(tune)
-        self._draw_omega()
+        self._draw_omega(tune)
+        self._draw_shares()
         self._walk(tune)
         return float(np.where(sweep.share > 0.0, sweep.share * log, 0.0).sum())
 
@@ -231,7 +183,8 @@ class _Run:
         moved, after = list(self.means.moved), self.vectors.copy()
         occasions = self.density.cohort.occasions
         for c, vector in enumerate(self.vectors):
-            after[c] = mean_drawn(self.means, self.theta, vector, self._away(c), occasions, self.rng[c])
+            here = self.chains.here(c)
+            after[c] = mean_drawn(self.means, self.theta, vector, self._away(c), occasions, self.rng[c], here)
             if self._with_prior & set(moved):
                 change = self._log_prior(after[c], moved) - self._log_prior(vector, moved)
                 if not np.log(self.rng[c].random()) < change:
@@ -250,7 +203,7 @@ class _Run:
         eta = self.chains.eta + np.einsum("ndj,cj->ncd", np.nan_to_num(self._along[:, :, moved]), steps)
         target = self._target(there)
         log_values = target.log_values(target.read(eta))
-        change = (log_values + target.log_prior(eta) - self._log_here()).sum(axis=0)
+        change = self.chains.summed(log_values + target.log_prior(eta) - self._log_here())
         if self._with_prior & set(moved):
             pairs = zip(there, self.vectors, strict=True)
             change += [self._log_prior(new, moved) - self._log_prior(old, moved) for new, old in pairs]
@@ -260,12 +213,32 @@ class _Run:
         if tune:
             self._reach *= float(np.exp(self._steps**-0.5 * (taken.mean() - TOGETHER)))
 
-    def _draw_omega(self) -> None:
+    def _draw_omega(self, tune: bool) -> None:
+        gain = self._steps**-0.5 if tune else 0.0
         for c, vector in enumerate(self.vectors):
             of_sites = None if self._about is None else self._about.b[:, c]
+            here, rng = self.chains.here(c), self.rng[c]
             self.vectors[c] = omega_drawn(
-                self.inverses, self.means, self.theta, vector, self._away(c), self.rng[c], of_sites
+                self.blocks, self.means, self.theta, vector, self._away(c), rng, of_sites, here=here, gain=gain
             )
+        self._draw_unmet()
+
+    def _draw_unmet(self) -> None:
+        """Effects that no datum has met, anew from their prior: Omega was drawn as if they were not there."""
+        if self.means.active.all():
+            return
+        shape = self.chains.eta[:, 0].shape
+        standard = np.stack([rng.standard_normal(shape) for rng in self.rng], axis=1)
+        drawn = self._target(self.vectors).from_prior(standard)
+        self.chains.eta = np.where(self.means.active[:, None], self.chains.eta, drawn)
+
+    def _draw_shares(self) -> None:
+        classes, shares = self.chains.classes, self.theta.shares
+        if classes is None or not shares:
+            return
+        for c, of in enumerate(classes.of.T):
+            counts = np.bincount(of, minlength=self.density.cohort.classes)
+            self.vectors[c, shares] = logits_of(self.rng[c].dirichlet(1.0 + counts))
 
     def _walk(self, tune: bool) -> None:
         """A step of each number that moves predictions, and some of each size of an error, of all chains at once."""
@@ -274,7 +247,7 @@ class _Run:
             eta = self.chains.eta + steps[:, None] * np.nan_to_num(self._along[:, None, :, at])
             target = self._target(moved)
             log_values = target.log_values(target.read(eta))
-            change = (log_values + target.log_prior(eta) - self._log_here()).sum(axis=0)
+            change = self.chains.summed(log_values + target.log_prior(eta) - self._log_here())
             self._take(self._accepted(at, moved, change, tune), moved, eta, log_values)
         if not self._sizes:
             return
@@ -283,7 +256,7 @@ class _Run:
         for at in self._sizes * ROUNDS:
             moved, _ = self._stepped(at)
             log_values = here.by_errors(read, [self.theta.unpack(vector).errors for vector in moved])
-            change = (log_values - self.chains.log_values).sum(axis=0)
+            change = self.chains.summed(log_values - self.chains.log_values)
             self._take(self._accepted(at, moved, change, tune), moved, self.chains.eta, log_values)
 
     def _stepped(self, at: int) -> tuple[Floats, Floats]:
@@ -335,21 +308,30 @@ class _Run:
 
 
 def mean_drawn(
-    means: Means, theta: Theta, vector: Floats, eta: Floats, occasions: int, rng: np.random.Generator
+    means: Means,
+    theta: Theta,
+    vector: Floats,
+    eta: Floats,
+    occasions: int,
+    rng: np.random.Generator,
+    here: NDArray[np.bool_] | None = None,
 ) -> Floats:
-    """A vector (K,) with what moves means drawn anew, of individuals that effects (N, D) make with it."""
+    """A vector (K,) with what moves means drawn anew, of individuals that effects (N, D) make with it, of members of a
+    mixture by those who are ``here`` (N,)."""
     moved, found = list(means.moved), vector.copy()
+    counted = np.ones(len(eta)) if here is None else here.astype(np.float64)
     psi = eta + means.at(vector)
     precision = theta.unpack(vector).prior(occasions)[1]
     # Where means bend, slopes at a place that stays make a walk that is as likely to go back.
     design = means.design(vector if means.straight else theta.pack(theta.start))
-    left, right = normal_equations(design, precision, psi - means.at(vector), means)
+    away = counted[:, None] * (psi - means.at(vector))
+    left, right = normal_equations(design, precision, away, means, counted)
     step = np.linalg.solve(np.linalg.cholesky(left).T, rng.standard_normal(len(moved)))
     if means.straight:
         found[moved] += np.linalg.solve(left, right) + step
         return found
     found[moved] += BENT * step
-    ends = [_misfit(psi - means.at(one), precision, means) for one in (vector, found)]
+    ends = [_misfit(counted[:, None] * (psi - means.at(one)), precision, means) for one in (vector, found)]
     return found if np.log(rng.random()) < 0.5 * (ends[0] - ends[1]) else vector.copy()
 
 
@@ -357,43 +339,6 @@ def _misfit(away: Floats, precision: Floats, means: Means) -> float:
     """Squared distance of individuals from means."""
     met = np.where(means.active, away, 0.0)
     return float(np.einsum("ni,ij,nj->", met, precision, met))
-
-
-def omega_drawn(
-    inverses: list[Inverse],
-    means: Means,
-    theta: Theta,
-    vector: Floats,
-    eta: Floats,
-    rng: np.random.Generator,
-    of_sites: Floats | None = None,
-) -> Floats:
-    """A vector (K,) with blocks of Omega drawn anew, of effects (N, D), and of those (n, q) of sites."""
-    population = theta.unpack(vector)
-    own, width = len(population.omega), len(population.omega_iov)
-    effects = {"omega": eta[:, :own]}
-    if width:
-        parts = [eta[means.active[:, b], b : b + width] for b in range(own, eta.shape[1] - population.widened, width)]
-        effects["iov"] = np.concatenate(parts)
-    if of_sites is not None:
-        effects["isv"] = of_sites
-    found = {level: population.covariance(level).copy() for level in LEVELS}
-    for one in inverses:
-        of, within = effects[one.level][:, list(one.rows)], np.ix_(one.rows, one.rows)
-        scale = one.at(found[one.level][within], rng)
-        found[one.level][within] = inverse_wishart(scale + of.T @ of, one.degrees + len(of), rng)
-    return theta.pack(population.with_covariances(found))
-
-
-def inverse_wishart(scale: Floats, degrees: float, rng: np.random.Generator) -> Floats:
-    """A draw (d, d) of density |X|^(-(nu + d + 1)/2) exp(-tr(scale X^-1)/2), by Bartlett's decomposition."""
-    d = len(scale)
-    lower = np.tril(rng.standard_normal((d, d)), -1)
-    lower[np.diag_indices(d)] = np.sqrt(rng.chisquare(degrees - np.arange(d)))
-    # X^-1 is Wishart with the inverse of the scale: X = F F' with F = chol(scale) A'^-1.
-    factor = np.linalg.cholesky(scale) @ np.linalg.inv(lower).T
-    found = factor @ factor.T
-    return np.asarray(0.5 * (found + found.T))
 
 
 def log_slope(theta: Theta, vector: Floats, at: int) -> float:
@@ -416,12 +361,3 @@ def _with_prior(theta: Theta) -> set[int]:
     return {
         at for at, name in enumerate(theta.names) if name in names and theta.elements[at].kind in ("place", "error")
     }
-
-
-def refuse(cohort: Cohort) -> None:
-    """Refuse what cannot be drawn.
-
-    Raises:
-        FitError: what, and the mend.
-    """
-    inverses(cohort.theta)

@@ -30,11 +30,13 @@ HALVINGS = 5
 
 
 def visited(sweep: Sweep, means: Floats, of_sites: Floats | None = None) -> Moments:
-    """Of individuals as a sweep visited them, with means mu (N, D)."""
+    """Of individuals as a sweep visited them, with means mu (N, D); members of a mixture as often as they were it."""
     first, second = moments(sweep.away, sweep.share)
+    weight = np.asarray(sweep.share.sum(axis=1))
     across = first[:, :, None] * means[:, None, :]
-    beside = means[:, :, None] * means[:, None, :]
-    return Moments(first + means, second + across + across.swapaxes(1, 2) + beside, of_sites)
+    beside = weight[:, None, None] * (means[:, :, None] * means[:, None, :])
+    mean = first + weight[:, None] * means
+    return Moments(mean, second + across + across.swapaxes(1, 2) + beside, of_sites, weight)
 
 
 def stepped(target: Target, sweep: Sweep, means: Means, vector: Floats) -> Floats:

@@ -30,11 +30,15 @@ LEVELS = (2.5, 50.0, 97.5)
 
 @dataclass(frozen=True)
 class Posterior:
-    """Draws (C, S, K) of the numbers ``names``, of C chains, with what is stated of the prior in words."""
+    """Draws (C, S, K) of the numbers ``names``, of C chains, with what is stated of the prior in words.
+
+    ``held`` is the share of steps in which a chain stayed, since classes would have changed names.
+    """
 
     names: tuple[str, ...]
     draws: Floats
     prior: str
+    held: float = 0.0
 
     @property
     def mean(self) -> Floats:

@@ -4,11 +4,12 @@
     average   s_k = s_{k-1} + g_k (moments of the draws - s_{k-1})
     maximise  the population that suits s_k                                   (`twin.population.sampling.maximised`)
 
-where sites differ their effects are drawn too, given those of their patients, which are about them (Delyon, Lavielle &
-Moulines 1999, Ann Stat 27:94; Kuhn & Lavielle 2005, Comput Stat Data Anal 49:1020). In the first phase
-g = 1, and the population walks to the maximum and about it; variances begin `WIDE` times what the model says and
-may not shrink faster than `COOLING` a step while it cools, so that a poor start is left. It ends where neither the
-complete likelihood nor any number has a trend. Numbers of which single draws say little (typical values that nobody
+of a mixture with the class of each patient, whose share is how often patients are of it; where sites differ their
+effects are drawn too, given those of their patients, which are about them (Delyon, Lavielle & Moulines 1999, Ann Stat
+27:94; Kuhn & Lavielle 2005, Comput Stat Data Anal 49:1020). In the first phase g = 1, and the population walks to the
+maximum and about it; variances begin `WIDE` times what the model says (of a mixture as it says) and may not shrink
+faster than `COOLING` a step while it cools, so that a poor start is left. It ends where neither the complete likelihood
+nor any number has a trend. Numbers of which single draws say little (typical values that nobody
 differs in, variances that are next to singular) creep; while there is a trend, a Newton step by the score of the
 likelihood itself is made now and then, by importance sampling at a halt, which has the same end, until such a step
 gains nothing. Then g_k = k^-`SLOWING`, and the vectors of all but the first steps are averaged, which is as good as
@@ -38,6 +39,7 @@ from twin.population.means.means import Means
 from twin.population.means.regression import Moments, regressed
 from twin.population.objective import Objective
 from twin.population.sampling.chains import Believed, Chains, Sweep, believed
+from twin.population.sampling.classes import begun
 from twin.population.sampling.maximised import stepped, visited
 from twin.population.sampling.site_effects import SiteEffects
 from twin.population.sampling.target import Target
@@ -189,18 +191,22 @@ class _Run:
         self.density, self.seed = density, seed
         self.means = Means(cohort)
         self.vector = np.asarray(start, dtype=np.float64)
-        self.vector = self.vector.copy() if warm else widened(cohort.theta, self.vector)
+        # Classes are told apart by how narrow they are: wide ones would be one.
+        as_is = warm or cohort.classes > 1
+        self.vector = self.vector.copy() if as_is else widened(cohort.theta, self.vector)
         self.objective: Objective = usual_objective(cohort)
         self.believed: Believed = believed(self.objective, self.means, self.vector)
         chains = int(np.clip(np.ceil(VISITED / len(cohort)), FEW_CHAINS, MANY_CHAINS))
         eta = np.repeat(self.believed.eta[:, None], chains, axis=1)
-        self.chains = Chains(cohort, self.means, eta, max(2, TRIES // chains), seed)
+        target = Target(density, self.vector)
+        log_values = target.log_values(target.read(eta)).reshape(len(cohort.patients), -1)
+        _possible(log_values, [subject.id for subject in cohort.patients])
+        classes = begun(self.objective, self.vector, chains)
+        self.chains = Chains(cohort, self.means, eta, max(2, TRIES // chains), seed, classes)
         self.sites = None if cohort.site is None else SiteEffects(cohort, cohort.site, seed)
         self.moments: Moments | None = None
         self.accepted = (0.0, 0.0)
         self._steps = 0
-        target = Target(density, self.vector)
-        _possible(target.log_values(target.read(eta)), [subject.id for subject in cohort.subjects])
 
     def step(self, gain: float, *, cooling: bool) -> float:
         """One step; its -2 complete log likelihood."""

@@ -57,6 +57,13 @@ class Target:
         """log p(effects) (N, P) of effects (N, P, D)."""
         return self._by_group(self.away(eta), self._normal)
 
+    def log_shares(self, points: int) -> Floats:
+        """log p(class) (N, P) of as many points of the members of a mixture."""
+        classes = self.density.cohort.classes
+        log = np.log([population.shares for population in self.populations])
+        each = np.tile(log.T, (len(self.density.cohort) // classes, 1))
+        return np.repeat(each, points // len(log), axis=1)
+
     def away(self, eta: Floats) -> Floats:
         """Effects (N, P, D) of patients alone, without those of sites."""
         return eta if self.centres is None else eta - self._of_points(eta.shape[1])

@@ -15,11 +15,10 @@ from typer.testing import CliRunner, Result
 from streams.batch.population.search_file import keep
 from streams.cli import app
 from tests.twin import toys
-from tests.twin.population.mixture.mixtures import concentrations, eliminated
 from tests.twin.population.sites import clinics, outcomes
-from twin.modelfile.library import load_model
 from twin.modelfile.reader import parse_model
 from twin.population.results import sir
+from twin.population.sampling import saem
 from twin.population.search import State
 
 MODEL = toys.made({"k": "0.3 1/h 0.1", "V": "12 L 0.1"}, {"A": "mg: input(toxin) - k*A"}, {"plasma": "mg/L: A/V"}).text
@@ -73,74 +72,6 @@ def test_a_fit_says_what_it_found_and_writes_a_model(tmp_path: Path) -> None:
     # The fitted model is where the next fit has nothing to do.
     again = fit(tmp_path, "--model", str(tmp_path / "out" / "made_fit.toml"), "--name", "again")
     assert json.loads(again.stderr.splitlines()[-1])["steps"] <= 1
-
-
-@pytest.fixture(scope="module")
-def classified(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Result]:
-    """A fit of forty patients of two classes of clearance."""
-    folder = tmp_path_factory.mktemp("classes")
-    (folder / "two.toml").write_text(eliminated().text)
-    return folder, fit(folder, "--model", str(folder / "two.toml"), "--page", text=concentrations(40, 3)[0])
-
-
-def test_a_mixture_says_who_is_of_which_class(classified: tuple[Path, Result]) -> None:
-    folder, result = classified
-    assert result.exit_code == 0, result.output
-    assert json.loads(result.stderr.splitlines()[-1])["patients"] == 40
-    found = json.loads((folder / "out" / "fit.json").read_text())
-    assert (found["patients"], found["values"], len(found["classes"]["patients"])) == (40, 160, 40)
-    truth = concentrations(40, 3)[1]
-    right = [one["class"] == truth[one["id"]] for one in found["classes"]["patients"]]
-    assert np.mean(right) > 0.9
-    share = next(one for one in found["estimates"] if one["name"] == "share.slow")
-    assert abs(share["value"] - 0.4) < 3 * share["se_sandwich"]
-    # The objective and the likelihood by draws are of one thing.
-    assert abs(found["likelihood"]["without_n_log_2pi"] - found["objective"]) < 10
-    made = load_model(folder / "out" / "made_fit.toml", mixtures=True)
-    assert made.mixture is not None
-    assert made.mixture.shares[0] == share["value"]
-    table = (folder / "out" / "tables" / "patients.csv").read_text().splitlines()
-    assert table[0].startswith("patient,eta.CL,eta.V,SORT,probability.slow,probability.fast,objective")
-    assert len(table) == 41
-    assert len((folder / "out" / "tables" / "values.csv").read_text().splitlines()) == 161
-    assert "Classes of SORT" in (folder / "out" / "fit.html").read_text()
-
-
-def test_the_page_of_a_mixture_is_made_again_with_the_same_probabilities(classified: tuple[Path, Result]) -> None:
-    folder, _ = classified
-    table = folder / "out" / "tables" / "patients.csv"
-    before = np.genfromtxt(table, delimiter=",", skip_header=1)
-    result = CliRunner().invoke(app, ["diagnose", str(folder / "out"), str(folder / "levels.csv")])
-    assert result.exit_code == 0, result.output
-    np.testing.assert_allclose(np.genfromtxt(table, delimiter=",", skip_header=1), before, rtol=1e-4, atol=1e-6)
-
-
-def test_starts_profiles_and_replicates_of_a_mixture_agree_about_its_share(
-    classified: tuple[Path, Result], tmp_path: Path
-) -> None:
-    options = ("--starts", "2", "--profile", "share.slow", "--bootstrap", "4", "--jobs", "1", "--no-page")
-    model = str(classified[0] / "out" / "made_fit.toml")
-    result = fit(tmp_path, "--model", model, *options, text=concentrations(40, 3)[0])
-    assert result.exit_code == 0, result.output
-    found = json.loads((tmp_path / "out" / "fit.json").read_text())
-    assert found["problems"] == []
-    assert [one["classes_by_other_names"] for one in found["starts"]["ends"]] == [False, False]
-    assert (found["bootstrap"]["converged"], found["bootstrap"]["renamed"]) == (4, 0)
-    share = next(one for one in found["estimates"] if one["name"] == "share.slow")
-    (profile,) = found["profile"]
-    assert profile["high"] - profile["low"] == pytest.approx(2 * 1.96 * share["se_R"], rel=0.1)
-    drawn = next(one for one in found["bootstrap"]["numbers"] if one["name"] == "share.slow")
-    assert profile["low"] < drawn["mean"] < profile["high"]
-
-
-@pytest.mark.parametrize("method", ["saem", "bayes"])
-def test_a_mixture_is_refused_by_methods_that_cannot_follow_it(
-    classified: tuple[Path, Result], tmp_path: Path, method: str
-) -> None:
-    result = fit(tmp_path, "--model", str(classified[0] / "two.toml"), "--method", method)
-    assert result.exit_code == 2
-    assert f"--method {method} does not go with [mixture]; fit by imp" in result.stderr
-    assert not (tmp_path / "out").exists()
 
 
 WARDS = tuple(1 + i // 4 for i in range(48))
@@ -218,12 +149,18 @@ def test_the_likelihood_itself_is_fitted_by_draws_and_told_of_every_method(tmp_p
     assert found["likelihood"]["minus_2_log"] < other["minus_2_log"] + 3 * other["standard_error"]
 
 
-def test_a_posterior_is_drawn_and_written_with_its_prior(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def shorter(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Chains that are shorter than those of a fit that counts."""
     import streams.batch.population.fit as of
 
-    monkeypatch.setattr(of, "WARMED", 60)
-    monkeypatch.setattr(of, "KEPT", 120)
-    monkeypatch.setattr(of, "MOST", 120)
+    for name, steps in (("WARMED", 60), ("KEPT", 120), ("MOST", 120)):
+        monkeypatch.setattr(of, name, steps)
+    for name, steps in (("COOLED", 40), ("WINDOW", 40), ("SMOOTHED", 80)):
+        monkeypatch.setattr(saem, name, steps)
+
+
+def test_a_posterior_is_drawn_and_written_with_its_prior(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shorter(monkeypatch)
     (tmp_path / "prior.toml").write_text('source = "elsewhere"\n[numbers]\nV = { value = 10.5, se = 0.1 }\n')
     result = fit(tmp_path, "--method", "bayes", "--prior", str(tmp_path / "prior.toml"))
     assert result.exit_code in (0, 1), result.output

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from tests.twin import toys
-from tests.twin.population.importance.test_density import cohort_of
+from tests.twin.population.test_objective import timelines
+from twin.kernel.kernel import compile_model
 from twin.model.spec import Model
 from twin.modelfile.reader import parse_model
 from twin.population.cohort import Cohort
+from twin.population.theta import Theta
+from twin.solver.step_control import step_sizes_for
 
 CLASSES = f"""
 [covariates.SORT]
@@ -50,6 +54,21 @@ def levels() -> Model:
 
 
 @functools.cache
+def own_levels() -> Model:
+    """A level with a mean and a normal effect of its own in each class, measured with an additive error."""
+    made = toys.made(
+        {"low": "2 mg/L 0.4", "high": "5 mg/L 0.8", "k": "1 1/h"},
+        {"A": "mg: input(toxin) - k*A"},
+        {"plasma": "mg/L: where(SORT == 1, low, high)"},
+        extra=CLASSES,
+    )
+    text = made.text.replace("proportional = 0.2", "additive = 0.5")
+    for name in ("low", "high"):
+        text = text.replace(f"[parameters.{name}]\n", f'[parameters.{name}]\ndistribution = "normal"\n')
+    return parse_model(text, "made.toml")
+
+
+@functools.cache
 def eliminated() -> Model:
     """One compartment, whose clearance is three times as high in who is fast."""
     return toys.made(
@@ -83,10 +102,20 @@ MEASURED = {"1": (2.4, 1.9), "2": (5.5, 4.6, 6.1), "3": (3.4, 3.9), "4": (1.1,)}
 """Levels of four patients."""
 
 
-def measured(model: Model) -> Cohort:
-    """They, in a cohort."""
-    lines = [f"{p},{t},0,.,{y}" for p, values in MEASURED.items() for t, y in enumerate(values)]
-    return cohort_of(model, ("ID,TIME,EVID,AMT,DV", *lines))
+def measured(model: Model, of: Mapping[str, Sequence[float]] = MEASURED, fixed: Sequence[str] = ()) -> Cohort:
+    """They, or others, in a cohort."""
+    lines = ("ID,TIME,EVID,AMT,DV", *(f"{p},{t},0,.,{y}" for p, values in of.items() for t, y in enumerate(values)))
+    kernel = compile_model(model)
+    return Cohort(kernel, step_sizes_for(kernel), timelines(model, lines), Theta.of(model, fixed))
+
+
+def drawn_levels(patients: int, seed: int = 2) -> dict[str, tuple[float, ...]]:
+    """Two levels each of patients of `own_levels`."""
+    rng, found = np.random.default_rng(seed), {}
+    for patient in range(1, patients + 1):
+        mean, variance = ((2.0, 0.4), (5.0, 0.8))[int(rng.random() > 0.4)]
+        found[str(patient)] = tuple((rng.normal(mean, math.sqrt(variance)) + 0.5 * rng.normal(size=2)).tolist())
+    return found
 
 
 def concentrations(patients: int, seed: int, slow: float = 0.4) -> tuple[str, dict[str, str]]:

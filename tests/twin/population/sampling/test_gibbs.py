@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Mapping
+
 import numpy as np
 import pytest
-from scipy import stats
+from scipy import special, stats
 
+from tests.twin.population.mixture.mixtures import drawn_levels, measured, own_levels
 from tests.twin.population.sampling.test_saem import cohort_of_normal
-from tests.twin.population.test_theta import model as three_effects
 from twin.arrays import Floats
 from twin.population.cohort import Cohort
+from twin.population.importance.climbing import by_modes
 from twin.population.importance.density import Density
+from twin.population.laplace.methods import usual_objective
 from twin.population.means.means import Means
 from twin.population.prior import Known, Prior
-from twin.population.sampling.gibbs import (
-    FREEDOM,
-    WIDE,
-    inverse_wishart,
-    inverses,
-    mean_drawn,
-    omega_drawn,
-    sampled,
-    stated,
-)
-from twin.population.theta import FitError, Theta
+from twin.population.results.classified import renamed
+from twin.population.sampling.blocks import FREEDOM, WIDE, blocks, omega_drawn
+from twin.population.sampling.gibbs import _Run, mean_drawn, sampled, stated
 
 
 def age_of(cohort: Cohort) -> Floats:
@@ -35,7 +32,7 @@ def test_given_individuals_the_posterior_is_normal_inverse_wishart() -> None:
     means, theta, rng = Means(cohort), cohort.theta, np.random.default_rng(2)
     age = age_of(cohort)
     psi = 1.4 - 0.2 * age + 0.3 * rng.standard_normal(len(age))
-    vector, known, found = theta.pack(theta.start), inverses(theta), []
+    vector, known, found = theta.pack(theta.start), blocks(theta), []
     for _ in range(2000):
         eta = (psi - means.at(vector)[:, 0])[:, None]
         vector = mean_drawn(means, theta, vector, eta, 0, rng)
@@ -56,28 +53,6 @@ def test_given_individuals_the_posterior_is_normal_inverse_wishart() -> None:
     spread = np.sqrt(np.linalg.inv(design.T @ design)[1, 1] * draws["omega.Base"].mean())
     assert along.std() == pytest.approx(spread, rel=0.1)
     assert abs(along.mean()) < 0.1 * spread
-
-
-def test_truths_rank_evenly_among_draws_of_their_posterior() -> None:
-    # Truths from the prior, effects from the truths (Talts et al. 2018): of 9 draws each rank is as likely as another.
-    cohort = cohort_of_normal()
-    means, theta, rng = Means(cohort), cohort.theta, np.random.default_rng(5)
-    vector, (known,), ranks = theta.pack(theta.start), inverses(theta), []
-    assert known.widths is not None
-    for _ in range(300):
-        truth = (known.widths[0] * rng.standard_t(FREEDOM)) ** 2
-        eta, drawn = np.sqrt(truth) * rng.standard_normal((len(cohort), 1)), []
-        for _ in range(10):
-            vector = omega_drawn([known], means, theta, vector, eta, rng)
-            drawn.append(theta.unpack(vector).omega[0, 0])
-        ranks.append(int((np.array(drawn[1:]) < truth).sum()))
-    assert stats.chisquare(np.bincount(ranks, minlength=10)).pvalue > 0.01
-
-
-def test_an_inverse_wishart_has_its_mean() -> None:
-    rng, scale = np.random.default_rng(1), np.array([[2.0, 0.5], [0.5, 1.0]])
-    draws = np.array([inverse_wishart(scale, 9.0, rng) for _ in range(4000)])
-    np.testing.assert_allclose(draws.mean(axis=0), scale / (9.0 - 2 - 1), atol=0.02)
 
 
 def test_all_together_the_posterior_of_a_linear_normal_model_is_found() -> None:
@@ -114,6 +89,75 @@ def test_a_narrow_prior_holds_what_it_names() -> None:
     assert stated(cohort_of_normal().theta).startswith("flat")
 
 
-def test_a_block_with_zeros_is_refused() -> None:
-    with pytest.raises(FitError, match="pairs that are not listed"):
-        inverses(Theta.of(three_effects()))
+def exactly(values: Mapping[str, tuple[float, ...]], reference: Floats) -> dict[str, tuple[Floats, Floats]]:
+    """The posterior of `own_levels`: of each number points and the probability to be below them. Classes of patients
+    are enumerated but for those that may not be; a mean is integrated by hand, and a standard deviation on a grid."""
+    y, error = np.array([np.mean(one) for one in values.values()]), 0.125
+    sd = np.geomspace(1e-3, 60.0, 600)
+    step = np.gradient(sd)
+    law = {
+        name: (1.0 + sd**2 / (FREEDOM * WIDE**2 * omega)) ** (-0.5 * (FREEDOM + 1.0))
+        for name, omega in (("low", 0.4), ("high", 0.8))
+    }
+    share, below = np.linspace(0.0, 1.0, 41), {name: np.linspace(*ends, 41) for name, ends in MEANS.items()}
+    total, found = 0.0, {name: np.zeros(41) for name in (*below, "share.slow")}
+    spread = {name: np.zeros(len(sd)) for name in law}
+    for of in itertools.product((0, 1), repeat=len(y)):
+        each = np.eye(2)[list(of)]
+        if not each.any(axis=0).all() or renamed(reference, each):
+            continue
+        parts, size = [], each.sum(axis=0)
+        for n, name in enumerate(law):
+            mine, variance = y[np.array(of) == n], sd**2 + error
+            rest = ((mine - mine.mean()) ** 2).sum()
+            log = -0.5 * (rest / variance + (size[n] - 1.0) * np.log(variance) + np.log(size[n]))
+            weight = law[name] * step / step.sum() * np.exp(log)
+            around = stats.norm(mine.mean(), np.sqrt(variance / size[n])[:, None])
+            parts.append((weight, weight @ around.cdf(below[name])))
+        law_of_share = stats.beta(1.0 + size[0], 1.0 + size[1])
+        often = np.exp(special.betaln(1.0 + size[0], 1.0 + size[1]))
+        both = [weight.sum() for weight, _ in parts]
+        total += often * both[0] * both[1]
+        found["share.slow"] += often * both[0] * both[1] * law_of_share.cdf(share)
+        for n, name in enumerate(law):
+            found[name] += often * both[1 - n] * parts[n][1]
+            spread[name] += often * both[1 - n] * parts[n][0]
+    points = {"share.slow": share, **below}
+    ends = {name: (points[name], one / total) for name, one in found.items()}
+    return ends | {f"omega.{name}": (sd**2, np.cumsum(one) / total) for name, one in spread.items()}
+
+
+MEANS = {"low": (-1.0, 5.0), "high": (1.0, 8.0)}
+
+
+def test_of_a_mixture_the_posterior_is_that_of_all_ways_to_be_of_classes() -> None:
+    values = drawn_levels(8)
+    cohort = measured(own_levels(), values, ("k", "error.plasma.additive"))
+    density, start = Density(cohort), cohort.theta.pack(cohort.theta.start)
+    found = sampled(density, start, warm=200, kept=2500, most=2500)
+    reference = usual_objective(cohort)(by_modes(density, start)[0]).posterior
+    assert reference is not None
+    draws = dict(zip(found.names, found.draws.reshape(-1, len(found.names)).T, strict=True))
+    effective = dict(zip(found.names, found.effective.tolist(), strict=True))
+    law = exactly(values, reference)
+    assert set(law) == set(found.names)
+    for name, (points, below) in law.items():
+        said = np.searchsorted(np.sort(draws[name]), points) / len(draws[name])
+        assert effective[name] > 100, name
+        assert np.abs(said - below).max() < 1.36 / np.sqrt(effective[name]), name
+    assert 0.0 < found.held < 0.5
+    assert "shares of classes Dirichlet with 1 of each" in found.prior
+
+
+def test_effects_that_a_class_does_not_read_are_drawn_from_their_prior_and_shares_of_a_fixed_mixture_stay() -> None:
+    cohort = measured(own_levels(), drawn_levels(8), ("k", "share.slow"))
+    run = _Run(Density(cohort), cohort.theta.pack(cohort.theta.start), 1)
+    met = np.broadcast_to(run.means.active[:, None], run.chains.eta.shape)
+    assert met.reshape(8, 2, 4, 2)[0, :, 0].tolist() == [[True, False], [False, True]]
+    far = np.where(met, run.chains.eta, 100.0)
+    run.chains.eta = far.copy()
+    run._draw_omega(tune=False)
+    run._draw_shares()
+    np.testing.assert_array_equal(run.chains.eta[met], far[met])
+    assert np.abs(run.chains.eta).max() < 20.0
+    assert cohort.theta.unpack(run.vectors[0]).shares.tolist() == [0.4, 0.6]

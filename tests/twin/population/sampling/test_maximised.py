@@ -12,7 +12,7 @@ from tests.twin.population.test_theta import model as three_effects
 from twin.population.importance.density import Density
 from twin.population.laplace.methods import usual_objective
 from twin.population.means.means import Means
-from twin.population.means.regression import Moments, covariance, regressed
+from twin.population.means.regression import Moment, Moments, covariance, regressed
 from twin.population.prior import Prior
 from twin.population.sampling.chains import Chains, believed
 from twin.population.sampling.maximised import _slopes, stepped
@@ -68,7 +68,7 @@ def test_a_block_with_a_zero_within_is_the_one_that_suits_best() -> None:
     vector = theta.pack(theta.start)
     draws = np.random.default_rng(1).normal(size=(50, 3)) @ np.array([[0.4, 0.1, 0.1], [0, 0.5, 0.2], [0, 0, 0.3]])
     moment = draws.T @ draws / 50
-    found = covariance(theta, vector, "omega", moment)
+    found = covariance(theta, vector, "omega", Moment(moment, np.ones_like(moment)))
     assert found[1, 2] == found[2, 1] == 0.0
     # Where it suits best the inverse agrees with the moment wherever it is free.
     slope = np.linalg.inv(found) - np.linalg.inv(found) @ moment @ np.linalg.inv(found)
