@@ -12,7 +12,13 @@ from typing import Any, Literal
 import numpy as np
 
 from streams.batch.population.patients import Data
-from streams.batch.population.problems import bent_in_words, held_in_words, problems_of, uncovered_in_words
+from streams.batch.population.problems import (
+    bent_in_words,
+    held_in_words,
+    kinked_in_words,
+    problems_of,
+    uncovered_in_words,
+)
 from streams.batch.population.search_file import keep, kept
 from streams.terminal.version import version
 from twin.arrays import Floats
@@ -193,6 +199,7 @@ def _by_modes(cohort: Cohort, method: Method, begin: State, told: Told, trace: T
     certainty, patients = uncertainty(objective, theta, here), post_hoc(objective, here)
     exact = exact_likelihood(Density(cohort), here.vector, proposals_at(cohort, patients))
     found = _found(cohort, method, state, here, certainty, objective.iwres(patients), trace, exact, patients)
+    found = replace(found, problems=(*found.problems, *kinked_in_words(theta.model)))
     if not isinstance(objective, FirstOrderObjective):
         return found
     return replace(found, problems=(*found.problems, *bent_in_words(objective.bent(patients))))

@@ -7,10 +7,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from twin.arrays import Floats
+from twin.model.spec import Model
 from twin.population.cohort import Cohort
 from twin.population.importance.climbing import Exact
 from twin.population.laplace.first_order import BENT
 from twin.population.laplace.flat import flatter_than_the_prior
+from twin.population.modes.bends import kinks_of
 from twin.population.objective import Evaluation
 from twin.population.results.classified import classes_of
 from twin.population.search import State, bounds, untold
@@ -42,6 +44,18 @@ def bent_in_words(bent: float) -> list[str]:
         "method fo puts a line at the typical patient in place of the model: at what patients are like it is off by"
         f" {bent:.2g} residual standard deviations (root mean square), and estimates are biased, variances and errors"
         " most; fit again by focei or imp, beginning with these values"
+    ]
+
+
+def kinked_in_words(model: Model) -> list[str]:
+    """What speaks against an objective by modes where formulas bend in what patients differ in."""
+    kinks = kinks_of(model)
+    if not kinks:
+        return []
+    return [
+        f"predictions have a kink in what patients differ in, {kinks[0]}: the objective by modes may have several"
+        " minima near to one another there, and where the search ends hangs on where it began; fit by imp or saem,"
+        " whose likelihood has no kink, or look at several ends by --starts 5"
     ]
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from streams.batch.population.problems import COVERED, shares_at_an_end, uncovered_in_words
+from streams.batch.population.problems import COVERED, kinked_in_words, shares_at_an_end, uncovered_in_words
 from streams.bench.estimation.problems import COAGULATION
+from tests.twin import toys
 from twin.population.importance.climbing import Exact
 from twin.population.theta import Theta
 
@@ -27,3 +28,11 @@ def test_a_likelihood_that_a_few_draws_decide_is_told_and_another_is_not() -> No
     (said,) = uncovered_in_words(Exact(10.0, 20.0, 0.1, 1000, 0.0021))
     assert said.startswith("of somebody 2.1 of 1000 draws carry all the weight: -2 log likelihood")
     assert uncovered_in_words(Exact(10.0, 20.0, 0.1, 1000, COVERED)) == []
+
+
+def test_a_kink_in_what_patients_differ_in_is_told_and_where_to_go() -> None:
+    model = toys.made({"Y": "8 1 0.1", "T": "3 h 0.1"}, {"A": "mg: input(toxin)"}, {"crop": "1: Y*min(t/T, 1)"})
+    (said,) = kinked_in_words(model)
+    assert said.startswith("predictions have a kink in what patients differ in, min(t / T, 1): ")
+    assert "fit by imp or saem" in said
+    assert kinked_in_words(COAGULATION.start) == []
