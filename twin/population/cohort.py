@@ -85,7 +85,8 @@ class Cohort:
         size: M, columns of z.
         directions: (K, M) what each element of theta does to z: 0 but for typical values.
         first: (N + 1,) range of each patient's observations in arrays of all of them.
-        site: (N,) number of each patient's site, where the model has sites that differ (`twin.population.sites`).
+        site: (N,) number of the site of each of the `patients`, where the model has sites that differ
+            (`twin.population.sites`).
 
     ``spread`` is how patients whose equations are stepped are spread over cores.
     """
@@ -104,7 +105,7 @@ class Cohort:
         self.subjects, self.classes = members_of(kernel, step_sizes, timelines)
         if not any(subject.observations for subject in self.subjects):
             raise FitError("no patient has a value of an output of the model: there is nothing to fit")
-        self.site = sites_of(model, self.subjects)
+        self.site = sites_of(model, self.patients)
         names = [p.name for p in model.parameters]
         self.occasions = max(len(s.occasions) for s in self.subjects)
         self._eta = np.array([names.index(name) for name in model.eta_names], dtype=np.int64)
@@ -134,6 +135,11 @@ class Cohort:
         return found
 
     @property
+    def site_of_members(self) -> Integers | None:
+        """(N,) number of each member's site: that of the patient."""
+        return None if self.site is None else np.repeat(self.site, self.classes)
+
+    @property
     def patients(self) -> tuple[Subject, ...]:
         """Everybody once."""
         return self.subjects[:: self.classes]
@@ -146,17 +152,18 @@ class Cohort:
     def drawn(self, which: Integers) -> Cohort:
         """Of the `patients` ``which`` (K,), sorted, some of them perhaps repeatedly, as if they were others; a site
         that is there repeatedly is as many sites."""
-        return self._of((which[:, None] * self.classes + np.arange(self.classes)).reshape(-1), self.classes)
+        members = (which[:, None] * self.classes + np.arange(self.classes)).reshape(-1)
+        return self._of(members, self.classes, None if self.site is None else drawn_sites(self.site, which))
 
     def in_classes(self, classes: Integers) -> tuple[Cohort, Integers]:
         """The `patients`, each in a class (N,) that is taken to be known, and which members (N,) they are."""
         members = np.arange(len(classes), dtype=np.int64) * self.classes + classes
-        return self._of(members, 1), members
+        return self._of(members, 1, self.site), members
 
-    def _of(self, which: Integers, classes: int) -> Cohort:
+    def _of(self, members: Integers, classes: int, site: Integers | None) -> Cohort:
         found = copy.copy(self)
-        found.classes, found.subjects = classes, tuple(self.subjects[i] for i in which)
-        found.site = None if self.site is None else drawn_sites(self.site, which)
+        found.classes, found.subjects = classes, tuple(self.subjects[i] for i in members)
+        found.site = site
         found.first = np.concatenate([[0], np.cumsum([len(s.observations) for s in found.subjects])]).astype(np.int64)
         return found
 

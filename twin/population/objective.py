@@ -27,7 +27,7 @@ from twin.population.joint.terms import Pairs, Spread
 from twin.population.mixture.mixing import HARDLY, mixed, together
 from twin.population.modes.curvatures import factors_of, inverse_of, log_det_of, solved_beside
 from twin.population.modes.descent import SETTLED, Look, descend, descend_again, scattered
-from twin.population.modes.seen import By, Seen, Stand
+from twin.population.modes.seen import By, Derive, Seen, Stand
 from twin.population.residuals import (
     SIZE_STEP,
     Terms,
@@ -309,20 +309,29 @@ class Point:
 
     def evaluation(self, vector: Floats, eta: Floats, log_det: float, settled: NDArray[np.bool_]) -> Evaluation:
         """The objective and its derivatives, of everybody, at modes eta (N, D) or very near to them."""
+        look, derive = self.derived(eta)
+        seen = self.known(look)
+        return self.finished(vector, eta, log_det, settled, seen, *derive(seen.by_data))
+
+    def derived(self, eta: Floats) -> tuple[Look, Derive]:
+        """What everybody sees at eta (N, D), and what derivatives there come to."""
         cohort, everybody = self.cohort, np.arange(len(self.cohort), dtype=np.int64)
         f = self.read(everybody, stencil.points(self.objective.z(eta), self.h, cohort.effects, True))
         look, found, pairs, slope, bend = self._seen(everybody, eta, f, mixed=True)
-        seen = self.known(look)
-        inverse = seen.by_data
-        u_z, u_ez, t_z = stencil.outer(cohort.first, inverse, found.u_f, found.u_ff, found.w, found.w_f, slope, bend)
-        joint.outer(*pairs[:7], inverse, slope, bend, u_ez, t_z)
-        # By each number, eta held: of U, of its gradient in eta, and of log det H.
-        ways = cohort.directions.T
-        by = By(each_row(u_z, ways), u_ez @ ways, each_row(t_z, ways))
-        self._by_errors(by, found, inverse, slope)
-        if self.objective.method == "foce":
-            self._by_typical_residual(by, found, pairs, inverse, slope)
-        return self.finished(vector, eta, log_det, settled, seen, t_z, by)
+
+        def derive(inverse: Floats) -> tuple[Floats, By]:
+            terms = (found.u_f, found.u_ff, found.w, found.w_f)
+            u_z, u_ez, t_z = stencil.outer(cohort.first, inverse, *terms, slope, bend)
+            joint.outer(*pairs[:7], inverse, slope, bend, u_ez, t_z)
+            # By each number, eta held: of U, of its gradient in eta, and of log det H.
+            ways = cohort.directions.T
+            by = By(each_row(u_z, ways), u_ez @ ways, each_row(t_z, ways))
+            self._by_errors(by, found, inverse, slope)
+            if self.objective.method == "foce":
+                self._by_typical_residual(by, found, pairs, inverse, slope)
+            return t_z, by
+
+        return look, derive
 
     def known(self, look: Look) -> Seen:
         """What makes H of what is seen at the modes: the information."""

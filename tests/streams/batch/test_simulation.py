@@ -15,6 +15,7 @@ from streams.batch.arguments import LeftOut, cases_in, reading
 from streams.batch.population.patients import timelines_of
 from streams.batch.simulation import SimulatedPatient, _dose_rows, simulate, simulation_table
 from tests.twin import toys
+from tests.twin.population.mixture.clinics import eliminated_in_clinics
 from tests.twin.population.mixture.mixtures import treated
 from tests.twin.population.sites import clinics
 from twin.clock import DAY_MS
@@ -99,13 +100,14 @@ def test_columns_that_nobody_needs_are_left_out_and_those_of_covariates_come_las
     assert list(table)[-5:] == ["WT", *(f"ETA_{name}" for name in MODEL.eta_names)]
 
 
-def test_patients_of_one_site_share_its_effects(tmp_path: Path) -> None:
-    sites, model = (1, 1, 2, 0), clinics.bolus()
+@pytest.mark.parametrize("model", [clinics.bolus(), eliminated_in_clinics()], ids=["sites", "classes in sites"])
+def test_patients_of_one_site_share_its_effects(tmp_path: Path, model: Model) -> None:
+    sites = (1, 1, 2, 0)
     rows = [f"{i},0,1,100,.,{site}\n{i},2,0,.,1,{site}" for i, site in enumerate(sites, start=1)]
     (tmp_path / "sites.toml").write_text(model.text)
     files = [tmp_path / "design.csv"]
     files[0].write_text("ID,TIME,EVID,AMT,DV,SITE\n" + "\n".join(rows) + "\n")
-    how = reading(str(tmp_path / "sites.toml"), files)
+    how = reading(str(tmp_path / "sites.toml"), files, mixtures=True)
     found = simulate(model, cases_in(files, how, LeftOut()), 320, 1, 0, pytest.fail)
     eta = np.array([one.eta for one in found]).reshape(80, len(sites), 2)
     for n, site in enumerate(sites):
@@ -113,6 +115,8 @@ def test_patients_of_one_site_share_its_effects(tmp_path: Path) -> None:
         omega = model.omega if shared is None else model.omega_iiv
         np.testing.assert_allclose(eta[:, n].mean(axis=0), np.zeros(2) if shared is None else shared, atol=0.15)
         np.testing.assert_allclose(np.diag(np.cov(eta[:, n].T)), np.diag(omega), rtol=0.5)
+    if model.mixture is not None:
+        assert np.mean([one.of_class == "slow" for one in found]) == pytest.approx(0.4, abs=0.1)
 
 
 def test_who_is_followed_without_a_dose_is_at_risk_from_the_first_record_on(tmp_path: Path) -> None:

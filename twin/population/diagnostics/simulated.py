@@ -67,15 +67,15 @@ def _of_members(cohort: Cohort, population: Population, seed: int, replicates: i
     outputs = [replace(o, error=e) for o, e in zip(cohort.kernel.model.outputs, population.errors, strict=True)]
     covariance = population.prior(cohort.occasions)[0]
     factor = np.linalg.cholesky(covariance) if cohort.effects else covariance
-    of_sites = _of_sites(cohort, population, seed, replicates)
+    site, of_sites = cohort.site_of_members, _of_sites(cohort, population, seed, replicates)
     found = np.empty((replicates, int(cohort.first[-1])))
     for which in _parts(cohort, replicates):
         rngs = [generator(cohort.subjects[i].key, seed, "simulated values") for i in which]
         z = np.zeros((len(which), replicates, cohort.size))
         for n, rng in enumerate(rngs):
             z[n, :, : cohort.effects] = rng.standard_normal((replicates, cohort.effects)) @ factor.T
-            if cohort.site is not None:
-                z[n, :, : cohort.effects] += of_sites[cohort.site[which[n]]]
+            if site is not None:
+                z[n, :, : cohort.effects] += of_sites[site[which[n]]]
         rows, offsets = values.rows(which, z, population.place), cohort.offsets(which)
         for n, (i, rng) in enumerate(zip(which.tolist(), rngs, strict=True)):
             observations = cohort.subjects[i].observations
@@ -97,7 +97,7 @@ def _of_sites(cohort: Cohort, population: Population, seed: int, replicates: int
     if cohort.site is None:
         return np.zeros((0, replicates, cohort.effects))
     factor, first = np.linalg.cholesky(population.omega_isv), np.unique(cohort.site, return_index=True)[1]
-    rngs = [generator(cohort.subjects[i].key, seed, "simulated site") for i in first]
+    rngs = [generator(cohort.patients[i].id, seed, "simulated site") for i in first]
     drawn = np.array([rng.standard_normal((replicates, len(factor))) for rng in rngs])
     return np.asarray(drawn @ factor.T @ cohort.above.T)
 

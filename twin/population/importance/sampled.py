@@ -23,7 +23,7 @@ from twin.population.importance.density import Density, Read, Slopes
 from twin.population.importance.draws import Proposals, moments
 from twin.population.importance.site_integral import integrated
 from twin.population.importance.thin import Plane, Pull, thin_of
-from twin.population.mixture.mixing import HARDLY, mixed, together
+from twin.population.mixture.mixing import HARDLY, Mixed, mixed, together
 from twin.population.residuals import LOG_2PI
 from twin.population.sites.arrow import first_of
 from twin.population.stencil import H
@@ -150,7 +150,9 @@ class Sample:
         )
         if score:
             found = replace(found, score=self._score(vector, there, share, mean, square))
-        return found if self.density.cohort.classes == 1 else self._whatever_class(found, population.shares)
+        if self.density.cohort.classes == 1:
+            return found
+        return self._whatever_class(found, population.shares, mixed(found.log, population.shares))
 
     def _of_sites(
         self, vector: Floats, there: _There, terms: Floats, site: Integers, *, score: bool, paired: bool
@@ -160,29 +162,32 @@ class Sample:
         precision = population.prior(cohort.occasions)[1]
         joint = integrated(terms, eta, precision, cohort.above, population, site)
         mean, square = moments(eta, joint.share)
-        found = Likelihood(
+        members = Likelihood(
             joint.log,
-            _pair_error(joint.share) if paired else np.full(len(joint.log), np.nan),
+            _pair_error(joint.share) if paired else np.full(len(joint.share), np.nan),
             1.0 / (joint.share.shape[1] * np.maximum((joint.share * joint.share).sum(axis=1), 1e-300)),
-            np.empty((len(joint.log), 0)),
+            np.empty((len(joint.share), 0)),
             mean,
             square,
             self.theta.penalty(vector),
             site=site,
         )
+        if score:
+            of_members = self._score(vector, there, joint.share, joint.away, joint.square)
+            members = replace(members, score=of_members)
+        whole = Mixed(joint.log, joint.posterior)
+        found = members if cohort.classes == 1 else self._whatever_class(members, population.shares, whole)
         if not score:
             return found
-        scores = self._score(vector, there, joint.share, joint.away, joint.square)
         precision, first = population.precision_isv, first_of(site)
         for at, change in self.theta.omega_slopes(vector, "isv").items():
             moved = precision @ change @ precision
             of_site = 0.5 * (np.einsum("sij,ij->s", joint.of_sites, moved) - float((precision * change).sum()))
-            scores[first, at] += of_site
-        return replace(found, score=scores)
+            found.score[first, at] += of_site
+        return found
 
-    def _whatever_class(self, members: Likelihood, shares: Floats) -> Likelihood:
+    def _whatever_class(self, members: Likelihood, shares: Floats, found: Mixed) -> Likelihood:
         """The likelihood of members as that of patients; draws of other classes err on their own."""
-        found = mixed(members.log, shares)
         score = together(members.score, found.posterior)
         if score.shape[1]:
             score[:, self.theta.shares] = (found.posterior - shares)[:, : len(self.theta.shares)]

@@ -1,16 +1,18 @@
 """The likelihood of a site by the draws of its patients: one integral over b, of the product of its patients'.
 
-    L_site = int prod_i L_i(b) N(b; 0, Omega_isv) db,
-    L_i(b) = 1/S sum_s p(y_i | psi_s) N(psi_s; E b, Omega) / q_i(psi_s)
+    L_site = int prod_i L_i(b) N(b; 0, Omega_isv) db,        L_i(b) = sum_k p_k L_ik(b)
+    L_ik(b) = 1/S sum_s p(y_i | psi_s, class k) N(psi_s; E b, Omega) / q_ik(psi_s)
 
-The draws psi_s of a patient stand still, so that L_i is a smooth function of b, and its integral is found by adaptive
-Gauss-Hermite quadrature (Liu & Pierce 1994, Biometrika 81:624) about the likeliest b, which Newton steps find: their
-gradient and curvature are those of posterior means and covariances of psi given b (`twin.population.sites.arrow`).
+The draws psi_s of a member (`twin.population.mixture`) stand still, so that L_i is a smooth function of b, and its
+integral is found by adaptive quadrature about the likeliest b (`twin.population.importance.site_nodes`), which Newton
+steps find: their gradient and curvature are those of posterior means and covariances of psi given b
+(`twin.population.sites.arrow`), of covariances within classes, whose steps lead up.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from scipy import special
@@ -18,97 +20,135 @@ from scipy import special
 from twin.arrays import Floats, Integers
 from twin.kernel.compiling.by_hand import compiled
 from twin.population.importance.draws import moments
+from twin.population.importance.site_nodes import Nodes, Parabolas, about, lattice, spread
+from twin.population.mixture.mixing import mixed, together
 from twin.population.sites.arrow import Arrow, by_site
 from twin.population.values import Population
 
 MOST_STEPS, ARRIVED = 30, 1e-8
 """Newton steps to the likeliest b, and the squared length in standard deviations of one that is not worth making."""
 
-NODES = {1: 9, 2: 7, 3: 5}
-"""Nodes along each of q axes of b; 3 of more than three."""
-
 
 @dataclass(frozen=True)
 class Integrated:
-    """Of N patients with S draws each, in sites whose effects are integrated over.
+    """Of n patients in sites whose effects are integrated over, and of their N members with S draws each.
 
     Attributes:
-        log: (N,) each patient's part in the log likelihood of its site.
-        share: (N, S) weights of draws, whatever b.
-        away, square: (N, D) and (N, D, D) posterior means, and second moments about 0, of psi - E b.
-        of_sites: (n, q, q) posterior second moments about 0 of b.
+        log: (n,) each patient's part in the log likelihood of its site.
+        posterior: (n, K) how probable each class is.
+        share: (N, S) weights of draws of who is of that class, whatever b.
+        away, square: (N, D) and (N, D, D) posterior means, and second moments about 0, of psi - E b of such a patient.
+        of_sites: (sites, q, q) posterior second moments about 0 of b.
     """
 
     log: Floats
+    posterior: Floats
     share: Floats
     away: Floats
     square: Floats
     of_sites: Floats
 
 
+class _Draws(NamedTuple):
+    """Log weights ``terms`` (N, S) of draws psi (N, S, D), ``reach`` (N, S, q) what b weighs them by, and the ``site``
+    (n,) of each patient and ``of_members`` (N,) of each member."""
+
+    terms: Floats
+    psi: Floats
+    reach: Floats
+    precision: Floats
+    above: Floats
+    population: Population
+    site: Integers
+    of_members: Integers
+
+
 def integrated(
     terms: Floats, psi: Floats, precision: Floats, above: Floats, population: Population, site: Integers
 ) -> Integrated:
     """Of log weights ``terms`` (N, S) of draws psi (N, S, D), whose prior's mean is 0; ``precision`` (D, D) is the
-    prior's, and ``above`` (D, q) which effects those of a site add to."""
-    reach = psi @ (precision @ above)
-    b, arrow = _likeliest(terms, psi, reach, precision, above, population, site)
-    nodes, log_weight = _nodes(b, arrow.covariance)
-    inside = above.T @ precision @ above
-    count = np.bincount(site).astype(np.float64)
-    log = _at_nodes(terms, reach, nodes, site)
+    prior's, ``above`` (D, q) says which effects those of a site add to, and ``site`` (n,) is that of each patient."""
+    of_members = np.repeat(site, len(population.shares))
+    draws = _Draws(terms, psi, psi @ (precision @ above), precision, above, population, site, of_members)
+    b, covariance, near = _likeliest(draws)
+    if len(population.shares) == 1:
+        nodes = about(b, covariance)
+    else:
+        nodes = lattice(*spread(b, covariance, near, population, site), covariance)
+    there = _at(draws, nodes)
+    posterior, given = there.by_class(site, population.shares)
+    share, along = _shares(terms, draws.reach, nodes.at, given, there.log, of_members)
+    mean, square = moments(psi, share)
+    at = nodes.at[of_members]
+    of_b, square_b = np.einsum("nm,nmq->nq", given, at), np.einsum("nm,nmq,nmr->nqr", given, at, at)
+    across = np.einsum("ij,njk->nik", above, np.einsum("nsq,nsd->nqd", along, psi))
+    square = square - across - across.swapaxes(1, 2) + above @ square_b @ above.T
+    of_sites = np.einsum("sn,snq,snr->sqr", there.weight, nodes.at, nodes.at)
+    log = (there.whole / np.bincount(site))[site]
+    return Integrated(log, posterior, share, mean - of_b @ above.T, square, of_sites)
+
+
+class _There(NamedTuple):
+    """At nodes: log L_ik (N, M), but for what is the same for all draws; p_k L_ik / L_i in logarithms (n, K, M); what
+    nodes weigh (sites, M), and the log likelihood (sites,)."""
+
+    log: Floats
+    of_classes: Floats
+    weight: Floats
+    whole: Floats
+
+    def by_class(self, site: Integers, shares: Floats) -> tuple[Floats, Floats]:
+        """How probable each class is (n, K), and of members the weights (N, M) of nodes given that they are the one."""
+        with np.errstate(divide="ignore"):  # of nodes without weight
+            terms = np.log(self.weight)[site][:, None] + self.of_classes
+        log = special.logsumexp(terms, axis=2)
+        given = np.exp(terms - np.where(np.isfinite(log), log, 0.0)[:, :, None])
+        possible = np.asarray(np.isfinite(log).any(axis=1))
+        posterior = np.where(possible[:, None], np.exp(log), shares)
+        return posterior, np.ascontiguousarray(given.reshape(len(self.log), -1))
+
+
+def _at(draws: _Draws, nodes: Nodes) -> _There:
+    population, site = draws.population, draws.site
+    count, shares = np.bincount(site).astype(np.float64), population.shares
+    log = _at_nodes(draws.terms, draws.reach, nodes.at, draws.of_members)
+    each = log.reshape(len(site), len(shares), -1) + np.log(shares)[:, None]
+    of_patients = special.logsumexp(each, axis=1)
+    inside = draws.above.T @ draws.precision @ draws.above
     precisions = population.precision_isv + count[:, None, None] * inside
-    prior = -0.5 * np.einsum("snq,sqr,snr->sn", nodes, precisions, nodes)
-    prior -= 0.5 * (population.log_det_isv + nodes.shape[2] * np.log(2.0 * np.pi))
-    total = by_site(log, site) - (count * np.log(terms.shape[1]))[:, None] + prior + log_weight
+    prior = -0.5 * np.einsum("snq,sqr,snr->sn", nodes.at, precisions, nodes.at)
+    prior -= 0.5 * (population.log_det_isv + nodes.at.shape[2] * np.log(2.0 * np.pi))
+    total = by_site(of_patients, site) - (count * np.log(draws.terms.shape[1]))[:, None] + prior + nodes.log_weight
     whole = special.logsumexp(total, axis=1)
     weight = np.exp(total - np.where(np.isfinite(whole), whole, 0.0)[:, None])
-    share, along = _shares(terms, reach, nodes, weight, log, site)
-    mean, square = moments(psi, share)
-    of_b = np.einsum("sn,snq->sq", weight, nodes)
-    of_sites = np.einsum("sn,snq,snr->sqr", weight, nodes, nodes)
-    across = np.einsum("ij,njk->nik", above, np.einsum("nsq,nsd->nqd", along, psi))
-    square = square - across - across.swapaxes(1, 2) + above @ of_sites[site] @ above.T
-    return Integrated((whole / count)[site], share, mean - of_b[site] @ above.T, square, of_sites)
+    possible = np.asarray(np.isfinite(of_patients))[:, None]
+    return _There(log, np.where(possible, each - np.where(possible, of_patients[:, None], 0.0), -np.inf), weight, whole)
 
 
-def _likeliest(
-    terms: Floats,
-    psi: Floats,
-    reach: Floats,
-    precision: Floats,
-    above: Floats,
-    population: Population,
-    site: Integers,
-) -> tuple[Floats, Arrow]:
-    """b (n, q) of each site, and the arrow there."""
+def _likeliest(draws: _Draws) -> tuple[Floats, Floats, Parabolas]:
+    """b (sites, q), its covariance (sites, q, q) by what patients tell within classes, and members near to it."""
+    site, above, precision, population = draws.site, draws.above, draws.precision, draws.population
+    inside = above.T @ precision @ above
     b = np.zeros((int(site.max()) + 1, above.shape[1]))
     for _ in range(MOST_STEPS):
-        given = terms + np.einsum("nsq,nq->ns", reach, b[site])
+        there = b[draws.of_members]
+        given = draws.terms + np.einsum("nsq,nq->ns", draws.reach, there)
+        log = special.logsumexp(given, axis=1)
         with np.errstate(invalid="ignore"):  # of a patient whose values no draw makes possible
-            share = np.exp(given - special.logsumexp(given, axis=1, keepdims=True))
-        mean, square = moments(psi, np.nan_to_num(share))
-        covariance = square - mean[:, :, None] * mean[:, None, :]
-        arrow = Arrow.of(covariance, precision, above, population.precision_isv, site)
-        away = mean - b[site] @ above.T
-        slope = by_site(away @ precision @ above, site) - b @ population.precision_isv
+            share = np.exp(given - log[:, None])
+        mean, square = moments(draws.psi, np.nan_to_num(share))
+        own = square - mean[:, :, None] * mean[:, None, :]
+        posterior = mixed(log, population.shares).posterior
+        arrow = Arrow.of(together(own, posterior), precision, above, population.precision_isv, site)
+        slopes = (mean - there @ above.T) @ precision @ above
+        slope = by_site(together(slopes, posterior), site) - b @ population.precision_isv
         step = (arrow.covariance @ slope[:, :, None])[:, :, 0]
-        b = b + step
         if (step * slope).sum(axis=1).max() < ARRIVED:
             break
-    return b, arrow
-
-
-def _nodes(b: Floats, covariance: Floats) -> tuple[Floats, Floats]:
-    """Nodes (n, M, q) about b, and logarithms (n, M) of their weights."""
-    q = b.shape[1]
-    points, weights = special.roots_hermite(NODES.get(q, 3))
-    grid = np.stack(np.meshgrid(*[points] * q, indexing="ij"), axis=-1).reshape(-1, q)
-    of_grid = np.stack(np.meshgrid(*[np.log(weights)] * q, indexing="ij"), axis=-1).reshape(-1, q).sum(axis=1)
-    factor = np.sqrt(2.0) * np.linalg.cholesky(covariance)
-    log_det = np.log(np.diagonal(factor, axis1=1, axis2=2)).sum(axis=1)
-    nodes = b[:, None] + np.einsum("sij,mj->smi", factor, grid)
-    return nodes, of_grid + (grid * grid).sum(axis=1) + log_det[:, None]
+        b = b + step
+    reach = precision @ above
+    log = log - 0.5 * np.einsum("nq,qr,nr->n", there, inside, there)
+    return b, arrow.covariance, Parabolas(log, slopes, inside - reach.T @ own @ reach)
 
 
 @compiled
@@ -139,7 +179,7 @@ def _at_nodes(terms, reach, nodes, site):  # type: ignore[no-untyped-def]
 
 @compiled
 def _shares(terms, reach, nodes, weight, log, site):  # type: ignore[no-untyped-def]
-    """Weights (N, S) of draws over all nodes, and these times b (N, S, q)."""
+    """Weights (N, S) of draws over all nodes of these weights (N, M), and these times b (N, S, q)."""
     count, size = terms.shape
     q = reach.shape[2]
     share, along = np.zeros((count, size)), np.zeros((count, size, q))
@@ -151,7 +191,7 @@ def _shares(terms, reach, nodes, weight, log, site):  # type: ignore[no-untyped-
                 each = terms[n, s] - log[n, m]
                 for i in range(q):
                     each += reach[n, s, i] * nodes[site[n], m, i]
-                one = weight[site[n], m] * np.exp(each)
+                one = weight[n, m] * np.exp(each)
                 share[n, s] += one
                 for i in range(q):
                     along[n, s, i] += one * nodes[site[n], m, i]

@@ -24,7 +24,7 @@ from twin.population.cohort import Cohort
 from twin.population.joint.terms import Pairs
 from twin.population.modes.curvatures import inverse_of
 from twin.population.modes.descent import Look
-from twin.population.modes.seen import By
+from twin.population.modes.seen import By, Derive
 from twin.population.objective import Evaluation, Objective, Point
 from twin.population.residuals import Terms, variance
 from twin.population.values import Population
@@ -108,23 +108,27 @@ class FirstOrderPoint(Point):
         return self._look(self.cohort.offsets(which), eta, self._terms(which, f), self._slope[at])
 
     def evaluation(self, vector: Floats, eta: Floats, log_det: float, settled: NDArray[np.bool_]) -> Evaluation:
-        cohort, slope, bend = self.cohort, self._slope, self._bend
-        everybody = np.arange(len(cohort), dtype=np.int64)
         # U is a parabola: a step from anywhere ends at its least.
-        begin = self._look(cohort.first, 0.0 * eta, self._terms(everybody, self.typical), slope)
-        mode = self._least(begin)
-        found = self._terms(everybody, self.line(mode))
-        look = self._look(cohort.first, mode, found, slope)
-        seen = self.known(look)
-        inverse = seen.by_data
-        u_z, u_ez, t_z = stencil.outer(cohort.first, inverse, found.u_f, found.u_ff, found.w, found.w_f, slope, bend)
-        ways = cohort.directions.T
-        by = By(each_row(u_z, ways), u_ez @ ways, each_row(t_z, ways))
-        self._by_moved_slopes(by, found, inverse, mode)
-        self._by_errors(by, found, inverse, slope)
-        self._by_typical_residual(by, found, Pairs.none(), inverse, slope)
-        # No derivative of H by eta: the line is straight.
-        return self.finished(vector, mode, log_det, settled, seen, np.zeros_like(t_z), by)
+        everybody = np.arange(len(self.cohort), dtype=np.int64)
+        mode = self._least(self.looks(everybody, np.zeros_like(eta)))
+        return super().evaluation(vector, mode, log_det, settled)
+
+    def derived(self, eta: Floats) -> tuple[Look, Derive]:
+        cohort, slope, bend = self.cohort, self._slope, self._bend
+        found = self._terms(np.arange(len(cohort), dtype=np.int64), self.line(eta))
+
+        def derive(inverse: Floats) -> tuple[Floats, By]:
+            terms = (found.u_f, found.u_ff, found.w, found.w_f)
+            u_z, u_ez, t_z = stencil.outer(cohort.first, inverse, *terms, slope, bend)
+            ways = cohort.directions.T
+            by = By(each_row(u_z, ways), u_ez @ ways, each_row(t_z, ways))
+            self._by_moved_slopes(by, found, inverse, eta)
+            self._by_errors(by, found, inverse, slope)
+            self._by_typical_residual(by, found, Pairs.none(), inverse, slope)
+            # No derivative of H by eta: the line is straight.
+            return np.zeros_like(t_z), by
+
+        return self._look(cohort.first, eta, found, slope), derive
 
     def _least(self, begin: Look) -> Floats:
         """Where U (N, D) is least, of what is seen at 0."""

@@ -3,7 +3,7 @@
     OFV = 2 U + log det Omega + log det U'',
 
 with U'' by second differences of the log-likelihood, bounded where it is flat (`Bounded`), and the derivatives of
-log det U'' by differences of it: along z, and by the sizes of errors with the predictions held. On the way to a mode
+U'' by differences of it: along z, and by the sizes of errors with the predictions held. On the way to a mode
 U'' is followed where it is convex, and the expected information (`twin.observation.information`) where it is not.
 """
 
@@ -12,7 +12,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from twin.arrays import Floats, Integers, each_row
 from twin.population import stencil
@@ -22,14 +21,14 @@ from twin.population.laplace.flat import FLAT
 from twin.population.laplace.weighed import Values, Weighed
 from twin.population.modes.curvatures import inverse_of
 from twin.population.modes.descent import Look
-from twin.population.modes.seen import By, Seen
+from twin.population.modes.seen import By, Derive, Seen
 from twin.population.objective import Evaluation, Objective, Point
 from twin.population.residuals import SIZE_STEP
 from twin.population.theta import FitError
 from twin.population.values import Population
 
 ALONG = 6.0
-"""Displacement of z for derivatives of log det U'', in those of `twin.population.stencil`."""
+"""Displacement of z for derivatives of U'', in those of `twin.population.stencil`."""
 
 
 class LaplaceObjective(Objective):
@@ -111,18 +110,21 @@ class LaplacePoint(Point):
             stencil.inner(first, z, self.precision, nothing, nothing, nothing, weight, slope, np.empty((0, 0, 0)))[2]
         )
 
-    def evaluation(self, vector: Floats, eta: Floats, log_det: float, settled: NDArray[np.bool_]) -> Evaluation:
+    def derived(self, eta: Floats) -> tuple[Look, Derive]:
         cohort, d = self.cohort, self.cohort.effects
         everybody, z = np.arange(len(cohort), dtype=np.int64), self.objective.z(eta)
         rows = self.read(everybody, self.around(eta))
         weighed = self._weighed(everybody, rows)
         look, loss = self._look(everybody, z, weighed), self._sums(everybody, weighed.loss)
-        seen, t_z = self.known(look), self._along(everybody, z, look.curvature)
-        u_z, u_ez = stencil.slopes(loss, self.h), stencil.bends(loss, self.h, d)
-        ways = cohort.directions.T
-        by = By(each_row(u_z, ways), u_ez @ ways, each_row(t_z, ways))
-        self._by_sizes(by, everybody, rows, seen.by_data)
-        return self.finished(vector, eta, log_det, settled, seen, t_z, by)
+        u_z, u_ez, along = stencil.slopes(loss, self.h), stencil.bends(loss, self.h, d), self._along(everybody, z)
+
+        def derive(inverse: Floats) -> tuple[Floats, By]:
+            t_z, ways = np.asarray(np.einsum("nij,nmij->nm", inverse, along)), cohort.directions.T
+            by = By(each_row(u_z, ways), u_ez @ ways, each_row(t_z, ways))
+            self._by_sizes(by, everybody, rows, inverse)
+            return t_z, by
+
+        return look, derive
 
     def known(self, look: Look) -> Seen:
         """What makes H of what is seen at the modes: U'', as far as it is not flat."""
@@ -135,8 +137,8 @@ class LaplacePoint(Point):
     def _bounded(self, curvature: Floats) -> Bounded:
         return Bounded.of(curvature, self._factor, self._flat)
 
-    def _along(self, which: Integers, z: Floats, here: Floats) -> Floats:
-        """Derivatives (N, M) of log det U'' by z, where U'' is ``here`` (N, D, D)."""
+    def _along(self, which: Integers, z: Floats) -> Floats:
+        """Derivatives (N, M, D, D) of U'' by z."""
         m, d = z.shape[1], self.cohort.effects
         step = ALONG * self.h
         there = np.repeat(z[:, None], 2 * m, axis=1)
@@ -147,15 +149,9 @@ class LaplacePoint(Point):
         points = around.shape[1]
         rows = self.read(which, around.reshape(len(z), 2 * m * points, m))
         loss = self._sums(which, self._weighed(which, rows).loss).reshape(len(z) * 2 * m, points)
-        curvature = stencil.bends(loss, self.h, d)[:, :, :d] + self.precision
-        log_det = self._log_dets(here, curvature.reshape(len(z), 2 * m, d, d))
-        return np.asarray((log_det[:, :m] - log_det[:, m:]) / (2.0 * step))
-
-    def _log_dets(self, here: Floats, moved: Floats) -> Floats:  # noqa: ARG002 (of sites everybody's count)
-        """log det U'' (N, X) of all, but for what is the same for all X, where that of one patient has ``moved`` from
-        ``here`` (N, D, D) to each of (N, X, D, D)."""
-        count, ways, d, _ = moved.shape
-        return self._bounded(moved.reshape(count * ways, d, d)).log_det.reshape(count, ways)
+        with np.errstate(invalid="ignore"):  # of values that nothing makes possible
+            curvature = stencil.bends(loss, self.h, d)[:, :, :d].reshape(len(z), 2 * m, d, d)
+            return np.asarray((curvature[:, :m] - curvature[:, m:]) / (2.0 * step[:, None, None]))
 
     def _by_sizes(self, by: By, which: Integers, rows: Floats, inverse: Floats) -> None:
         """Add derivatives by the free sizes of the errors."""

@@ -5,6 +5,11 @@ from __future__ import annotations
 from twin.population.cohort import Cohort
 from twin.population.laplace.first_order import FirstOrderObjective
 from twin.population.laplace.laplace import LaplaceObjective
+from twin.population.laplace.mixed_sites.objective import (
+    FirstOrderMixedSiteObjective,
+    LaplaceMixedSiteObjective,
+    MixedSiteObjective,
+)
 from twin.population.laplace.site_objective import FirstOrderSiteObjective, LaplaceSiteObjective, SiteObjective
 from twin.population.objective import Evaluation, Method, Objective
 from twin.population.theta import FitError
@@ -25,6 +30,10 @@ def objective_of(cohort: Cohort, method: Method) -> Objective:
         FitError: a value that the method cannot weigh.
     """
     differ = cohort.site is not None
+    if differ and cohort.classes > 1:
+        if method == "laplace":
+            return LaplaceMixedSiteObjective(cohort)
+        return FirstOrderMixedSiteObjective(cohort) if method == "fo" else MixedSiteObjective(cohort, method)
     if method == "laplace":
         return LaplaceSiteObjective(cohort) if differ else LaplaceObjective(cohort)
     if method == "fo":

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from twin.arrays import Floats
 from twin.filter.modes.newton import NEAR
 from twin.population.laplace.site_point import SitePoint
-from twin.population.modes.curvatures import inverse_of
+from twin.population.modes.curvatures import inverse_of, positive_definite
 from twin.population.modes.descent import Look
 from twin.population.sites.arrow import Arrow, by_site
 
@@ -85,10 +85,10 @@ class _Search:
         site, nothing = point.site, np.zeros((len(of), point.above.shape[1], 1))
         step = (inverse_of(look.information) @ look.gradient[:, :, None])[:, :, 0]
         with np.errstate(invalid="ignore"):
-            near = _positive(look.curvature) & ((look.gradient * step).sum(axis=1) < NEAR * NEAR)
+            near = positive_definite(look.curvature) & ((look.gradient * step).sum(axis=1) < NEAR * NEAR)
         curved = np.where(near[:, None, None], look.curvature, look.information)
         arrow = point.arrow(curved)
-        straight: NDArray[np.bool_] = np.logical_not(_positive(arrow.schur))
+        straight: NDArray[np.bool_] = np.logical_not(positive_definite(arrow.schur))
         if straight.any():
             arrow = point.arrow(np.where(straight[site][:, None, None], look.information, curved))
         step = _solved(arrow, nothing, look.gradient)
@@ -106,11 +106,3 @@ class _Search:
 
 def _solved(arrow: Arrow, of_sites: Floats, gradient: Floats) -> Floats:
     return np.asarray(arrow.solved(of_sites, gradient[:, :, None])[1][:, :, 0])
-
-
-def _positive(matrices: Floats) -> NDArray[np.bool_]:
-    """Which of (N, D, D) are positive definite."""
-    usable = np.asarray(np.isfinite(matrices).all(axis=(1, 2)))
-    found = np.asarray(np.linalg.eigvalsh(np.where(usable[:, None, None], matrices, 0.0)))
-    size = np.abs(found).max(axis=1, keepdims=True, initial=0.0)
-    return np.asarray(usable & np.all(found > 1e-12 * size, axis=1))

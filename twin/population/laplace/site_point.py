@@ -51,13 +51,17 @@ class SitePoint(Point):
 
     def __init__(self, objective: Objective, population: Population, precision: Floats) -> None:
         super().__init__(objective, population, precision)
-        site = self.cohort.site
-        assert site is not None, "the model has sites"
-        self.site, self.above = site, self.cohort.above
-        self._size = np.bincount(site).astype(np.float64)
+        self.above = self.cohort.above
+        self.site, self._size = self._sites()
         self._gathered = np.linalg.inv(
             self._size[:, None, None] * (self.above.T @ precision @ self.above) + population.precision_isv
         )
+
+    def _sites(self) -> tuple[Integers, Floats]:
+        """Number (N,) of the site of each, and how many patients are in each site (S,)."""
+        site = self.cohort.site
+        assert site is not None, "the model has sites"
+        return site, np.bincount(site).astype(np.float64)
 
     def conditional(self, psi: Floats) -> Floats:
         """The likeliest effects (S, q) of sites whose patients have these psi (N, D)."""
@@ -190,16 +194,3 @@ class LaplaceSitePoint(SitePoint, LaplacePoint):
 
     def _bounded_site(self, schur: Floats) -> Bounded:
         return Bounded.of(schur, self._factor_isv, self._flat)
-
-    def _log_dets(self, here: Floats, moved: Floats) -> Floats:
-        count, ways, d, _ = moved.shape
-        there = self._bounded(moved.reshape(-1, d, d))
-        own, at = self._gives(self._bounded(here).h), self._gives(there.h)
-        schur = (by_site(own, self.site) + self.population.precision_isv)[self.site] - own
-        of_site = self._bounded_site(np.repeat(schur, ways, axis=0) + at)
-        return there.log_det.reshape(count, ways) + of_site.log_det.reshape(count, ways)
-
-    def _gives(self, h: Floats) -> Floats:
-        """What patients give to S (N, q, q), whose H are these (N, D, D)."""
-        reach = self.precision @ self.above
-        return np.asarray(self.above.T @ reach - reach.T @ inverse_of(h) @ reach)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 
 import numpy as np
+from numpy.typing import NDArray
 
 from twin.arrays import Floats
 
@@ -49,3 +50,11 @@ def solved_beside(covariance: Floats, beside: Floats, right: Floats, *, turned: 
 def log_det_of(matrices: Floats) -> Floats:
     with np.errstate(invalid="ignore"):  # of what is no number neither is this
         return np.asarray(np.linalg.slogdet(np.nan_to_num(matrices, nan=np.nan))[1])
+
+
+def positive_definite(matrices: Floats) -> NDArray[np.bool_]:
+    """Which of (N, D, D) are positive definite."""
+    usable = np.asarray(np.isfinite(matrices).all(axis=(1, 2)))
+    found = np.asarray(np.linalg.eigvalsh(np.where(usable[:, None, None], matrices, 0.0)))
+    size = np.abs(found).max(axis=1, keepdims=True, initial=0.0)
+    return np.asarray(usable & np.all(found > 1e-12 * size, axis=1))

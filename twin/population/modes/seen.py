@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -48,3 +49,8 @@ class Stand(NamedTuple):
     ofv: Floats
     step: Floats
     remaining: Floats
+
+
+Derive = Callable[[Floats], tuple[Floats, By]]
+"""Derivatives where everybody stands, for those of log det Omega H (N, D, D) by what data add to H: by z (N, M) of that
+determinant alone, and by each number, z held and Omega left out."""

@@ -20,12 +20,10 @@ def sites_of(model: Model, subjects: Sequence[Subject]) -> Integers | None:
     """Number (N,) of each patient's site, from 0 on in the order in which they are met; ``None`` of a model without.
 
     Raises:
-        FitError: a patient's site changes, all patients are alone, or all are of one site; or the model is a mixture.
+        FitError: a patient's site changes, all patients are alone, or all are of one site.
     """
     if model.sites is None:
         return None
-    if model.mixture is not None:
-        raise FitError("[sites] does not go with [mixture] in a fit; take one of them out of the model file")
     name = model.sites.covariate
     column = next(i for i, one in enumerate(model.covariates) if one.name == name)
     reference, numbers = model.covariates[column].reference, dict[float | str, int]()

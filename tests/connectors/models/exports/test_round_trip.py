@@ -14,6 +14,7 @@ from connectors.models.exports import mrgsolve, nonmem
 from connectors.models.exports.parts import ExportError, plain_states
 from tests.twin import toys
 from tests.twin.population.joint import pairs
+from tests.twin.population.mixture.clinics import eliminated_in_clinics
 from tests.twin.population.mixture.mixtures import eliminated
 from tests.twin.population.sites.clinics import bolus
 from twin.model.formula import evaluate, is_input
@@ -156,6 +157,18 @@ def test_effects_of_sites_stand_above_those_of_patients() -> None:
     specification, lost = mrgsolve.write(model)
     assert "@labels ETA_CL ETA_V\n0.25\n0.02 0.13\n" in specification
     assert lost == ["who is of one site: effects of CL, V are those of patients alone"]
+
+
+def test_effects_of_sites_of_patients_whose_class_nobody_sees_are_carried_together() -> None:
+    model = eliminated_in_clinics()
+    back = there_and_back(model, "nonmem", None)
+    assert back.mixture is not None
+    assert back.mixture.shares == pytest.approx((0.4, 0.6))
+    assert back.sites is not None
+    assert back.sites.covariate == "SITE"
+    np.testing.assert_allclose(back.omega_isv, model.omega_isv, rtol=1e-12)
+    np.testing.assert_allclose(back.omega_iiv, model.omega_iiv, rtol=1e-12)
+    assert len(mrgsolve.write(model)[1]) == 2
 
 
 def test_what_another_program_cannot_say_is_refused_by_name() -> None:

@@ -12,6 +12,7 @@ from streams.batch.virtual.patients import follow_patient
 from streams.batch.virtual.running import patients_table, report
 from streams.batch.virtual.study import Study, load_study
 from tests.twin.population.mixture import mixtures
+from tests.twin.population.sites.clinics import SITES
 from tests.twin.virtual.test_plan import STUDY
 from twin.model.spec import ModelError
 from twin.virtual.plan import StudyError
@@ -126,8 +127,14 @@ measure = "mean"
 KEPT = '[[arms]]\nname = "kept"\nby = "horizon"\nprotocol = "kept.toml"\n[[endpoints]]'
 
 
-def of_classes(folder: Path, text: str = CLASSES) -> Study:
-    (folder / "mine.toml").write_text(mixtures.treated().text)
+def of_classes(folder: Path, text: str = CLASSES, *, in_sites: bool = False) -> Study:
+    model = mixtures.treated().text
+    if in_sites:
+        for variance in ("0.06", "0.04"):
+            model = model.replace(f"iiv = {variance}\n", "iiv = 1e-6\nisv = 0.5\n")
+        model += SITES
+        (folder / "people.csv").write_text("SITE\n3\n")
+    (folder / "mine.toml").write_text(model)
     kept = WINDOW.replace("docetaxel", "toxin").replace("neutrophils", "plasma").replace("20 d", "12 h")
     (folder / "kept.toml").write_text(kept)
     return study_of(folder, text)
@@ -154,6 +161,19 @@ def test_patients_are_of_the_classes_of_a_mixture_by_number_and_seed(tmp_path: P
 def test_an_arm_by_one_most_probable_patient_is_refused_where_there_is_one_in_each_class(tmp_path: Path) -> None:
     with pytest.raises(StudyError, match=r"'kept': 'mode' chooses for one most probable patient, .* twin, horizon"):
         of_classes(tmp_path, CLASSES.replace("[[endpoints]]", KEPT.replace("horizon", "mode"), 1))
+
+
+def test_patients_of_classes_share_what_their_site_adds(tmp_path: Path) -> None:
+    study = of_classes(
+        tmp_path, CLASSES.replace("[[arms]]", '[people]\nfile = "people.csv"\n[[arms]]', 1), in_sites=True
+    )
+    found = [follow_patient(study, 0, number) for number in range(8)]
+    assert {one.of_class for one in found} == {"slow", "fast"}
+    # Next to nothing differs within a site of one class, and sites differ widely.
+    slow = [one.endpoints[0, 0] for one in found if one.of_class == "slow"]
+    assert np.ptp(slow) < 0.02 * np.mean(slow)
+    alone = of_classes(tmp_path, CLASSES, in_sites=True)
+    assert np.ptp([follow_patient(alone, 0, number).endpoints[0, 0] for number in range(8)]) > 0.3 * np.mean(slow)
 
 
 def test_the_class_that_nobody_sees_is_drawn_by_its_shares_alone(tmp_path: Path) -> None:

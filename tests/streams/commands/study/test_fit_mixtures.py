@@ -12,6 +12,7 @@ from typer.testing import CliRunner, Result
 from streams.batch.population.search_file import keep
 from streams.cli import app
 from tests.streams.commands.study.test_fit import fit, shorter
+from tests.twin.population.mixture.clinics import eliminated_in_clinics, eliminated_table
 from tests.twin.population.mixture.mixtures import concentrations, eliminated
 from tests.twin.toys import SOURCE
 from twin.modelfile.library import load_model
@@ -133,6 +134,32 @@ def test_a_posterior_of_a_mixture_says_its_prior_and_is_drawn_again_by_its_seed(
     assert made.mixture.shares[0] == pytest.approx(share["mean"])
 
 
+def test_classes_that_nobody_sees_are_fitted_in_sites_with_replicates_of_whole_sites(tmp_path: Path) -> None:
+    (tmp_path / "both.toml").write_text(eliminated_in_clinics().text)
+    truth: dict[str, str] = {}
+    wards = tuple(1 + i // 4 for i in range(48))
+    table = "\n".join(eliminated_table(wards, 11, truth=truth)) + "\n"
+    options = ("--model", str(tmp_path / "both.toml"), "--bootstrap", "3", "--jobs", "1", "--page")
+    result = fit(tmp_path, *options, "--fix", "omega.V,error.plasma.proportional", text=table)
+    assert result.exit_code == 0, result.output
+    found = json.loads((tmp_path / "out" / "fit.json").read_text())
+    assert found["converged"]
+    estimates = {one["name"]: one for one in found["estimates"]}
+    assert [name for name in estimates if name.startswith("isv")] == ["isv.CL", "isv.CL.V", "isv.V"]
+    assert abs(estimates["share.slow"]["value"] - 0.4) < 4 * estimates["share.slow"]["se_R"]
+    assert found["bootstrap"]["converged"] >= 2
+    assert abs(found["likelihood"]["without_n_log_2pi"] - found["objective"]) < 5
+    called = {one["id"]: one["class"] for one in found["classes"]["patients"]}
+    assert sum(called[one] == truth[one] for one in truth) > 0.9 * len(truth)
+    made = load_model(tmp_path / "out" / "made_fit.toml", mixtures=True)
+    assert made.omega_isv[0, 1] == estimates["isv.CL.V"]["value"]
+    assert made.mixture is not None
+    assert made.mixture.shares[0] == pytest.approx(estimates["share.slow"]["value"])
+    patients = (tmp_path / "out" / "tables" / "patients.csv").read_text().splitlines()
+    assert "slow" in patients[0]
+    assert len(patients) == 1 + len(truth)
+
+
 @pytest.mark.parametrize("method", ["saem", "bayes"])
 def test_chains_refuse_classes_of_patients_in_sites(tmp_path: Path, method: str) -> None:
     site = f'[covariates.SITE]\nunit = "1"\nreference = 0\n{SOURCE}\n[sites]\ncovariate = "SITE"\n{SOURCE}\n'
@@ -142,5 +169,5 @@ def test_chains_refuse_classes_of_patients_in_sites(tmp_path: Path, method: str)
     table = [f"{header},SITE", *(f"{row},{1 + int(row.split(',')[0]) % 3}" for row in rows)]
     result = fit(tmp_path, "--model", str(tmp_path / "both.toml"), "--method", method, text="\n".join(table) + "\n")
     assert result.exit_code == 2
-    assert "does not go with [mixture]" in result.stderr
+    assert "does not go with [mixture] and [sites] together; fit by imp" in result.stderr
     assert not (tmp_path / "out").exists()

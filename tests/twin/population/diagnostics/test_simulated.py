@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from tests.twin.population.diagnostics import cohorts
+from tests.twin.population.mixture import clinics as unseen
 from tests.twin.population.sites import clinics
 from twin.population.diagnostics.simulated import simulated
 
@@ -52,3 +53,14 @@ def test_patients_of_one_site_are_alike_in_what_is_drawn() -> None:
     assert abs(found[one, alone]) < 0.03
     own = clinics.OMEGA[1, 1] + clinics.ABOVE + 2.0 * (clinics.SD / clinics.TIMES[-1]) ** 2
     assert found[alone, alone] == pytest.approx(own, rel=0.1)
+
+
+def test_patients_of_one_site_are_alike_whatever_their_classes() -> None:
+    cohort = unseen.of_levels([[1.0]] * 4, (5, 5, 0, 5))
+    drawn = simulated(cohort, cohort.theta.start, 1, 8000)
+    found = np.cov(drawn.T)
+    assert found[0, 1] == pytest.approx(unseen.ISV, abs=0.1)
+    assert abs(found[0, 2]) < 0.1
+    low, high = unseen.CENTRES
+    between = unseen.SHARES[0] * unseen.SHARES[1] * (high - low) ** 2
+    np.testing.assert_allclose(np.diag(found), between + unseen.ISV + unseen.IIV + unseen.SD**2, rtol=0.05)
