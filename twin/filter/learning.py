@@ -63,7 +63,7 @@ def learn(
     plans: Plans = {}
     cloud, out = solver.with_plans(plans).advance(cloud, timeline, observation.millis, at)
     typical, alone = trunk.typical_solver.with_plans(plans).advance(typical, timeline, observation.millis, at)
-    rows = trunk.kernel.read(out[0], observation.output)
+    rows = trunk.kernel.read(out[0], *observation.reads)
     read = rows if uncertain is None else uncertain
     expected = _expected(trunk, observation, read, belief.weight)
     prior = law(widened(trunk.kernel.model, timeline.widening), belief.layout)

@@ -42,11 +42,14 @@ def datum_log_likelihood(kernel: Kernel, observation: Observation, rows: Floats)
     return bounded(likelihood.log_likelihood(output_of(kernel.model.outputs, observation), observation, rows))
 
 
-def datum_scatter(kernel: Kernel, observation: Observation, rows: Floats) -> Scatter:
-    """What a value says of the size of its error, given the same rows; nothing where it is impossible."""
-    found = scatter(output_of(kernel.model.outputs, observation), observation, rows)
+def datum_scatter(kernel: Kernel, observation: Observation, rows: Floats) -> tuple[Scatter, ...]:
+    """What a value says of the size of the error of each output that it reads (`twin.observation.scatter`), given the
+    same rows; nothing where it is impossible."""
     possible = datum_log_likelihood(kernel, observation, rows) > LEAST_LOG_LIKELIHOOD
-    return replace(found, count=np.where(possible, found.count, 0.0), squares=np.where(possible, found.squares, 0.0))
+    return tuple(
+        replace(one, count=np.where(possible, one.count, 0.0), squares=np.where(possible, one.squares, 0.0))
+        for one in scatter(output_of(kernel.model.outputs, observation), observation, rows)
+    )
 
 
 def weigh(
@@ -87,7 +90,7 @@ def _read(
     def rows(observation: Observation) -> Floats:
         found = uncertain.get(observation.event_id)
         if found is None:
-            found = solver.kernel.read(out[np.searchsorted(marks, observation.millis)], observation.output)
+            found = solver.kernel.read(out[np.searchsorted(marks, observation.millis)], *observation.reads)
         return found
 
     return cloud, ((observation, rows(observation)) for observation in seen)

@@ -79,9 +79,10 @@ class Kernel:
         """16 hex digits over the generated source: what computed the numbers, as the model's hash says of what."""
         return hashlib.blake2b(self.source.encode(), digest_size=8).hexdigest()
 
-    def read(self, out: Floats, output: int) -> Floats:
-        """What the likelihood of an output reads, (R, N), of all rows at one mark (O, N)."""
-        return out[list(self.rows[output])]
+    def read(self, out: Floats, *outputs: int) -> Floats:
+        """What the likelihood of a value reads, (R, N), of all rows at one mark (O, N): its output's, and others'
+        beside it (`twin.observation.observation.Observation.reads`)."""
+        return out[[row for output in outputs for row in self.rows[output]]]
 
     @property
     def width(self) -> int:

@@ -1,6 +1,6 @@
 """How much a measured value says about what predicts it: expected (Fisher) information, observation by observation.
 
-Every observation is given *coordinates* u_q, functions of the prediction, and *weights* w_q >= 0 such that its expected
+Every observation is given *coordinates* u_q, functions of the prediction, and *weights* w_q such that its expected
 information about eta is
 
     sum_q  w_q u_q' u_q'^T,        u_q' = d u_q / d eta.
@@ -18,20 +18,29 @@ With prediction f, taken to the scale h that the error is written for, and resid
 | event or look, hazard integrated to H | H | 1 / H |
 | known only by a limit L, z = (h(L) - h(f)) / sqrt(R) | z | p(z)^2 / (P(z) (1 - P(z))) |
 
-A replicate is given the information it would have alone. The first row is the sum of f'f'^T/R and R'R'^T/(2 R^2),
-the information of first-order conditional estimation with interaction (Lindstrom & Bates 1990; Wang 2007, J
-Pharmacokinet Pharmacodyn 34:575); the second is that of Lange et al. (1989, J Am Stat Assoc 84:881). The
-last is that of the yes or no which a censored value is.
+A replicate is given the information it would have alone. A normal value beside others of the same instant has what all
+together have of it more than the others alone. With residuals of correlation C, scales s and a = (1, -slope) / sd
+(`twin.observation.residual_correlation`), that is
+
+    sum_ij  a_i a_j / (s_i s_j) h_i' h_j'^T  +  (d_i0 + a_i a_j C_ij) / 4  l_i' l_j'^T,      l = log R,
+
+with d_i0 = 1 of the value itself: f'^T R^-1 f' + tr(R^-1 R' R^-1 R') / 2 of R = s C s, in parts. Its first sum has
+h_i + h_j as coordinates too, since 2 x y = (x + y)^2 - x^2 - y^2; weights may be negative there, the sum never is.
+
+The first row is the sum of f'f'^T/R and R'R'^T/(2 R^2), the information of first-order conditional estimation with
+interaction (Lindstrom & Bates 1990; Wang 2007, J Pharmacokinet Pharmacodyn 34:575); the second is that of Lange et al.
+(1989, J Am Stat Assoc 84:881). The last is that of the yes or no which a censored value is.
 """
 
 from __future__ import annotations
 
 import functools
+import itertools
 
 import numpy as np
 
 from twin.arrays import Floats
-from twin.model.measured.error import ErrorSpec
+from twin.model.measured.error import ErrorSpec, GivenSpec
 from twin.observation.residual import log_likelihood, on_scale, scale, standardised
 
 
@@ -45,6 +54,34 @@ def coordinates(error: ErrorSpec, predicted: Floats) -> tuple[Floats, Floats]:
         np.stack([on_scale(error, predicted), np.log(variance)]),
         np.stack([about_place / variance, np.full_like(variance, about_spread)]),
     )
+
+
+def coordinates_beside(error: ErrorSpec, given: GivenSpec, predicted: Floats) -> tuple[Floats, Floats]:
+    """Coordinates and weights (Q, ..., N) of values beside those of k others, with predictions (1 + k, ..., N)."""
+    errors = (error, *given.errors)
+    scales = np.array([scale(one, f) for one, f in zip(errors, predicted, strict=True)])
+    place = np.array([on_scale(one, f) for one, f in zip(errors, predicted, strict=True)])
+    # Of one size, so that neither is lost in a sum with another in a smaller unit.
+    with np.errstate(invalid="ignore"):
+        size = np.nanmax(
+            np.where(np.isfinite(place), np.abs(place), 1e-12), axis=tuple(range(1, place.ndim)), keepdims=True
+        )
+    place = place / size
+    a = np.array([1.0, *(-slope for slope in given.slope)]) / given.sd
+    tilted = np.reshape(a, (-1,) + (1,) * (place.ndim - 1)) * size / scales
+    pairs = list(itertools.combinations(range(len(errors)), 2))
+    across = {pair: tilted[pair[0]] * tilted[pair[1]] for pair in pairs}
+    alone = [tilted[i] ** 2 - sum(each for pair, each in across.items() if i in pair) for i in range(len(errors))]
+    coordinates = [*place, *(place[i] + place[j] for i, j in pairs)]
+    weights = [*alone, *across.values()]
+    if not all(one.even for one in errors):
+        spreads = 0.25 * np.outer(a, a) * np.array(given.correlation)
+        spreads[0, 0] += 0.25
+        values, vectors = np.linalg.eigh(spreads)
+        logs = 2.0 * np.log(scales)
+        coordinates += [np.tensordot(vector, logs, axes=1) for vector in vectors.T]
+        weights += [np.full_like(place[0], value) for value in values]
+    return np.stack(coordinates), np.stack(weights)
 
 
 def censored_coordinates(error: ErrorSpec, limit: float | Floats, predicted: Floats) -> tuple[Floats, Floats]:

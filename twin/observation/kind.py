@@ -4,7 +4,8 @@ Each kind is one file in `twin.observation.kinds` with one object, ``KIND``. Who
 `twin.observation.kinds.kind_of` for it, and nobody but that file knows what is special about the kind.
 
 ``rows`` (R, N) are what the kernel computed of an output for N particles at the instant of a measurement
-(`Kernel.rows`): the output's ``further`` formulas, or its ``expression`` where it has none.
+(`Kernel.rows`): the output's ``further`` formulas, or its ``expression`` where it has none; and after them those of
+other outputs that its value is weighed beside (`Observation.reads`).
 """
 
 from __future__ import annotations
@@ -166,7 +167,8 @@ class OutputKind(Protocol):
     ) -> Floats:
         """Values (N, P) at ``levels`` (N, P) of their distribution function; at uniform ones they are simulated.
 
-        ``earlier`` are those that it is conditional on.
+        ``earlier`` are those that it is conditional on, with predictions of others' outputs in ``rows`` after its own;
+        without them it stands alone.
         """
 
     def spread_out(

@@ -25,6 +25,10 @@ Replicates, measurements of one output at one instant with correlation r, share 
 
 so that a replicate given the earlier ones is normal around their mean, and a mixture of normals, one for each node of
 a Gauss-Hermite rule in u, where some of the earlier ones are known only by a limit.
+
+A value beside others of the same instant, of outputs whose residuals correlate with its own, is normal given theirs
+(`twin.observation.residual_correlation`). Beside one that is as good as impossible it counts by itself: a level that
+was mistyped, or of a drug that was never recorded as given, says nothing of how assays of this sample err.
 """
 
 from __future__ import annotations
@@ -36,7 +40,7 @@ import numpy as np
 from scipy import special
 
 from twin.arrays import Floats
-from twin.model.measured.error import ErrorSpec, OutlierSpec
+from twin.model.measured.error import ErrorSpec, GivenSpec, OutlierSpec
 from twin.observation.deviation import shape
 from twin.observation.observation import MeasuredValue
 
@@ -45,6 +49,9 @@ SMALLEST = 1e-12
 
 FAINTEST = 1e-300
 """The same of a quantity whose logarithm alone is asked for."""
+
+FARTHEST = 140.0
+"""Residuals beyond this, in units of their scale, are of values that are as good as impossible (e^-9800)."""
 
 GOLDEN = (np.sqrt(5.0) - 1.0) / 2.0
 
@@ -123,13 +130,15 @@ def log_likelihood(
     below: float | Floats | None = None,
     above: float | Floats | None = None,
     earlier: tuple[MeasuredValue, ...] = (),
+    beside: Floats | None = None,
 ) -> Floats:
     """Log density of a measured value given predictions (N,), or of ``y < below`` or ``y > above`` for a censored one.
 
     ``value`` or a limit may be an array that broadcasts with the predictions (see `standardised`). ``earlier`` are
-    replicates already weighed, which a correlated one is conditional on.
+    replicates already weighed, which a correlated one is conditional on; ``beside`` (k, N) are residuals of the others
+    that the error is ``given``.
     """
-    law = _law(error, predicted, earlier)
+    law = _law(error, predicted, earlier, beside)
     if below is not None:
         return law.log_cdf(standardised(error, below, predicted))
     if above is not None:
@@ -145,9 +154,15 @@ def log_likelihood(
     return np.where(np.greater(value, 0), density, law.log_cdf(z))
 
 
-def cdf(error: ErrorSpec, value: float, predicted: Floats, earlier: tuple[MeasuredValue, ...] = ()) -> Floats:
+def cdf(
+    error: ErrorSpec,
+    value: float,
+    predicted: Floats,
+    earlier: tuple[MeasuredValue, ...] = (),
+    beside: Floats | None = None,
+) -> Floats:
     """Probability that a measurement falls at or below ``value``, per prediction (N,)."""
-    return _law(error, predicted, earlier).cdf(standardised(error, value, predicted))
+    return _law(error, predicted, earlier, beside).cdf(standardised(error, value, predicted))
 
 
 def spread_out(error: ErrorSpec, predicted: Floats, points: int) -> Floats:
@@ -158,9 +173,15 @@ def spread_out(error: ErrorSpec, predicted: Floats, points: int) -> Floats:
     return _scattered(error, predicted[:, None], _scatter(_Residual(error.df, error.outliers), len(predicted), points))
 
 
-def at_levels(error: ErrorSpec, predicted: Floats, levels: Floats, earlier: tuple[MeasuredValue, ...] = ()) -> Floats:
+def at_levels(
+    error: ErrorSpec,
+    predicted: Floats,
+    levels: Floats,
+    earlier: tuple[MeasuredValue, ...] = (),
+    beside: Floats | None = None,
+) -> Floats:
     """Measurements (N, P) at ``levels`` (N, P) of their distribution function, given predictions (N,)."""
-    return _scattered(error, predicted[:, None], _law(error, predicted, earlier).quantile(levels))
+    return _scattered(error, predicted[:, None], _law(error, predicted, earlier, beside).quantile(levels))
 
 
 def _scattered(error: ErrorSpec, predicted: Floats, z: Floats) -> Floats:
@@ -168,6 +189,15 @@ def _scattered(error: ErrorSpec, predicted: Floats, z: Floats) -> Floats:
         invalid="ignore", over="ignore"
     ):  # of a prediction that overflowed nothing is measured, as NaN says
         return untransformed(error, on_scale(error, predicted) + scale(error, predicted) * z)
+
+
+def regressed(given: GivenSpec, beside: Floats) -> tuple[Floats, Floats]:
+    """Slopes (k, N) on residuals ``beside`` (k, N) and the standard deviation (N,) that is left: none and 1 where one
+    of them is as good as impossible."""
+    with np.errstate(invalid="ignore"):
+        holds = (np.abs(beside) <= FARTHEST).all(axis=0)
+    slope = np.reshape(given.slope, (-1,) + (1,) * (beside.ndim - 1))
+    return np.where(holds, slope, 0.0), np.where(holds, given.sd, 1.0)
 
 
 @functools.lru_cache(maxsize=16)
@@ -256,11 +286,11 @@ class _Residual:
 
 @dataclass(frozen=True, slots=True)
 class _Conditional:
-    """z of a replicate given earlier ones: normals of one ``sd`` at ``centre`` (K, N) with ``weight`` (K, N)."""
+    """z of a value given earlier ones: normals of one ``sd``, or (N,), at ``centre`` (K, N) with ``weight`` (K, N)."""
 
     weight: Floats
     centre: Floats
-    sd: float
+    sd: float | Floats
 
     def log_density(self, z: Floats) -> Floats:
         apart = (z - self.centre) / self.sd
@@ -282,14 +312,22 @@ class _Conditional:
         rows = np.arange(level.shape[0])[:, None]
         weight = np.maximum(self.weight[at, rows], 1e-300)
         inner = (level - (upto[at, rows, 0] - weight)) / weight
-        return np.asarray(self.centre[at, rows] + self.sd * special.ndtri(np.clip(inner, 1e-12, 1 - 1e-12)))
+        sd = np.reshape(self.sd, (-1, 1))
+        return np.asarray(self.centre[at, rows] + sd * special.ndtri(np.clip(inner, 1e-12, 1 - 1e-12)))
 
     def _mixed(self, log_value: Floats) -> Floats:
         with np.errstate(divide="ignore"):
             return np.asarray(special.logsumexp(np.log(self.weight) + log_value, axis=0))
 
 
-def _law(error: ErrorSpec, predicted: Floats, earlier: tuple[MeasuredValue, ...]) -> _Residual | _Conditional:
+def _law(
+    error: ErrorSpec, predicted: Floats, earlier: tuple[MeasuredValue, ...], beside: Floats | None
+) -> _Residual | _Conditional:
+    if beside is not None:
+        assert error.given is not None, "an error beside others has their law"
+        slope, sd = regressed(error.given, beside)
+        centre = (slope * np.where(slope == 0.0, 0.0, beside)).sum(axis=0)
+        return _Conditional(np.ones_like(centre)[None], centre[None], sd)
     r = error.replicate_correlation
     if r is None or not earlier:
         return _Residual(error.df, error.outliers)

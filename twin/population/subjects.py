@@ -16,7 +16,7 @@ import numpy as np
 from twin.arrays import Floats, Integers
 from twin.kernel.arguments import Steps, StepSizes
 from twin.kernel.kernel import Kernel
-from twin.observation.observation import Observation
+from twin.observation.observation import Observation, by_themselves
 from twin.population.mixture.mixing import in_class
 from twin.population.theta import FitError
 from twin.solver.step_schedule import schedule
@@ -126,7 +126,7 @@ def prepared(
 ) -> Subject:
     """A patient with this timeline, whose solution has rows at the ms ``also`` (G,) besides; ``key`` is that of its
     random numbers, where it is not its id, and ``pace`` how finely it is stepped, which suits ``looked_at``."""
-    observations = timeline.observations
+    observations = by_themselves(timeline.observations)
     every = [millis for o in observations for millis in (o.millis, *o.moments)]
     marks = np.unique(np.concatenate([np.array(every, dtype=np.int64), also]))
     varying = bool(kernel.model.iov_names) and len(marks) > 0

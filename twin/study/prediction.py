@@ -55,7 +55,7 @@ class Predictor:
     def rows(self, effects: Effects | Floats, timeline: Timeline, observations: Sequence[Observation]) -> list[Floats]:
         """What the likelihood of each observation reads, (R, N)."""
         at, out = self._solved(effects, timeline, observations)
-        return [self.kernel.read(out[i], o.output) for i, o in zip(at, observations, strict=True)]
+        return [self.kernel.read(out[i], *o.reads) for i, o in zip(at, observations, strict=True)]
 
     def log_likelihood(self, effects: Effects | Floats, timeline: Timeline, since: int | None = None) -> Floats:
         """log p(all observations, or those after ``since`` (ms) | effects): (N,)."""

@@ -17,7 +17,7 @@ from twin.arrays import Floats
 from twin.events import LabResult, Quantity, event_id, from_millis
 from twin.model.spec import Model
 from twin.observation.kinds import kind_of
-from twin.observation.observation import Observation, output_of
+from twin.observation.observation import Observation, in_turn, output_of
 from twin.population.joint.instants import Instants, levels_together
 from twin.randomness import generator
 from twin.record.history import History
@@ -52,6 +52,7 @@ def simulate(predictor: Predictor, eta: Floats, plan: Design) -> Timeline:
         every = predictor.rows(truth(predictor, eta), timeline, timeline.observations)
         levels = _levels(model, timeline.observations, rng.random(len(every)))
         return _valued(
+            model,
             timeline,
             [_drawn(predictor, o, rows, u) for o, rows, u in zip(timeline.observations, every, levels, strict=True)],
         )
@@ -75,7 +76,7 @@ def simulate(predictor: Predictor, eta: Floats, plan: Design) -> Timeline:
         known[number] = millis, _drawn(predictor, looked, rows, float(before[-1]))
     timeline = _timeline(predictor, plan, known)
     drawn = {_name(number): value for number, (_, value) in known.items()}
-    return _valued(timeline, [drawn[o.event_id] for o in timeline.observations])
+    return _valued(model, timeline, [drawn[o.event_id] for o in timeline.observations])
 
 
 def planned_timeline(predictor: Predictor, plan: Design) -> Timeline:
@@ -157,9 +158,9 @@ def sample_of(observation: Observation) -> int:
     return int(observation.event_id.split()[0])
 
 
-def _valued(timeline: Timeline, values: Sequence[float]) -> Timeline:
+def _valued(model: Model, timeline: Timeline, values: Sequence[float]) -> Timeline:
     """The timeline with these values (n,), none of them censored: a simulated laboratory has no limits."""
     valued = [
         replace(o, value=value, below=None, above=None) for o, value in zip(timeline.observations, values, strict=True)
     ]
-    return replace(timeline, observations=tuple(valued))
+    return replace(timeline, observations=in_turn(valued, [output.error for output in model.outputs]))

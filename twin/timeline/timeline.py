@@ -28,7 +28,7 @@ from twin.kernel.delayed_input import Pieces
 from twin.kernel.kernel import Kernel
 from twin.model.spec import Model, TargetSpec
 from twin.observation.kinds import kind_of
-from twin.observation.observation import Observation
+from twin.observation.observation import Observation, in_turn
 from twin.record.facts import ClinicalEvent
 from twin.record.history import History
 from twin.timeline.covariates import carry
@@ -154,7 +154,8 @@ def build(history: History, kernel: Kernel, assumed: Hypothesis = RUNNING, begun
     samples = history.counted_samples()
     given = {drug: delivered(drug, deliveries, samples, assumed) for drug in kernel.model.drugs}
     measured = observations_of([each for each in facts if type(each[1]) in (DrugLevel, LabResult)], kernel.model)
-    observations = in_order(measured, aggregates_of(history, kernel.model))
+    found = in_order(measured, aggregates_of(history, kernel.model))
+    observations = in_turn(found, [output.error for output in kernel.model.outputs])
     carried = carry(of(Covariate, LabResult), kernel.model)
     resets = np.array(sorted({millis for millis, _ in of(StateReset)}), dtype=np.int64)
     starts = [step[0] for drug in given.values() for step in drug.rate]

@@ -113,10 +113,13 @@ def _residuals(predictor: Predictor, eta: Floats, timeline: Timeline) -> Residua
     found = Residuals.none(len(eta), len(numbers))
     rows = predictor.rows(eta, timeline, timeline.observations)
     for observation, row in zip(timeline.observations, rows, strict=True):
-        if observation.output in numbers:
-            at, said = numbers.index(observation.output), datum_scatter(predictor.kernel, observation, row)
-            found.count[:, at] += said.count
-            found.squares[:, at] += said.squares
+        if not {*numbers} & {*observation.reads}:
+            continue
+        said = datum_scatter(predictor.kernel, observation, row)
+        for number, one in zip(observation.reads, said, strict=True):
+            if number in numbers:
+                found.count[:, numbers.index(number)] += one.count
+                found.squares[:, numbers.index(number)] += one.squares
     return found
 
 

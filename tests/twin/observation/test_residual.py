@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 from itertools import product
 
@@ -10,6 +11,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy import integrate, stats
 
+from twin.arrays import Floats
 from twin.model.measured.error import ErrorSpec, OutlierSpec
 from twin.observation.observation import MeasuredValue
 from twin.observation.residual import (
@@ -23,6 +25,7 @@ from twin.observation.residual import (
     spread_out,
     standardised,
 )
+from twin.observation.residual_correlation import correlation_of, given_others
 from twin.randomness import generator
 
 
@@ -282,3 +285,71 @@ def test_a_logarithm_is_of_the_prediction_however_little_it_is_and_finite_of_non
     assert np.isfinite(on_scale(on_logarithm, np.array([0.0, -1e-18]))).all()
     combined = spec("log_combined", additive=0.5, proportional=0.1)
     assert np.isfinite(log_likelihood(combined, 1e-3, np.array([0.0, 1e-40]))).all()
+
+
+# --- beside values of other outputs ----------------------------------------------------------------------------------
+
+THREE = tuple(
+    replace(error, beside=beside)
+    for error, beside in zip(
+        (
+            ErrorSpec("proportional", 0.0, 0.2, None, None, None),
+            ErrorSpec("log_additive", 0.3, 0.0, None, None, None),
+            ErrorSpec("combined", 0.5, 0.1, None, None, None),
+        ),
+        ((), (0.7,), (-0.4, 0.2)),
+        strict=True,
+    )
+)
+MEASURED, SHOWN = np.array([2.0, 5.0, 3.0]), np.array([[1.5, 2.5], [6.0, 3.0], [4.0, 2.0]])
+
+
+def beside_others(output: int, others: list[int]) -> tuple[ErrorSpec, Floats]:
+    """The error of an output beside others, and the residuals of these."""
+    given = given_others(THREE, output, others)
+    z = np.array([standardised(THREE[e], float(MEASURED[e]), SHOWN[e]) for e in others])
+    return replace(THREE[output], given=given), z
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
+def test_values_weighed_one_beside_the_other_are_a_normal_of_all_in_any_order(order: tuple[int, ...]) -> None:
+    total = np.zeros(2)
+    for n, output in enumerate(order):
+        if n == 0:
+            total += log_likelihood(THREE[output], float(MEASURED[output]), SHOWN[output])
+            continue
+        error, beside = beside_others(output, list(order[:n]))
+        total += log_likelihood(error, float(MEASURED[output]), SHOWN[output], beside=beside)
+    for particle in range(2):
+        f = SHOWN[:, particle]
+        sizes = np.array([0.2 * f[0], 0.3, np.hypot(0.5, 0.1 * f[2])])
+        away = np.array([MEASURED[0] - f[0], np.log(MEASURED[1] / f[1]), MEASURED[2] - f[2]])
+        known = stats.multivariate_normal(cov=correlation_of(THREE) * np.outer(sizes, sizes)).logpdf(away)
+        assert total[particle] == pytest.approx(known - np.log(MEASURED[1]), rel=1e-12)
+
+
+def test_the_distribution_beside_others_is_the_integral_of_the_density_and_its_quantiles_are_at_their_levels() -> None:
+    error, beside = beside_others(1, [0, 2])
+    values, step = np.linspace(1e-3, 30.0, 300_001), 30.0 / 300_000
+    density = np.exp(log_likelihood(error, values[:, None], SHOWN[1], beside=beside[:, None]))
+    area = np.cumsum(density, axis=0) * step
+    np.testing.assert_allclose(cdf(error, 5.0, SHOWN[1], beside=beside), area[np.searchsorted(values, 5.0)], atol=1e-4)
+    levels = np.array([[0.05, 0.5, 0.9]] * 2)
+    found = at_levels(error, SHOWN[1], levels, beside=beside)
+    for k in range(3):
+        at = [cdf(error, float(found[n, k]), SHOWN[1], beside=beside)[n] for n in range(2)]
+        np.testing.assert_allclose(at, levels[:, k], atol=1e-9)
+
+
+def test_beside_a_value_that_is_as_good_as_impossible_it_counts_by_itself() -> None:
+    """A level of a thousand times its size, of the second particle alone, or a solution that overflowed."""
+    error, beside = beside_others(1, [0])
+    for impossible in (5000.0, np.nan):
+        away = np.array([[beside[0, 0], impossible]])
+        found = log_likelihood(error, 5.0, SHOWN[1], beside=away)
+        alone, together = log_likelihood(error, 5.0, SHOWN[1]), log_likelihood(error, 5.0, SHOWN[1], beside=beside)
+        np.testing.assert_array_equal(found, [together[0], alone[1]])
+        np.testing.assert_array_equal(
+            at_levels(error, SHOWN[1], np.full((2, 1), 0.7), beside=away)[1],
+            at_levels(error, SHOWN[1], np.full((2, 1), 0.7))[1],
+        )

@@ -73,7 +73,7 @@ class Responder:
         weights: list[Floats] = []
         for observation in self._single:
             output = output_of(self.kernel.model.outputs, observation)
-            rows = self.kernel.read(out[np.searchsorted(self.marks, observation.millis)], observation.output)
+            rows = self.kernel.read(out[np.searchsorted(self.marks, observation.millis)], *observation.reads)
             around = [
                 self.kernel.read(out[at], observation.output) for at in np.searchsorted(self.marks, observation.moments)
             ]
@@ -99,12 +99,12 @@ class Responder:
 
     def _batched(self) -> tuple[_Batch, ...]:
         """What can be weighed together, in the order of the first value of each."""
-        alike: dict[tuple[int, ErrorSpec | None], list[Observation]] = {}
+        alike: dict[tuple[tuple[int, ...], ErrorSpec | None], list[Observation]] = {}
         for observation in self.seen:
-            alike.setdefault((observation.output, observation.error), []).append(observation)
+            alike.setdefault((observation.reads, observation.error), []).append(observation)
         found = [
-            (batch, number)
-            for (number, _), observations in alike.items()
+            (batch, reads)
+            for (reads, _), observations in alike.items()
             for output in [output_of(self.kernel.model.outputs, observations[0])]
             for batch in kind_of(output).batches(output, tuple(observations))
         ]
@@ -114,8 +114,8 @@ class Responder:
             _Batch(
                 batch.observations,
                 np.searchsorted(self.marks, [o.millis for o in batch.observations])[:, None],
-                np.array(self.kernel.rows[number]),
+                np.array([row for number in reads for row in self.kernel.rows[number]]),
                 batch.weigh,
             )
-            for batch, number in found
+            for batch, reads in found
         )

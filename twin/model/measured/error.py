@@ -31,6 +31,22 @@ class OutlierSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class GivenSpec:
+    """The law of a residual given those of k other outputs, measured at the same instant (`twin.observation.residual`).
+
+    Attributes:
+        errors: of the others.
+        correlation: (1 + k, 1 + k), with the others' after its own.
+        slope, sd: (k,) regression on theirs, and what is left of its standard deviation of 1.
+    """
+
+    errors: tuple[ErrorSpec, ...]
+    correlation: tuple[tuple[float, ...], ...]
+    slope: tuple[float, ...]
+    sd: float
+
+
+@dataclass(frozen=True, slots=True)
 class ErrorSpec:
     """Residual error of an output; every size is a standard deviation (equations: `twin.observation.residual`).
 
@@ -46,6 +62,8 @@ class ErrorSpec:
         formula: g(f) of a ``deviation`` (`twin.observation.deviation`).
         beside: correlations of its residual with those of the outputs before it, measured at the same instant; empty
             where it has none.
+        given: its law beside other outputs' values that were met before; of one observation
+            (`twin.observation.observation.output_of`), never of a model's output.
         fitted_on: the scale on which the source fitted it, where the file says so.
     """
 
@@ -64,6 +82,7 @@ class ErrorSpec:
     fitted_on: FittedOn | None = None
     formula: str | None = None
     beside: tuple[float, ...] = ()
+    given: GivenSpec | None = None
 
     @property
     def logarithmic(self) -> bool:

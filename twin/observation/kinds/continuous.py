@@ -7,11 +7,12 @@ The laws of the scatter are those of `twin.observation.residual`. In a model fil
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from twin.arrays import Floats
+from twin.model.measured.error import ErrorSpec, GivenSpec
 from twin.model.spec import OutputSpec, StateSpec
 from twin.observation import information, residual
 from twin.observation.aggregate import read_vital
@@ -52,28 +53,34 @@ class Continuous(OutputKind):
         return output.error.replicate_correlation is not None
 
     def log_likelihood(self, output: OutputSpec, observation: Observation, rows: Floats) -> Floats:
-        return residual.log_likelihood(
-            output.error, observation.value, rows[0], observation.below, observation.above, observation.earlier
-        )
+        limits = observation.below, observation.above
+        beside = _beside(output, observation.earlier, rows)
+        return residual.log_likelihood(output.error, observation.value, rows[0], *limits, observation.earlier, beside)
 
     def levels(self, output: OutputSpec, observation: Observation, rows: Floats) -> tuple[Floats, Floats]:
         below, above = observation.below, observation.above
         at = observation.value if below is None else below
-        found = residual.cdf(output.error, at if above is None else above, rows[0], observation.earlier)
+        beside = _beside(output, observation.earlier, rows)
+        found = residual.cdf(output.error, at if above is None else above, rows[0], observation.earlier, beside)
         return np.zeros_like(found) if below is not None else found, np.ones_like(found) if above is not None else found
 
     def information(self, output: OutputSpec, rows: Floats) -> tuple[Floats, Floats]:
+        if output.error.given is not None:
+            return information.coordinates_beside(output.error, output.error.given, rows)
         return information.coordinates(output.error, rows[0])
 
     def batches(self, output: OutputSpec, observations: Sequence[Observation]) -> tuple[Batch, ...]:
         # A search for the mode spends its time in the kernel only where values that stand alone share their overhead.
-        plain = [o for o in observations if o.above is None and not (o.earlier or o.moments)]
+        given = output.error.given is not None
+        plain = [o for o in observations if o.above is None and not o.moments and (given or not o.earlier)]
         parted = ([o for o in plain if o.below is None], [o for o in plain if o.below is not None])
         return tuple(self._batch(output, tuple(part)) for part in parted if part)
 
     def _batch(self, output: OutputSpec, observations: tuple[Observation, ...]) -> Batch:
         error, below = output.error, observations[0].below is not None
         value = np.array([[o.value if o.below is None else o.below] for o in observations])
+        if error.given is not None:
+            return Batch(observations, _weigh_beside(error, error.given, value, observations))
 
         def weigh(rows: Floats) -> tuple[Floats, Floats, Floats]:
             predicted = rows[:, 0]
@@ -87,7 +94,7 @@ class Continuous(OutputKind):
     def at_levels(
         self, output: OutputSpec, rows: Floats, levels: Floats, earlier: tuple[MeasuredValue, ...] = ()
     ) -> Floats:
-        return residual.at_levels(output.error, rows[0], levels, earlier)
+        return residual.at_levels(output.error, rows[0], levels, earlier, _beside(output, earlier, rows))
 
     def spread_out(
         self, output: OutputSpec, rows: Floats, points: int, earlier: tuple[MeasuredValue, ...] = ()
@@ -101,6 +108,31 @@ class Continuous(OutputKind):
 
     def iwres(self, output: OutputSpec, value: float, predicted: float) -> float:
         return float(residual.standardised(output.error, value, np.array([predicted]))[0])
+
+
+def _beside(output: OutputSpec, earlier: tuple[MeasuredValue, ...], rows: Floats) -> Floats | None:
+    """Residuals (k, N) of the values of other outputs that one is weighed beside, in units of their scale."""
+    given = output.error.given
+    if given is None or not earlier:
+        return None
+    each = zip(given.errors, earlier, rows[1:], strict=True)
+    return np.array([residual.standardised(error, other.value, row) for error, other, row in each])
+
+
+def _weigh_beside(
+    error: ErrorSpec, given: GivenSpec, value: Floats, observations: Sequence[Observation]
+) -> Callable[[Floats], tuple[Floats, Floats, Floats]]:
+    """How n values (n, 1) are weighed in one call, each beside values of the same others."""
+    others = [np.array([[o.earlier[k].value] for o in observations]) for k in range(len(given.errors))]
+
+    def weigh(rows: Floats) -> tuple[Floats, Floats, Floats]:
+        predicted = np.ascontiguousarray(np.moveaxis(rows, 1, 0))
+        each = zip(given.errors, others, predicted[1:], strict=True)
+        beside = np.array([residual.standardised(*one) for one in each])
+        likely = residual.log_likelihood(error, value, predicted[0], beside=beside)
+        return likely, *information.coordinates_beside(error, given, predicted)
+
+    return weigh
 
 
 KIND = Continuous()

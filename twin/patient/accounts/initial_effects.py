@@ -95,14 +95,16 @@ def residuals_of(trunk: Trunk, timeline: Timeline, belief: Belief) -> Residuals:
     model = trunk.kernel.model
     column = {number: at for at, number in enumerate(i for i, each in enumerate(model.outputs) if sized(each))}
     found = Residuals.none(len(belief.eta), len(column))
-    seen = [one for one in timeline.observations[: belief.observations] if one.output in column]
+    seen = [one for one in timeline.observations[: belief.observations] if column.keys() & {*one.reads}]
     if not seen:
         return found
     solver = trunk.solver(belief)
     origin = trunk.origin(solver, belief, timeline)
     for observation, rows in read_along(solver, origin, timeline, seen, trunk.grid):
-        at, said = column[observation.output], datum_scatter(trunk.kernel, observation, rows)
-        found.count[:, at] += said.count
-        found.squares[:, at] += said.squares
-        found.exact[at] &= said.exact
+        said = datum_scatter(trunk.kernel, observation, rows)
+        for number, one in zip(observation.reads, said, strict=True):
+            if (at := column.get(number)) is not None:
+                found.count[:, at] += one.count
+                found.squares[:, at] += one.squares
+                found.exact[at] &= one.exact
     return found

@@ -5,7 +5,7 @@ that are normal with correlation C, so that beside what they count for alone the
 
     -(z' M z + log det C) / 2,      M = C^-1 - 1.
 
-Replicates pair in the order in which they were measured. What is known only by a limit counts alone.
+Which those are, `twin.observation.observation` knows.
 """
 
 from __future__ import annotations
@@ -14,13 +14,12 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import special
 
 from twin.arrays import Floats, Integers
 from twin.model.measured.error import ErrorSpec
-from twin.observation.observation import Observation
-from twin.observation.residual_correlation import correlation_of, pattern_of
+from twin.observation.observation import Observation, measured_together
+from twin.observation.residual_correlation import correlation_of
 
 
 class Kind(NamedTuple):
@@ -61,19 +60,11 @@ class Instants:
 
     def __init__(self, values: Sequence[Sequence[Observation]], errors: Sequence[ErrorSpec]) -> None:
         self.first = np.concatenate([[0], np.cumsum([len(each) for each in values])]).astype(np.int64)
-        block = _blocks(pattern_of(errors))
-        together: dict[tuple[int, int, int, int], list[tuple[int, int]]] = {}
-        for i, each in enumerate(values):
-            for n, o in enumerate(each):
-                if block[o.output] >= 0 and _stands(o, errors[o.output]):
-                    key = (i, o.millis, block[o.output], o.number)
-                    together.setdefault(key, []).append((o.output, int(self.first[i]) + n))
         by_outputs: dict[tuple[int, ...], list[tuple[int, list[int]]]] = {}
-        for (i, *_), members in together.items():
-            if len(members) > 1:
-                members.sort()
-                outputs = tuple(output for output, _ in members)
-                by_outputs.setdefault(outputs, []).append((i, [place for _, place in members]))
+        for i, each in enumerate(values):
+            for members in measured_together(each, errors):
+                outputs = tuple(each[n].output for n in members)
+                by_outputs.setdefault(outputs, []).append((i, [int(self.first[i]) + n for n in members]))
         self.kinds = tuple(
             Kind(outputs, np.array([i for i, _ in groups]), np.array([places for _, places in groups]))
             for outputs, groups in sorted(by_outputs.items())
@@ -113,17 +104,3 @@ def levels_together(instants: Instants, patient: int, errors: Sequence[ErrorSpec
         for places in group.members:
             found[places] = special.ndtr(factor @ special.ndtri(levels[places]))
     return found
-
-
-def _stands(o: Observation, error: ErrorSpec) -> bool:
-    """Whether a value is normal around its prediction, on the scale of its error."""
-    known = o.below is None and o.above is None and not o.moments and o.error is None
-    return known and not (error.transformed and o.value <= 0.0)
-
-
-def _blocks(pattern: NDArray[np.bool_]) -> list[int]:
-    """Of each output the first one that it correlates with, at once or through others; -1 of one that stands alone."""
-    reach = pattern.copy()
-    for _ in range(len(reach)):
-        reach = (reach.astype(int) @ reach.astype(int)) > 0
-    return [int(np.flatnonzero(row)[0]) if row.sum() > 1 else -1 for row in reach]

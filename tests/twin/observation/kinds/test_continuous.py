@@ -9,11 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.twin.observation import together
 from tests.twin.observation.outcomes import LEVEL, look
 from twin.model.measured.error import ErrorKind, ErrorSpec
 from twin.observation.information import censored_coordinates
 from twin.observation.kinds.continuous import KIND
-from twin.observation.observation import MeasuredValue, Observation
+from twin.observation.observation import MeasuredValue, Observation, in_turn, output_of
 
 PREDICTED = np.array([0.5, 1.0, 3.0])
 
@@ -44,6 +45,25 @@ def test_values_weighed_together_are_all_that_stand_alone_each_as_by_itself(obse
                 alone = censored_coordinates(LEVEL.error, observation.below, PREDICTED)
             np.testing.assert_allclose(place[:, i], alone[0])
             np.testing.assert_allclose(weight[:, i], alone[1])
+
+
+def test_values_beside_the_same_others_are_weighed_together_each_as_by_itself() -> None:
+    model = together.model()
+    errors = [one.error for one in model.outputs]
+    seen = in_turn([Observation(t, f"{t} {i}", i, 4.0 + 8.0 * i + t) for t in range(3) for i in (1, 0, 2)], errors)
+    thirds = [o for o in seen if o.output == 2]
+    output, rng = output_of(model.outputs, thirds[0]), np.random.default_rng(3)
+    rows = np.array([26.0, 20.0, 5.0])[None, :, None] + rng.normal(size=(3, 3, 4))
+    (batch,) = KIND.batches(output, thirds)
+    likely, place, weight = batch.weigh(rows)
+    for i, observation in enumerate(batch.observations):
+        np.testing.assert_allclose(likely[i], KIND.log_likelihood(output, observation, rows[i]), rtol=1e-12)
+        alone = KIND.information(output, rows[i])
+        # Coordinates come in whatever size, and weights with it: what counts is the sum of both.
+        found, known = (
+            (w[:, :1] * (u[:, 1:] - u[:, :1]) ** 2).sum(axis=0) for u, w in ((place[:, i], weight[:, i]), alone)
+        )
+        np.testing.assert_allclose(found, known, rtol=1e-9)
 
 
 @pytest.mark.parametrize(
