@@ -36,7 +36,7 @@ from twin.population.means.means import Means
 from twin.population.means.regression import normal_equations
 from twin.population.mixture.mixing import logits_of
 from twin.population.prior import Prior
-from twin.population.sampling.blocks import FREEDOM, WIDE, blocks, omega_drawn
+from twin.population.sampling.blocks import FREEDOM, WIDE, Walking, blocks, omega_drawn
 from twin.population.sampling.chains import Chains, believed
 from twin.population.sampling.classes import begun
 from twin.population.sampling.posterior import Posterior
@@ -111,6 +111,8 @@ def stated(theta: Theta) -> str:
         f" deviations of effects half-t with {FREEDOM:g} degrees of freedom and {WIDE:g} times the model's as scale,"
         " their correlations flat"
     )
+    if any(isinstance(block, Walking) for block in blocks(theta)):
+        weak += " (each by itself where a block has pairs that are not listed, over what is positive definite so)"
     if theta.shares:
         weak += (
             "; shares of classes Dirichlet with 1 of each, where each class has somebody and keeps the name that it"

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.twin import toys
 from tests.twin.population.importance.test_density import cohort_of
-from tests.twin.population.mixture.mixtures import drawn_levels, levels, measured, own_levels
+from tests.twin.population.laplace.test_laplace import GRADED, graded
+from tests.twin.population.mixture.mixtures import CLASSES, drawn_levels, eliminated, levels, measured, own_levels
 from tests.twin.population.mixture.test_mixing import exactly
 from tests.twin.population.test_objective import LINES, oral
 from twin.arrays import Floats
+from twin.modelfile.reader import parse_model
 from twin.population.cohort import Cohort
+from twin.population.importance.climbing import first_proposals
 from twin.population.importance.density import Density
+from twin.population.importance.draws import even_draws
+from twin.population.importance.sampled import Sample
 from twin.population.laplace.methods import usual_objective
 from twin.population.means.means import Means
 from twin.population.sampling import saem
@@ -54,6 +62,33 @@ def test_where_all_is_normal_classes_and_effects_have_their_exact_law(tries: int
     here = usual_objective(cohort)(cohort.theta.pack(cohort.theta.start))
     expected = here.eta[:, 0] * np.stack([slow, 1.0 - slow], axis=1).reshape(-1)
     np.testing.assert_allclose(first.mean(axis=0), expected, atol=0.08)
+
+
+def with_grades() -> Cohort:
+    """Levels and a yes or no, of patients whose odds are higher in one class."""
+    text = graded().text.replace("exp(slope*A/V - 1)", "exp(slope*A/V - where(SORT == 1, 2, 0))")
+    return cohort_of(parse_model(text + CLASSES, "made.toml"), GRADED)
+
+
+def with_occasions() -> Cohort:
+    """Levels after two doses, between which clearance changes."""
+    text = eliminated().text.replace("[parameters.CL]\nvalue = 2\n", "[parameters.CL]\nvalue = 1\niov = 0.05\n")
+    text += f'[occasions]\ndrug = "toxin"\ngap = 12\n{toys.SOURCE}\n'
+    return cohort_of(parse_model(text, "made.toml"), (*LINES, "1,24,1,100,.", "1,26,0,.,4.1", "1,30,0,.,1.8"))
+
+
+@pytest.mark.parametrize("cohort", [with_grades, with_occasions])
+def test_of_other_values_and_occasions_classes_are_as_probable_as_by_importance_sampling(
+    cohort: Callable[[], Cohort],
+) -> None:
+    of, shares, _ = swept(made := cohort(), 400)
+    density, vector = Density(made), made.theta.pack(made.theta.start)
+    draws = even_draws([subject.key for subject in made.subjects], 1, 2000, made.effects)
+    exact = Sample(density, vector, first_proposals(density, vector), draws).likelihood(vector).posterior
+    assert exact is not None
+    assert exact[:, 0].min() < 0.9
+    np.testing.assert_allclose(shares.mean(axis=0), exact, atol=0.025)
+    np.testing.assert_allclose((of == 0).mean(axis=(0, 2)), exact[:, 0], atol=0.04)
 
 
 def test_a_patient_is_drawn_the_same_in_any_company() -> None:

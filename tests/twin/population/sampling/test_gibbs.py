@@ -9,8 +9,11 @@ import numpy as np
 import pytest
 from scipy import special, stats
 
+from tests.twin.population.importance.test_density import cohort_of
 from tests.twin.population.mixture.mixtures import drawn_levels, measured, own_levels
 from tests.twin.population.sampling.test_saem import cohort_of_normal
+from tests.twin.population.test_objective import LINES
+from tests.twin.population.test_theta import model as three_effects
 from twin.arrays import Floats
 from twin.population.cohort import Cohort
 from twin.population.importance.climbing import by_modes
@@ -161,3 +164,17 @@ def test_effects_that_a_class_does_not_read_are_drawn_from_their_prior_and_share
     np.testing.assert_array_equal(run.chains.eta[met], far[met])
     assert np.abs(run.chains.eta).max() < 20.0
     assert cohort.theta.unpack(run.vectors[0]).shares.tolist() == [0.4, 0.6]
+
+
+def test_a_block_with_zeros_keeps_them_in_every_chain_and_moves() -> None:
+    cohort = cohort_of(three_effects(), LINES)
+    run = _Run(Density(cohort), cohort.theta.pack(cohort.theta.start), 1)
+    begun = run.vectors.copy()
+    assert "each by itself where a block has pairs that are not listed" in stated(cohort.theta)
+    for _ in range(3):
+        run.step(tune=True)
+    for before, after in zip(begun, run.vectors, strict=True):
+        was, omega = cohort.theta.unpack(before).omega, cohort.theta.unpack(after).omega
+        assert omega[1, 2] == omega[2, 1] == 0.0
+        assert (omega[cohort.theta.patterns["omega"]] != was[cohort.theta.patterns["omega"]]).all()
+        assert np.linalg.eigvalsh(omega)[0] > 0.0
