@@ -6,8 +6,13 @@ and the variance of an error, is inverse-Wishart with the published matrix and d
 
     -2 log p = sum (m - m0)^2 / SE^2 + sum_blocks [(nu + d + 1) log det Omega + nu tr(Omega0 Omega^-1)],
 
-without constants. A standard error of a variance says nu = 2 (omega^2 / SE)^2 + 1; a block has the least nu of its
-variances. With plenty of data a prior is nothing; in a sparse ward it keeps what the data do not tell at what is known.
+without constants. Shares of classes are known as if n patients more had been told apart (Dirichlet),
+
+    -2 log p = -2 n sum_k p0_k log p_k,      n = p0 (1 - p0) / SE^2,
+
+with the least n of them. A standard error of a variance says nu = 2 (omega^2 / SE)^2 + 1; a block has the least nu of
+its variances. With plenty of data a prior is nothing; in a sparse ward it keeps what the data do not tell at what is
+known.
 """
 
 from __future__ import annotations
@@ -20,6 +25,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from twin.arrays import Floats
+from twin.population.mixture.mixing import share_slopes
 from twin.population.theta import Theta, effect_names
 from twin.population.values import LEVELS, Level, Penalty
 
@@ -87,7 +93,7 @@ class Prior:
         return cls(tuple(_read(name, table) for name, table in numbers.items()), content["source"])
 
     def check(self, theta: Theta) -> None:
-        """Refuse numbers that are not free, and blocks of which a variance is missing.
+        """Refuse numbers that are not free, and blocks of which a variance is missing, or shares.
 
         Raises:
             PriorError: what is wrong, and the mend.
@@ -98,9 +104,11 @@ class Prior:
                     f"prior: {one.name!r} is no free number of {theta.model.id}; it has {', '.join(theta.names)}"
                 )
             kind = theta.elements[theta.names.index(one.name)].kind
-            if kind in ("share", "residual"):
-                what = "the share of a class" if kind == "share" else "a correlation of residuals"
-                raise PriorError(f"prior: {one.name} is {what}, which has none; fix it, or leave it out")
+            if kind == "residual":
+                raise PriorError(
+                    f"prior: {one.name} is a correlation of residuals, which has none; fix it, or leave it out"
+                )
+        self.shares(theta)
         self.blocks(theta)
 
     def at(self, theta: Theta, vector: Floats) -> Penalty:
@@ -126,7 +134,33 @@ class Prior:
                 gradient[at] += float((inside * change).sum())
                 for other, there in moved.items():
                     curvature[at, other] += nu * float((moved[at] * there.T).sum())
+        if (of_shares := self.shares(theta)) is not None:
+            here, places = theta.unpack(vector).shares, np.array(theta.shares)
+            value -= 2.0 * float(of_shares @ np.log(here))
+            gradient[places] += 2.0 * (of_shares.sum() * here - of_shares)[:-1]
+            curvature[np.ix_(places, places)] += 2.0 * of_shares.sum() * share_slopes(here)
         return Penalty(value, gradient, curvature)
+
+    def shares(self, theta: Theta) -> Floats | None:
+        """How many patients more (K,) are as if they had been told to be of each class; ``None`` if nothing is known.
+
+        Raises:
+            PriorError: a share is missing, or all together leave none for the last class.
+        """
+        wanted = [theta.names[at] for at in theta.shares]
+        by_name = {one.name: one for one in self.known if one.name in wanted}
+        if not by_name:
+            return None
+        for missing in (name for name in wanted if name not in by_name):
+            raise PriorError(f"prior: {missing} is missing; shares of classes are known together or not at all")
+        known = np.array([by_name[name].value for name in wanted])
+        if known.min() <= 0.0 or known.sum() >= 1.0:
+            raise PriorError(
+                f"prior: {', '.join(wanted)} are {known.tolist()}; each is more than 0, and they leave some to the last"
+            )
+        errors = np.array([by_name[name].se for name in wanted], dtype=np.float64)
+        patients = float((known * (1.0 - known) / errors**2).min())
+        return np.asarray(patients * np.append(known, 1.0 - known.sum()))
 
     def as_numbers(self) -> dict[str, object]:
         """It all by name, as JSON has it."""

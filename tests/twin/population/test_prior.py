@@ -9,10 +9,15 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from tests.twin.population.mixture.mixtures import eliminated, levels, measured
 from tests.twin.population.test_objective import objective, oral
+from twin.modelfile.reader import parse_model
 from twin.population.importance.climbing import climb
 from twin.population.importance.density import Density
+from twin.population.laplace.methods import usual_objective
 from twin.population.prior import Known, Prior, PriorError
+from twin.population.sampling import saem
+from twin.population.sampling.gibbs import sampled
 from twin.population.search import State, bounds, search
 from twin.population.theta import Theta
 
@@ -64,6 +69,49 @@ def test_its_derivatives_are_what_differences_say() -> None:
         difference = (PRIOR.at(THETA, vector + step).value - PRIOR.at(THETA, vector - step).value) / 2e-5
         assert found.gradient[at] == pytest.approx(difference, rel=1e-5, abs=1e-6)
     assert np.linalg.eigvalsh(found.curvature)[0] > -1e-9
+
+
+SHARE = {"share.slow": {"value": 0.3, "se": 0.05}}  # 0.3 * 0.7 / 0.05^2 = 84 patients
+
+
+def test_shares_are_known_as_if_more_patients_had_been_told_apart() -> None:
+    theta, known = Theta.of(eliminated()), Prior.read({"source": "made up", "numbers": SHARE})
+    known.check(theta)
+    np.testing.assert_allclose(known.shares(theta), [25.2, 58.8])
+    vector = theta.pack(theta.start)
+    (at,) = theta.shares
+    found, other = (known.at(theta, vector + by * np.eye(len(vector))[at]) for by in (0.0, 0.7))
+    share, there = (theta.unpack(vector + by * np.eye(len(vector))[at]).shares for by in (0.0, 0.7))
+    law = stats.beta(25.2 + 1.0, 58.8 + 1.0)
+    assert other.value - found.value == pytest.approx(-2.0 * (law.logpdf(there[0]) - law.logpdf(share[0])))
+    up, down = (known.at(theta, vector + side * np.eye(len(vector))[at] * 1e-5) for side in (1.0, -1.0))
+    assert found.gradient[at] == pytest.approx((up.value - down.value) / 2e-5, rel=1e-6)
+    assert found.curvature[at, at] == pytest.approx((up.gradient - down.gradient)[at] / 2e-5, rel=1e-5)
+    three = eliminated().text.replace("slow = 1, fast = 2", "slow = 1, fast = 2, none = 3")
+    of_three = Theta.of(parse_model(three.replace("fast = 0.6", "fast = 0.5, none = 0.1"), "made.toml"))
+    with pytest.raises(PriorError, match=r"share\.fast is missing; shares of classes are known together"):
+        of_three.with_prior(known)
+    with pytest.raises(PriorError, match="each is more than 0, and they leave some to the last"):
+        theta.with_prior(Prior.read({"source": "made up", "numbers": {"share.slow": {"value": 1.2, "se": 0.1}}}))
+
+
+@pytest.mark.parametrize("method", ["modes", "saem", "bayes"])
+def test_a_share_that_is_all_but_certain_holds_by_every_method(method: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for steps, fewer in (("COOLED", 5), ("WINDOW", 20), ("MOST", 20), ("SMOOTHED", 40)):
+        monkeypatch.setattr(saem, steps, fewer)
+    cohort = measured(levels(), fixed=("k", "shift", "omega.shift", "error.plasma.additive"))
+    certain = Prior.read({"source": "made up", "numbers": {"share.slow": {"value": 0.3, "se": 0.002}}})
+    theta = cohort.theta = cohort.theta.with_prior(certain)
+    start = theta.pack(theta.start)
+    if method == "modes":
+        share = theta.natural(search(usual_objective(cohort), State(start), lambda *_: None)[1].vector)[-1]
+    elif method == "saem":
+        share = theta.natural(saem.settle(Density(cohort), start).vector)[-1]
+    else:
+        found = sampled(Density(cohort), start, warm=5, kept=40, most=40)
+        share = found.mean[-1]
+        assert 0.001 < found.sd[-1] < 0.004
+    assert share == pytest.approx(0.3, abs=0.003)
 
 
 def test_a_standard_error_of_a_variance_says_its_degrees_of_freedom() -> None:

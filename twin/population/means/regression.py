@@ -102,13 +102,16 @@ def regressed(means: Means, theta: Theta, vector: Floats, known: Moments, occasi
         found_of["isv"] = covariance(theta, found, "isv", Moment(known.of_sites, count))
     population = population.with_covariances(found_of)
     if theta.shares and known.weight is not None:
-        population = replace(population, shares=shared(known.weight, len(population.shares)))
+        population = replace(population, shares=shared(theta, known.weight, len(population.shares)))
     return bounds(theta).clip(theta.pack(population))
 
 
-def shared(weight: Floats, classes: int) -> Floats:
-    """Shares (K,) of classes whose members have such weights (N K,): none is less than of a hundredth of a patient."""
-    of_each = np.maximum(weight.reshape(-1, classes).sum(axis=0), SEEN)
+def shared(theta: Theta, weight: Floats, classes: int) -> Floats:
+    """Shares (K,) of classes whose members have such weights (N K,), with what is known of them before: none is less
+    than of a hundredth of a patient."""
+    before = theta.prior.shares(theta) if isinstance(theta.prior, Prior) else None
+    of_each = weight.reshape(-1, classes).sum(axis=0) + (0.0 if before is None else before)
+    of_each = np.maximum(of_each, SEEN)
     return np.asarray(of_each / of_each.sum())
 
 

@@ -7,7 +7,7 @@ A step of each chain draws, one given the others,
     typical values and
     coefficients in means      theta ~ N(regression of individuals, (sum A' P A)^-1), individuals held,
     blocks of Omega            as `twin.population.sampling.blocks` does,
-    shares of classes          p ~ Dirichlet(1 + how many patients are of each),
+    shares of classes          p ~ Dirichlet(1 + how many patients are of each), with what is known before,
     all other numbers          by a random walk each, tuned while the chains warm up.
 
 Chains have populations of their own; their effects are solved side by side. Without a prior of the analyst's, numbers
@@ -238,9 +238,11 @@ class _Run:
         classes, shares = self.chains.classes, self.theta.shares
         if classes is None or not shares:
             return
+        before = None if (given := _given(self.theta)) is None else given.shares(self.theta)
+        known = 1.0 if before is None else 1.0 + before
         for c, of in enumerate(classes.of.T):
             counts = np.bincount(of, minlength=self.density.cohort.classes)
-            self.vectors[c, shares] = logits_of(self.rng[c].dirichlet(1.0 + counts))
+            self.vectors[c, shares] = logits_of(self.rng[c].dirichlet(known + counts))
 
     def _walk(self, tune: bool) -> None:
         """A step of each number that moves predictions, and some of each size of an error, of all chains at once."""
