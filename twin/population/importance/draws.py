@@ -49,9 +49,9 @@ class Proposals:
         return cls(np.nan_to_num(mean), SPREAD * factor)
 
     @property
-    def variance(self) -> Floats:
-        """(N, D) that is believed of each effect."""
-        return np.asarray((self.factor * self.factor).sum(axis=2) / SPREAD**2)
+    def covariance(self) -> Floats:
+        """(N, D, D) that is believed of effects."""
+        return np.asarray(self.factor @ self.factor.swapaxes(1, 2) / SPREAD**2)
 
     def drawn(self, standard: Floats) -> Floats:
         """Effects (N, S, D) of standard draws (N, S, D)."""

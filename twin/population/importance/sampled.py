@@ -114,7 +114,7 @@ class Sample:
         self._pieces = _Pieces.of(self.theta, cohort.directions, cohort.effects)
         self.slopes = {at: self._slope(cohort.directions[at], self.vector[at]) for at in self._pieces.shifted}
         omega, d = self.population.omega, len(self.population.omega)
-        thin = () if cohort.site is not None else thin_of(omega, proposals.variance[:, :d])
+        thin = () if cohort.site is not None else thin_of(omega, proposals.covariance[:, :d, :d])
         self._plane = Plane.of(self.population.omega, thin) if thin else None
         if self._plane is not None:
             self._u = self._plane.standard(self.eta)

@@ -32,19 +32,33 @@ TOLD = 0.1
 
 
 def thin_of(omega: Floats, believed: Floats) -> tuple[int, ...]:
-    """Effects of a covariance (d, d) that are thin, where patients' effects have variances (N, d) given values: those
-    of which values tell next to nothing, and, one after another given those that are left, who have no more as their
-    own."""
-    told = 1.0 - np.minimum(believed / np.diag(omega), 1.0).mean(axis=0)
+    """Effects of a covariance (d, d) that are thin, where patients' effects have covariances (N, d, d) given values:
+    those of which values tell next to nothing, and, one after another given those that are left, who have no more as
+    their own. Of several that make one another it is the one by which what values say changes least as the plane moves:
+    it has most of the direction in which there is nothing, and values pull little at it."""
+    variance = np.diag(omega)
+    told = 1.0 - np.minimum(np.diagonal(believed, axis1=1, axis2=2) / variance, 1.0).mean(axis=0)
     thin = np.flatnonzero(told < TOLD).tolist()
-    left = [i for i in range(len(omega)) if i not in thin]
+    left, pull = [i for i in range(len(omega)) if i not in thin], _pull(omega, believed)
     while len(left) > 1:
         inside = omega[np.ix_(left, left)]
         own = 1.0 / (np.diag(np.linalg.inv(inside)) * np.diag(inside))
-        if own.min() >= OWN:
+        alike = np.flatnonzero(own < OWN)
+        if not len(alike):
             break
-        thin.append(left.pop(int(own.argmin())))
+        thin.append(left.pop(int(alike[(pull[left] * own)[alike].argmin()])))
     return tuple(sorted(thin))
+
+
+def _pull(omega: Floats, believed: Floats) -> Floats:
+    """How hard values pull at each effect (d,), in units of its prior's precision: what they add to precision within
+    the plane that effects lie next to. Across it a covariance of draws says nothing."""
+    size = np.sqrt(np.diag(omega))
+    told = (np.linalg.inv(believed).mean(axis=0) - np.linalg.inv(omega)) * np.outer(size, size)
+    values, vectors = np.linalg.eigh(omega / np.outer(size, size))
+    within = vectors[:, values >= OWN]
+    inside = within @ within.T
+    return np.asarray(np.maximum(np.diag(inside @ told @ inside), 0.0))
 
 
 class Plane(NamedTuple):

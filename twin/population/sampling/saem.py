@@ -266,6 +266,7 @@ class _Run:
                 return found
             ends.append(vector + by.step * min(1.0, FARTHEST / max(by.long, 1e-300)))
             vector = within.clip(np.mean(ends, axis=0))
+        sample, proposals = self._sample(vector, self.seed)
         left = np.mean(ends[AVERAGED // 2 :], axis=0) - vector
         return self._judged(vector, found.steps, sample, proposals, Promise(left, found.still.errors, information))
 

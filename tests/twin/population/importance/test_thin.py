@@ -49,15 +49,15 @@ def drawn(cohort: Cohort, count: int = 300) -> tuple[Sample, Floats]:
 
 def test_effects_are_thin_one_after_another_given_those_that_are_left() -> None:
     one = np.array([[1.0, 0.999, 0.3], [0.999, 1.0, 0.3], [0.3, 0.3, 1.0]])
-    known = np.full((2, 3), 0.1)
+    known = np.stack([0.1 * np.eye(3)] * 2)
     assert len(thin_of(one, known)) == 1
     # A tenth of its own is enough for draws to be held: two effects that correlate at 0.95.
     assert thin_of(one * np.where(np.eye(3) > 0.0, 1.0, 0.95), known) == ()
     assert thin_of(np.diag([1.0, 1e-8, 1.0]), known * [1.0, 1e-8, 1.0]) == ()
     assert len(thin_of(np.eye(3) + 100.0, 100.0 * known)) == 2
     # Of whom values tell nothing all is prior.
-    assert thin_of(np.eye(3), np.array([[0.95, 0.1, 1.2], [0.95, 0.1, 0.9]])) == (0, 2)
-    assert thin_of(np.empty((0, 0)), np.empty((1, 0))) == ()
+    assert thin_of(np.eye(3), np.stack([np.diag([0.95, 0.1, 1.2]), np.diag([0.95, 0.1, 0.9])])) == (0, 2)
+    assert thin_of(np.empty((0, 0)), np.empty((1, 0, 0))) == ()
 
 
 def test_a_plane_says_what_omega_does_and_moves_with_it() -> None:
@@ -97,6 +97,18 @@ def test_the_score_is_what_differences_say() -> None:
         np.testing.assert_allclose(score[:, at], (up - down) / 2e-5, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("least", [0, 1, 2])
+def test_of_effects_that_make_one_another_the_one_that_values_pull_at_least_is_thin(least: int) -> None:
+    direction = np.array([1.0, -1.0, 1.0]) / np.sqrt(3.0)
+    omega = 0.1 * (np.eye(3) - (1.0 - 1e-4) * np.outer(direction, direction))
+    pulled = np.diag(np.where(np.arange(3) == least, 30.0, 3000.0))
+    believed = np.linalg.inv(np.linalg.inv(omega) + pulled)
+    assert thin_of(omega, np.stack([believed] * 2)) == (least,)
+    # Of draws' covariances what lies across the plane is known badly.
+    noisy = believed + 2e-7 * np.outer(direction, direction)
+    assert thin_of(omega, np.stack([noisy] * 2)) == (least,)
+
+
 def test_draws_keep_their_weight_where_the_plane_turns() -> None:
     cohort = cohort_of(together(1e-6), alike(4))
     sample, vector = drawn(cohort)
@@ -116,7 +128,7 @@ def test_the_climb_ends_where_omega_is_singular() -> None:
     found = climb(Density(cohort), cohort.theta.pack(cohort.theta.start))
     omega = cohort.theta.unpack(found.vector).omega
     assert found.why == "converged"
-    assert thin_of(omega, found.proposals.variance)
+    assert thin_of(omega, found.proposals.covariance)
     assert omega[0, 1] ** 2 > 0.99 * omega[0, 0] * omega[1, 1]
     assert found.sample.likelihood(found.vector).size.min() > 0.3
 
