@@ -8,6 +8,7 @@ states, data items and what it defines of those. `connectors.models.effects` mak
 from __future__ import annotations
 
 import ast
+import tomllib
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -97,11 +98,24 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Scatter:
-    """The error of an output, as the keys of a model file have it; the sizes of keys that are ``fixed`` are known."""
+    """The error of an output, as the keys of a model file have it; those of its `numbers` that are ``fixed`` are
+    known."""
 
     sizes: tuple[tuple[str, float | str], ...]
     assumed: str | None = None
     fixed: tuple[str, ...] = ()
+
+    @property
+    def numbers(self) -> dict[str, float | str]:
+        """What the keys say, a coefficient by the name of its key and an exponent by its own."""
+        found: dict[str, float | str] = {}
+        for key, size in self.sizes:
+            if isinstance(size, str) and size.startswith("{"):
+                inner = tomllib.loads(f"law = {size}")["law"]
+                found |= {key if word == "coefficient" else word: each for word, each in inner.items()}
+            else:
+                found[key] = size
+        return found
 
 
 @dataclass(frozen=True, slots=True)

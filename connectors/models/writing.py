@@ -414,11 +414,12 @@ class _Writer:
 
 
 def _known_sizes(scatter: Scatter) -> list[str]:
-    """What a fit calls the sizes of an error that are known."""
+    """What a fit calls the numbers of an error that are known."""
     keys = {key for key, _ in scatter.sizes}
     # Beside one over the value, what is added to the logarithm is a part of the value.
     added = {"additive"} if {"additive", "log_additive"} <= keys else {"additive", "log_additive"}
-    sizes = ("additive" if key in added else "proportional" for key in scatter.fixed if key != "combination")
+    named = dict.fromkeys(added, "additive") | {"exponent": "exponent", "df": "df"}
+    sizes = (named.get(key, "proportional") for key in scatter.fixed if key != "combination")
     return list(dict.fromkeys(sizes))
 
 

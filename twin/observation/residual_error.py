@@ -118,7 +118,7 @@ def _named_sizes(table: Table) -> tuple[ErrorKind, float, float, float]:
         if proportional is not None:
             raise table.wrong("power", "is a proportional error with an exponent; keep 'power' or 'proportional'")
         power = table.table("power")
-        coefficient, exponent = power.number("coefficient", above=0), power.number("exponent", above=0)
+        coefficient, exponent = power.number("coefficient", above=0), power.number("exponent")
         power.close()
         return "power", additive or 0.0, coefficient, exponent
     if additive is not None:

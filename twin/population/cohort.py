@@ -12,8 +12,8 @@ Placed parameters (`twin.kernel.free`) in a stretch of time of occasion k are
 T being identity, but for Box-Cox effects. Standard normal u are there for parameters whose prior somebody's unreported
 characteristics widen: of patient i by variances w_i, so that eta and u together are N(0, Omega + w_i). A u that nothing
 hangs on, with w_i = 0, stays at 0 as such a kappa does. A typical value moves phi as its own eta does, and where there
-is none, or T is in the way, a *shift* stands in: so derivatives by typical values are derivatives by z
-(`Cohort.directions`).
+is none, or T is in the way, a *shift* stands in, as one does for the shape of T: so derivatives by what is in
+`Population.place` are derivatives by z (`Cohort.directions`).
 
 Particles of all patients are made into equations together (individual parameters, eigenbases), and go through the
 kernel patient by patient. Each patient's numbers depend on its own rows alone, so that neither who else is asked for
@@ -39,6 +39,7 @@ from twin.population.paces.walked import paced
 from twin.population.sites.membership import drawn_sites, sites_of
 from twin.population.subjects import WITHOUT, Stretch, Subject, members_of, prepared
 from twin.population.theta import FitError, Theta
+from twin.population.values import shaped
 from twin.randomness import generator
 from twin.solver.eigenbasis import eigenbasis
 from twin.solver.solver import Solver
@@ -110,7 +111,8 @@ class Cohort:
         self.occasions = max(len(s.occasions) for s in self.subjects)
         self._eta = np.array([names.index(name) for name in model.eta_names], dtype=np.int64)
         self._iov = np.array([names.index(name) for name in model.iov_names], dtype=np.int64)
-        self._shape = np.array([p.shape or 0.0 for p in model.parameters])
+        self._shapes = np.full(len(names), -1, dtype=np.int64)
+        self._shapes[list(shaped(model))] = len(names) + np.arange(len(shaped(model)))
         self._widened, self._widths = _widening(self.subjects, self._eta)
         self.theta = theta.widened(len(self._widened))
         self.effects = len(self._eta) + self.occasions * len(self._iov) + len(self._widened)
@@ -182,7 +184,7 @@ class Cohort:
         """Parameters that get a shift, and `directions`."""
         eta, iov = self._eta.tolist(), self._iov.tolist()
         places = [(at, e.i) for at, e in enumerate(self.theta.elements) if e.kind == "place"]
-        shifted = [i for _, i in places if i not in (*eta, *iov) or self._shape[i] != 0.0]
+        shifted = [i for _, i in places if i not in (*eta, *iov) or self._shapes[i] >= 0]
         directions = np.zeros((self.theta.size, self.effects + len(shifted)))
         for at, i in places:
             if i in shifted:
@@ -208,12 +210,12 @@ class Cohort:
         return len(self._widened) > 0
 
     def phi(self, z: Floats, place: Floats, occasion: int, subject: Subject | None = None) -> Floats:
-        """Placed parameters (S, P) of rows z (S, M) in an occasion, of a population's `Population.place` (P,), of a
+        """Placed parameters (S, P) of rows z (S, M) in an occasion, of a population's `Population.place`, of a
         patient of whom everything was reported or of a ``subject``."""
-        found = np.empty((len(z), len(place)))
+        found = np.empty((len(z), len(self._shapes)))
         widths = _NOT_WIDER if subject is None or not self.widened else self._widths[subject.key]
         _place(
-            z, place, occasion, self._eta, self._iov, self._widened, widths, self._shape, self._shifted, self.effects,
+            z, place, occasion, self._eta, self._iov, self._widened, widths, self._shapes, self._shifted, self.effects,
             found,
         )  # fmt: skip
         return found
@@ -302,7 +304,7 @@ class Cohort:
         Args:
             factor: (N, D, D) of the covariance that they have; whose is not finite stays as it is.
             wide: by so many standard deviations.
-            place: (P,) of the population, `Population.place`; that of the beginning if not said.
+            place: of the population, `Population.place`; that of the beginning if not said.
         """
         if not self.kernel.stepped or self.kernel.late:
             return self.subjects
@@ -405,9 +407,12 @@ def runs_of(which: Integers) -> list[Run]:
 
 
 @compiled
-def _place(z, place, occasion, eta, iov, wider, width, shape, shifted, effects, found):  # type: ignore[no-untyped-def]
+def _place(z, place, occasion, eta, iov, wider, width, shapes, shifted, effects, found):  # type: ignore[no-untyped-def]
     for n in range(len(z)):
-        for p in range(len(place)):
+        moved = place.copy()
+        for i in range(len(shifted)):
+            moved[shifted[i]] += z[n, effects + i]
+        for p in range(len(shapes)):
             found[n, p] = 0.0
         for i in range(len(eta)):
             found[n, eta[i]] = z[n, i]
@@ -416,12 +421,11 @@ def _place(z, place, occasion, eta, iov, wider, width, shape, shifted, effects, 
                 found[n, iov[i]] += z[n, len(eta) + occasion * len(iov) + i]
         for i in range(len(width)):
             found[n, wider[i]] += width[i] * z[n, effects - len(wider) + i]
-        for p in range(len(place)):
-            if shape[p] != 0.0:
-                found[n, p] = np.expm1(shape[p] * found[n, p]) / shape[p]
-            found[n, p] += place[p]
-        for i in range(len(shifted)):
-            found[n, shifted[i]] += z[n, effects + i]
+        for p in range(len(shapes)):
+            shape = moved[shapes[p]] if shapes[p] >= 0 else 0.0
+            if shape != 0.0:
+                found[n, p] = np.expm1(shape * found[n, p]) / shape
+            found[n, p] += moved[p]
 
 
 @compiled

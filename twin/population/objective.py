@@ -211,11 +211,12 @@ class Objective:
         """(M,) of the columns of z: of a parameter that is not on a logarithmic scale, in proportion to its size."""
         model = self.cohort.kernel.model
         names = [p.name for p in model.parameters]
-        variance = np.zeros(len(names))
+        variance = np.zeros(len(population.place))
+        variance[len(names) :] = 1.0  # shapes: what one does hangs on the effects, not on its size
         for level, omega in ((model.eta_names, population.omega), (model.iov_names, population.omega_iov)):
             for name, one in zip(level, np.diag(omega), strict=True):
                 variance[names.index(name)] += one
-        size = np.ones(len(names))
+        size = np.ones(len(population.place))
         for i, scale in enumerate(self._scales):
             if scale == "identity":
                 size[i] = max(abs(population.place[i]), float(np.sqrt(variance[i]))) or 1.0

@@ -1,8 +1,9 @@
 """What is known of a population's numbers before the data: a prior, as a penalty that the objective is given.
 
-Typical values are normal around what was published, on their natural scale, with its standard error. A block of Omega,
-and the variance of an error, is inverse-Wishart with the published matrix and degrees of freedom nu (Gisleskog et al.
-2002, J Pharmacokinet Pharmacodyn 29:473; NONMEM's NWPRI), so that
+Typical values are normal around what was published, on their natural scale, with its standard error, and so are numbers
+of an error that are no sizes, as the exponent of a power. A block of Omega, and the variance of an error, is
+inverse-Wishart with the published matrix and degrees of freedom nu (Gisleskog et al. 2002, J Pharmacokinet Pharmacodyn
+29:473; NONMEM's NWPRI), so that
 
     -2 log p = sum (m - m0)^2 / SE^2 + sum_blocks [(nu + d + 1) log det Omega + nu tr(Omega0 Omega^-1)],
 
@@ -25,6 +26,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from twin.arrays import Floats
+from twin.model.measured.error_numbers import NUMBERS
 from twin.population.mixture.mixing import share_slopes
 from twin.population.theta import Theta, effect_names
 from twin.population.values import LEVELS, Level, Penalty
@@ -103,8 +105,13 @@ class Prior:
                 raise PriorError(
                     f"prior: {one.name!r} is no free number of {theta.model.id}; it has {', '.join(theta.names)}"
                 )
-            kind = theta.elements[theta.names.index(one.name)].kind
-            if kind == "residual":
+            at = theta.names.index(one.name)
+            number = theta.error_number(at)
+            if number is not None and not number.holds(one.value):
+                raise PriorError(
+                    f"prior: {one.name} is {one.value:g}; it lies between {number.low:g} and {number.high:g}"
+                )
+            if theta.elements[at].kind == "residual":
                 raise PriorError(
                     f"prior: {one.name} is a correlation of residuals, which has none; fix it, or leave it out"
                 )
@@ -117,7 +124,7 @@ class Prior:
         value, gradient, curvature = 0.0, np.zeros(theta.size), np.zeros((theta.size, theta.size))
         for one in self.known:
             at = theta.names.index(one.name)
-            if theta.elements[at].kind == "place":
+            if is_normal(theta, at):
                 assert one.se is not None
                 away, along = (natural[at] - one.value) / one.se, slopes[at] / one.se
                 value += away * away
@@ -172,7 +179,8 @@ class Prior:
         by_name = {one.name: one for one in self.known}
         found = []
         for at, (kind, _, _) in enumerate(theta.elements):
-            if kind == "error" and (one := by_name.get(theta.names[at])) is not None:
+            one = by_name.get(theta.names[at])
+            if one is not None and kind == "error" and not is_normal(theta, at):
                 found.append(Block("error", (at,), np.array([[one.value**2]]), one.freedom))
         for level in LEVELS:
             names = effect_names(theta.model, level)
@@ -200,6 +208,12 @@ class Prior:
         return found
 
 
+def is_normal(theta: Theta, at: int) -> bool:
+    """Whether a prior of an element is normal on its natural scale."""
+    number = theta.error_number(at)
+    return theta.elements[at].kind == "place" if number is None else not number.size
+
+
 def _matrix(theta: Theta, vector: Floats, block: Block) -> tuple[Floats, dict[int, Floats]]:
     """A block's matrix, and its slopes by place in the vector."""
     if block.level == "error":
@@ -225,13 +239,14 @@ def _read(name: str, table: object) -> Known:
         raise PriorError(f"prior: {name}: value is missing")
     kind, *rest = name.split(".")
     variance, covariance = (kind in LEVELS and len(rest) == count for count in (1, 2))
-    if degrees is not None and not (variance or kind == "error"):
-        raise PriorError(f"prior: {name}: degrees are of a variance or an error; write se")
+    size = kind == "error" and rest[-1:] not in [[one.name] for one in NUMBERS if not one.size]
+    if degrees is not None and not (variance or size):
+        raise PriorError(f"prior: {name}: degrees are of a variance or the size of an error; write se")
     if (se is None) == (degrees is None) and not covariance:
         raise PriorError(
             f"prior: {name}: write either se or degrees" if se is not None else f"prior: {name}: se is missing"
         )
-    for key, number in (("se", se), ("degrees", degrees), ("value", value if variance or kind == "error" else None)):
+    for key, number in (("se", se), ("degrees", degrees), ("value", value if variance or size else None)):
         if number is not None and number <= 0.0:
             raise PriorError(f"prior: {name}: {key} is {number:g}; it must be greater than 0")
     return Known(name, float(value), None if se is None else float(se), None if degrees is None else float(degrees))

@@ -32,7 +32,7 @@ from twin.arrays import Floats, Integers
 from twin.population.modes.kinks import LEVEL, level_share
 from twin.population.objective import Evaluation
 from twin.population.theta import Theta
-from twin.population.values import LEVELS, SIZES
+from twin.population.values import LEVELS
 
 PROMISE = 1e-5
 """Decrease of the objective that is not worth another step."""
@@ -63,6 +63,10 @@ FARTHEST = 25.0
 
 SMALLEST = 14.0
 """A size of an error shrinks at most by this on a logarithmic scale, to less than a millionth: then there is none."""
+
+BENT = 10.0
+"""Farthest exponent of an error from 0, and farthest that its other numbers go on their scale
+(`twin.model.measured.error_numbers`): then a Student-t error is normal, or a share none."""
 
 
 UNTOLD = 5.0
@@ -198,21 +202,26 @@ def _alone(here: Evaluation, walking: NDArray[np.bool_]) -> Floats:
 
 
 def bounds(theta: Theta) -> Bounds:
-    """Between what typical values and variances on a logarithmic scale may be, and how small an error."""
-    start, factors, errors, values = theta.pack(theta.start), *_kinds(theta)
-    lowest = np.select([factors, errors, values], [NARROWEST, start - SMALLEST, start - FARTHEST], -np.inf)
-    highest = np.select([factors, values], [start + WIDEST, start + FARTHEST], np.inf)
+    """Between what typical values and variances on a logarithmic scale may be, how small an error, and how far its
+    other numbers go."""
+    start, factors, sizes, values = theta.pack(theta.start), *_kinds(theta)
+    laws = _laws(theta)
+    lowest = np.select([factors, sizes, values, laws], [NARROWEST, start - SMALLEST, start - FARTHEST, -BENT], -np.inf)
+    highest = np.select([factors, values, laws], [start + WIDEST, start + FARTHEST, BENT], np.inf)
     return Bounds(lowest, highest, factors | _spare(theta))
 
 
 def run_away(theta: Theta, vector: Floats) -> list[str]:
     """Names of numbers whose logarithms stand at a bound that none should come to; what may be 0 may be none, but not
-    all that values scatter by."""
-    within, elements = bounds(theta), theta.elements
-    small = vector <= within.lowest + 1e-9
-    scatter = {e.i for e, least in zip(elements, small.tolist(), strict=True) if e.kind == "error" and not least}
-    exact = [e.kind == "error" and theta.start.errors[e.i].scatters and e.i not in scatter for e in elements]
+    all that values scatter by, and so may what makes a law of residuals other than normal."""
+    within, (_, sizes, _) = bounds(theta), _kinds(theta)
+    small, outputs = vector <= within.lowest + 1e-9, np.array([element.i for element in theta.elements])
+    scatter = {*outputs[sizes & ~small].tolist()}
+    exact = [
+        size and theta.start.errors[i].scatters and i not in scatter for i, size in zip(outputs, sizes, strict=True)
+    ]
     at = (vector >= within.highest - 1e-9) | small & (~within.vanishing | np.array(exact))
+    at &= ~_laws(theta)
     return [name for name, there in zip(theta.names, at.tolist(), strict=True) if there]
 
 
@@ -221,15 +230,28 @@ def _kinds(theta: Theta) -> tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[
     elements = theta.elements
     factors = [element.kind in LEVELS and element.i == element.j for element in elements]
     values = [element.kind == "place" and theta.scale(element.i) == "log" for element in elements]
-    return np.array(factors), np.array([element.kind == "error" for element in elements]), np.array(values)
+    numbers = [theta.error_number(at) for at in range(theta.size)]
+    sizes = [number is not None and number.size for number in numbers]
+    return np.array(factors), np.array(sizes), np.array(values)
+
+
+def _laws(theta: Theta) -> NDArray[np.bool_]:
+    """Which elements (K,) are numbers of errors that are no sizes."""
+    numbers = [theta.error_number(at) for at in range(theta.size)]
+    return np.array([number is not None and not number.size for number in numbers])
 
 
 def _spare(theta: Theta) -> NDArray[np.bool_]:
-    """Which elements (K,) are sizes that an error may lack: one of two, or the dispersion of counts."""
+    """Which elements (K,) an error may lack: one of two sizes, the dispersion of counts, and what makes a law of
+    residuals other than normal where it is bounded."""
     found = []
-    for kind, i, j in theta.elements:
-        both = kind == "error" and min(getattr(theta.start.errors[i], size) for size in SIZES[:2]) > 0.0
-        found.append(both or (kind == "error" and SIZES[j] == "dispersion"))
+    for at, (_, i, _) in enumerate(theta.elements):
+        number = theta.error_number(at)
+        if number is None or not number.size:
+            found.append(number is not None and not np.isinf(number.low))
+            continue
+        error = theta.start.errors[i]
+        found.append(min(error.additive, error.proportional) > 0.0 or number.name == "dispersion")
     return np.array(found)
 
 

@@ -116,6 +116,8 @@ def start(theta: Theta, number: int, seed: int = 1) -> Floats:
 
 
 def _spread(theta: Theta, parameter: int) -> float:
+    if parameter >= len(theta.model.parameters):
+        return 0.0
     name, found = theta.model.parameters[parameter].name, 0.0
     for level in LEVELS:
         names = effect_names(theta.model, level)

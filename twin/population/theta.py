@@ -3,10 +3,11 @@
 | numbers | names | in the vector |
 |---|---|---|
 | typical values, coefficients of covariates | ``CL`` | on the scale of the parameter (`twin.kernel.free.scale_of`) |
+| shape of Box-Cox effects | ``shape.CL`` | the shape |
 | variances and covariances of eta | ``omega.CL``, ``omega.CL.V`` | log-Cholesky of each block |
 | of an occasion's kappa | ``iov.CL``, ``iov.CL.V`` | the same |
 | of a site's effects | ``isv.CL``, ``isv.CL.V`` | the same |
-| residual error of an output | ``error.plasma.proportional`` | logarithm of the standard deviation |
+| residual error of an output | ``error.plasma.proportional`` | on its scale, `twin.model.measured.error_numbers` |
 | correlation of the residuals of two outputs | ``residual.plasma.effect`` | entry of L, `residual_correlation` |
 | share of patients who are of a class, but the last | ``share.slow`` | logarithm of its ratio to the last one's share |
 
@@ -26,15 +27,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twin.arrays import Floats
-from twin.kernel.free import Scale, natural, placed, scale_of, slope
+from twin.kernel.free import Scale, natural, placed, slope
 from twin.model.formula import names_in
 from twin.model.measured.error import ErrorSpec
-from twin.model.spec import Model
+from twin.model.measured.error_numbers import NUMBERS, ErrorNumber, numbers_of, renumbered
+from twin.model.spec import Model, ParameterSpec
 from twin.model.structure import analyse
 from twin.observation.residual_correlation import correlated, correlation_of, entries_of, pattern_of, with_entries
 from twin.population.factors import Factor, blocks_of, factor_of, pattern_of_effects
 from twin.population.mixture.mixing import logits_of, share_slopes, shares_of
-from twin.population.values import LEVELS, SIZES, Level, Penalty, Population, resized
+from twin.population.values import LEVELS, Level, Penalty, Population, scales, shaped
 
 COMPLEX_STEP = 1e-30
 """Imaginary displacement that derivatives of covariances are taken with: exact."""
@@ -50,8 +52,8 @@ class FitError(ValueError):
 class Element(NamedTuple):
     """One number of the vector: a ``kind`` and where it is.
 
-    ``place``: parameter i. ``omega``, ``iov``, ``isv``: entry (i, j) of L. ``error``: output i, size of `SIZES` number
-    j. ``residual``: outputs i and j, entry of their L. ``share``: class i.
+    ``place``: number i of `Population.place`. ``omega``, ``iov``, ``isv``: entry (i, j) of L. ``error``: output i,
+    number j of `NUMBERS`. ``residual``: outputs i and j, entry of their L. ``share``: class i.
     """
 
     kind: Literal["place", "error", "residual", "share"] | Level
@@ -118,16 +120,11 @@ class Theta:
         start = Population.of(model) if start is None else start
         _refuse_weighing_class(model)
         patterns = {level: pattern_of_effects(model, effect_names(model, level), level) for level in LEVELS}
-        elements = [Element("place", i) for i in range(len(model.parameters))]
+        elements = [Element("place", i) for i in range(len(start.place))]
         for level in LEVELS:
             rows, columns = np.nonzero(np.tril(patterns[level]))
             elements += [Element(level, i, j) for i, j in zip(rows.tolist(), columns.tolist(), strict=True)]
-        elements += [
-            Element("error", i, j)
-            for i, error in enumerate(start.errors)
-            for j, size in enumerate(SIZES)
-            if (getattr(error, size) or 0.0) > 0.0
-        ]
+        elements += [Element("error", i, j) for i, error in enumerate(start.errors) for j in numbers_of(error)]
         rows, columns = np.nonzero(np.tril(pattern_of(start.errors), -1))
         elements += [Element("residual", i, j) for i, j in zip(rows.tolist(), columns.tolist(), strict=True)]
         elements += [Element("share", i) for i in range(len(start.shares) - 1)]
@@ -139,7 +136,7 @@ class Theta:
             raise FitError(f"fixed: {unknown!r} is no number of {self.model.id}; it has {', '.join(names.values())}")
         given = _weighing(self.model)
         gone = {element for element, name in names.items() if name in fixed}
-        gone |= {e for e in self.elements if e.kind == "place" and self.model.parameters[e.i].name in given}
+        gone |= {e for e, name in names.items() if e.kind == "place" and name in given}
         for level, pattern in self.patterns.items():
             for block in blocks_of(pattern):
                 inside = {e for e in self.elements if e.kind == level and e.i in block}
@@ -189,9 +186,9 @@ class Theta:
     def _name(self, element: Element) -> str:
         model, (kind, i, j) = self.model, element
         if kind == "place":
-            return model.parameters[i].name
+            return ("" if i < len(model.parameters) else "shape.") + self.parameter(i).name
         if kind == "error":
-            return f"error.{model.outputs[i].name}.{SIZES[j]}"
+            return f"error.{model.outputs[i].name}.{NUMBERS[j].name}"
         if kind == "residual":
             return f"residual.{model.outputs[j].name}.{model.outputs[i].name}"
         if kind == "share":
@@ -209,7 +206,7 @@ class Theta:
             if kind == "place":
                 found[at] = population.place[i]
             elif kind == "error":
-                found[at] = np.log(getattr(population.errors[i], SIZES[j]))
+                found[at] = NUMBERS[j].placed(self._of_error(population.errors[i], j))
             elif kind == "residual":
                 found[at] = residual[i, j]
             elif kind == "share":
@@ -224,10 +221,11 @@ class Theta:
         place = self.start.place.copy()
         at, of = self._places
         place[of] = vector[at]
-        sizes: dict[int, dict[str, float]] = {}
-        for n, (_, i, j) in self._sizes:
-            sizes.setdefault(i, {})[SIZES[j]] = float(np.exp(vector[n]))
-        errors = tuple(resized(e, sizes[i]) if i in sizes else e for i, e in enumerate(self.start.errors))
+        of_errors: dict[int, dict[str, float]] = {}
+        for n, (_, i, j) in self._of_errors:
+            of_errors.setdefault(i, {})[NUMBERS[j].name] = NUMBERS[j].natural(float(vector[n]))
+        each = enumerate(self.start.errors)
+        errors = tuple(renumbered(e, of_errors[i]) if i in of_errors else e for i, e in each)
         if self.joint:
             errors = correlated(errors, self._residual(vector))
         logits = vector[self.shares]
@@ -248,15 +246,16 @@ class Theta:
 
     @functools.cached_property
     def scatter(self) -> list[int]:
-        """Places in the vector of what values scatter by: sizes of errors and correlations of residuals."""
+        """Places in the vector of what values scatter by: numbers of errors and correlations of residuals."""
         return [at for at, element in enumerate(self.elements) if element.kind in ("error", "residual")]
 
     def moved_errors(self, errors: Sequence[ErrorSpec], at: int, by: float) -> tuple[ErrorSpec, ...]:
         """Errors with one number of `scatter` moved in the vector, the others held."""
         kind, i, j = self.elements[at]
         if kind == "error":
-            size = {SIZES[j]: getattr(errors[i], SIZES[j]) * float(np.exp(by))}
-            return tuple(resized(e, size) if n == i else e for n, e in enumerate(errors))
+            number = NUMBERS[j]
+            moved = number.moved(self._of_error(errors[i], j), by)
+            return tuple(renumbered(e, {number.name: moved}) if n == i else e for n, e in enumerate(errors))
         correlation = correlation_of(errors)
         lower = entries_of(correlation)
         entries = {(e.i, e.j): lower[e.i, e.j] for e in self.elements if e.kind == "residual"}
@@ -289,8 +288,8 @@ class Theta:
         return [n for n, _ in found], [i for _, i in found]
 
     @functools.cached_property
-    def _sizes(self) -> list[tuple[int, Element]]:
-        """Sizes of errors with their places in the vector."""
+    def _of_errors(self) -> list[tuple[int, Element]]:
+        """Numbers of errors with their places in the vector."""
         return [(n, e) for n, e in enumerate(self.elements) if e.kind == "error"]
 
     @functools.cached_property
@@ -319,9 +318,9 @@ class Theta:
                 raise FitError(f"{name!r} is no free number of {self.model.id}; it has {', '.join(known)}")
             kind, i, j = known[name]
             if kind == "place":
-                place[i] = placed(scale_of(self.model.parameters[i]), value)
+                place[i] = placed(self.scale(i), value)
             elif kind == "error":
-                errors[i] = resized(errors[i], {SIZES[j]: value})
+                errors[i] = renumbered(errors[i], {NUMBERS[j].name: value})
             elif kind == "residual":
                 correlation[i, j] = correlation[j, i] = value
             elif kind == "share":
@@ -345,9 +344,9 @@ class Theta:
         found = np.empty(self.size)
         for at, (kind, i, j) in enumerate(self.elements):
             if kind == "place":
-                found[at] = natural(scale_of(self.model.parameters[i]), population.place[i])
+                found[at] = natural(self.scale(i), population.place[i])
             elif kind == "error":
-                found[at] = getattr(population.errors[i], SIZES[j])
+                found[at] = self._of_error(population.errors[i], j)
             elif kind == "residual":
                 found[at] = population.errors[i].beside[j]
             elif kind == "share":
@@ -356,14 +355,34 @@ class Theta:
                 found[at] = population.covariance(kind)[i, j]
         return found
 
-    def scale(self, parameter: int) -> Scale:
-        """The scale that a parameter is moved on."""
-        return scale_of(self.model.parameters[parameter])
+    def parameter(self, place: int) -> ParameterSpec:
+        """The parameter that a number of `Population.place` is of."""
+        count = len(self.model.parameters)
+        return self.model.parameters[place if place < count else shaped(self.model)[place - count]]
+
+    def scale(self, place: int) -> Scale:
+        """The scale that a number of `Population.place` is moved on."""
+        return self._scales[place]
+
+    @functools.cached_property
+    def _scales(self) -> tuple[Scale, ...]:
+        return scales(self.model)
 
     def placed(self, at: int, value: float) -> float:
-        """The element of the vector that makes a typical value, or an error's size, so much."""
-        kind, i, _ = self.elements[at]
-        return placed(self.scale(i), value) if kind == "place" else float(np.log(value))
+        """The element of the vector that makes a typical value, or a number of an error, so much."""
+        kind, i, j = self.elements[at]
+        return placed(self.scale(i), value) if kind == "place" else NUMBERS[j].placed(value)
+
+    def error_number(self, at: int) -> ErrorNumber | None:
+        """Which number of an error an element is; ``None`` of any other."""
+        kind, _, j = self.elements[at]
+        return NUMBERS[j] if kind == "error" else None
+
+    @staticmethod
+    def _of_error(error: ErrorSpec, j: int) -> float:
+        found = NUMBERS[j].of(error)
+        assert found is not None, "elements are of what an error has"
+        return found
 
     def _residual_slopes(self, vector: Floats) -> list[Floats]:
         """d correlation / d each of `joint`."""
@@ -381,9 +400,9 @@ class Theta:
         by_level = {level: self.omega_slopes(vector, level) for level in LEVELS}
         for at, (kind, i, j) in enumerate(self.elements):
             if kind == "place":
-                slopes[at, at] = slope(scale_of(self.model.parameters[i]), value[at])
+                slopes[at, at] = slope(self.scale(i), value[at])
             elif kind == "error":
-                slopes[at, at] = value[at]
+                slopes[at, at] = NUMBERS[j].slope(value[at])
             elif kind == "residual":
                 slopes[at, self.joint] = [matrix[i, j] for matrix in self._residual_slopes(vector)]
             elif kind == "share":

@@ -23,9 +23,6 @@ Level = Literal["omega", "iov", "isv"]
 
 LEVELS: tuple[Level, ...] = get_args(Level)
 
-SIZES = ("additive", "proportional", "dispersion")
-"""Sizes of an error that are greater than 0 and may be estimated."""
-
 
 class Penalty(NamedTuple):
     """What a prior adds to the objective at a vector: its ``value``, ``gradient`` (K,), and a ``curvature`` (K, K) that
@@ -45,7 +42,8 @@ class Population:
     """The numbers of one model.
 
     Attributes:
-        place: (P,) typical value of each of `Model.parameters`, on its scale (`twin.kernel.free.scale_of`).
+        place: (P + S,) typical value of each of `Model.parameters`, on its scale (`twin.kernel.free.scale_of`), then
+            the shape of each of the S that are `shaped`.
         omega: (d, d) covariance of eta, `Model.eta_names`, among the patients of one site.
         omega_iov: (o, o) covariance of an occasion's kappa, `Model.iov_names`.
         errors: of each of `Model.outputs`.
@@ -66,7 +64,8 @@ class Population:
     @classmethod
     def of(cls, model: Model) -> Population:
         """The numbers that stand in a model."""
-        place = np.array([placed(scale_of(p), p.value) for p in model.parameters], dtype=np.float64)
+        typical = [placed(scale_of(p), p.value) for p in model.parameters]
+        place = np.array([*typical, *(model.parameters[i].shape for i in shaped(model))], dtype=np.float64)
         errors = tuple(o.error for o in model.outputs)
         shares = np.ones(1) if model.mixture is None else np.array(model.mixture.shares)
         covariances = model.omega_iiv.copy(), model.omega_iov.copy()
@@ -132,7 +131,12 @@ class Population:
 
     def values(self, model: Model) -> dict[str, float]:
         """Typical values by parameter name, in the units of the model."""
-        return {p.name: natural(scale_of(p), at) for p, at in zip(model.parameters, self.place, strict=True)}
+        return {p.name: natural(scale_of(p), at) for p, at in zip(model.parameters, self.place, strict=False)}
+
+    def shapes(self, model: Model) -> dict[str, float]:
+        """Shapes of Box-Cox effects by the name of their parameter."""
+        names = [model.parameters[i].name for i in shaped(model)]
+        return dict(zip(names, self.place[len(model.parameters) :].tolist(), strict=True))
 
     def into(self, model: Model) -> Model:
         """The model with these numbers in place of its own.
@@ -140,13 +144,18 @@ class Population:
         Its hash and text are still those of the file that was read: it is for computing. What is to be kept is written
         as a file and read again.
         """
-        value = self.values(model)
+        value, shape = self.values(model), self.shapes(model)
         variance = dict(zip(model.eta_names, np.diag(self.omega).tolist(), strict=True))
         of_occasion = dict(zip(model.iov_names, np.diag(self.omega_iov).tolist(), strict=True))
         of_site = dict(zip(model.isv_names, np.diag(self.omega_isv).tolist(), strict=True))
         parameters = tuple(
             replace(
-                p, value=value[p.name], iiv=variance.get(p.name), iov=of_occasion.get(p.name), isv=of_site.get(p.name)
+                p,
+                value=value[p.name],
+                iiv=variance.get(p.name),
+                iov=of_occasion.get(p.name),
+                isv=of_site.get(p.name),
+                shape=shape.get(p.name, p.shape),
             )
             for p in model.parameters
         )
@@ -165,16 +174,13 @@ class Population:
         )
 
 
-def resized(error: ErrorSpec, sizes: Mapping[str, float]) -> ErrorSpec:
-    """An error with other `SIZES`, of those that are named."""
-    return replace(
-        error,
-        additive=sizes.get("additive", error.additive),
-        proportional=sizes.get("proportional", error.proportional),
-        dispersion=sizes.get("dispersion", error.dispersion),
-    )
+def shaped(model: Model) -> tuple[int, ...]:
+    """Which parameters have Box-Cox effects, whose shape is a number of the population."""
+    varied = (*model.eta_names, *model.iov_names)
+    return tuple(i for i, p in enumerate(model.parameters) if p.shape is not None and p.name in varied)
 
 
 def scales(model: Model) -> tuple[Scale, ...]:
-    """The scale of each parameter."""
-    return tuple(scale_of(p) for p in model.parameters)
+    """The scale of each number of `Population.place`."""
+    of_shapes: list[Scale] = ["identity" for _ in shaped(model)]
+    return (*(scale_of(p) for p in model.parameters), *of_shapes)

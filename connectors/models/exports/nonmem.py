@@ -244,7 +244,11 @@ class _Stream:
             case "logit":
                 return f"1/(1 + EXP(-(LOG({theta}/(1 - {theta})) + {eta})))"
             case "box-cox":
-                return f"{theta}*EXP((EXP({eta})**({parameter.shape!r}) - 1)/({parameter.shape!r}))"
+                assert parameter.shape is not None, "a Box-Cox parameter has its shape"
+                shape = self._theta(
+                    parameter.shape, f"shape.{parameter.name}", f"{parameter.name}, shape of its effect"
+                )
+                return f"{theta}*EXP((EXP({eta})**{shape} - 1)/{shape})"
         return f"{theta}*EXP({eta})"
 
     # --- equations ---------------------------------------------------------------------------------------------------
@@ -286,7 +290,9 @@ class _Stream:
             case "log_combined":
                 width = f"SQRT({part}**2 + ({additive}/{shown})**2)"
             case "power" | "deviation":
-                width = f"{part}*{growing}" if error.formula else f"{part}*{shown}**({error.exponent!r})"
+                if error.kind == "power":
+                    growing = f"{shown}**{self._theta(error.exponent, f'{named}.exponent', f'{output.name}, exponent')}"
+                width = f"{part}*{growing}"
                 if additive:
                     by_sd = error.combination == "sd"
                     width = f"{additive} + {width}" if by_sd else f"SQRT({additive}**2 + ({width})**2)"

@@ -2,8 +2,8 @@
 
 Y is a formula of the epsilons. Without them it is the prediction; its slopes along them, tried out on numbers, give the
 standard deviation at each prediction, and how that goes with the prediction is the law: additive, proportional, both, a
-power, or one of those on the logarithm. What M3 gives to values below the limit is left out: here every value may be
-reported as below one.
+power, alone or beside an additive part, or one of those on the logarithm. What M3 gives to values below the limit is
+left out: here every value may be reported as below one.
 """
 
 from __future__ import annotations
@@ -27,6 +27,9 @@ from twin.arrays import Floats
 MOST_OUTPUTS = 16
 _STEP = 1e-4
 _FITS = 1e-6
+_EXPONENTS = (0.05, 3.0)
+"""Between which the exponent of a power with an additive part beside it is looked for."""
+
 _MOVED = 1.3
 """Factor of what is estimated of a scatter, to see which of its sizes hang on it."""
 
@@ -142,13 +145,14 @@ def _points(
 def _known(
     source: Source, leaf: ast.expr, prediction: ast.expr, shown: ast.expr, scatter: Scatter, sampling: Sampling
 ) -> tuple[str, ...]:
-    """Keys of the sizes that stay as they are where all that is estimated of the scatter is greater."""
+    """Keys of the numbers that stay as they are where all that is estimated of the scatter is greater."""
     read = _reachable(source, [leaf])
     free = read & set(source.sigmas) - source.fixed_sigmas
     of_width = (read - _reachable(source, [prediction])) & set(source.thetas)
     moved = {word: _MOVED * source.thetas[word].value for word in of_width if not source.thetas[word].fixed}
+    numbers = scatter.numbers
     if not free and not moved:
-        return tuple(key for key, _ in scatter.sizes)
+        return tuple(numbers)
     grown = {word: _MOVED if word in free else 1.0 for word in source.sigmas}
     other = replace(
         source,
@@ -157,8 +161,14 @@ def _known(
     )
     points = _points(other, leaf, shown, sampling, [{**env, **moved} for env in sampling.draws])
     law = _law(points, logged=shown is not prediction)
-    sizes = {} if law is None else dict(law.sizes)
-    return tuple(key for key, size in scatter.sizes if sizes.get(key) == size)
+    others = {} if law is None else law.numbers
+    return tuple(key for key, number in numbers.items() if _same(others.get(key), number))
+
+
+def _same(one: float | str | None, other: float | str) -> bool:
+    if isinstance(one, int | float) and isinstance(other, int | float):
+        return math.isclose(one, other, rel_tol=1e-5)
+    return one == other
 
 
 def _logarithm(source: Source, prediction: ast.expr, line: int) -> ast.expr | None:
@@ -273,8 +283,28 @@ def _law(points: list[tuple[float, float]], *, logged: bool) -> Scatter | None:
             return Scatter(
                 (("power", f"{{ coefficient = {_round(math.exp(power[0])):.7g}, exponent = {_round(power[1]):.7g} }}"),)
             )
-        return _saturating(shown, spread)
+        return _saturating(shown, spread) or _beside_power(shown, spread)
     return found
+
+
+def _beside_power(shown: Floats, spread: Floats) -> Scatter | None:
+    """a beside b f^c, added as variances or as standard deviations."""
+    for way, of in (("variance", spread**2), ("sd", spread)):
+        root = 0.5 if way == "variance" else 1.0
+
+        def sides(exponent: float, root: float = root, of: Floats = of) -> Floats:
+            return np.asarray(np.stack([np.ones_like(shown), shown ** (exponent / root)]).T / of[:, None])
+
+        least = optimize.minimize_scalar(
+            lambda c, sides=sides: optimize.nnls(sides(c), np.ones_like(shown))[1],
+            bounds=_EXPONENTS, method="bounded", options={"xatol": 1e-10},
+        )  # fmt: skip
+        both, _ = optimize.nnls(sides(least.x), np.ones_like(shown))
+        if min(both) > 0 and np.allclose(sides(least.x) @ both, 1.0, rtol=1e-5):
+            a, b = (_round(size**root) for size in both)
+            power = f"{{ coefficient = {b:.7g}, exponent = {_round(least.x):.6g} }}"
+            return Scatter((("additive", a), ("power", power), *([("combination", "sd")] if way == "sd" else [])))
+    return None
 
 
 def _saturating(shown: Floats, spread: Floats) -> Scatter | None:

@@ -205,11 +205,14 @@ class _Function:
         right, _, _compartment = right.partition("|")
         prediction = follower.meaning.get(target, name(target))
         sizes: dict[str, float | str] = {}
+        fixed: list[str] = []
         for part in [each.strip() for each in right.split("+")]:
             call = re.fullmatch(r"(\w+)\s*\(\s*([^()]*)\s*\)", part)
             if call is None:
                 raise source.wrong(line, f"'{part}' is no error that is read; write add(), prop(), pow() or lnorm()")
-            arguments = [self._sd(word.strip(), line) for word in call[2].split(",") if word.strip()]
+            said = [word.strip() for word in call[2].split(",") if word.strip()]
+            arguments = [self._sd(word, line) for word in said]
+            before = set(sizes)
             match call[1], arguments:
                 case (("add" | "norm" | "dnorm"), [size]):
                     sizes["additive"] = size
@@ -217,6 +220,8 @@ class _Function:
                     sizes["proportional"] = size
                 case (("lnorm" | "dlnorm" | "logn"), [size]):
                     sizes["log_additive"] = size
+                case (("t" | "dt"), [df]):
+                    sizes["df"] = df
                 case "pow", [size, exponent]:
                     sizes["power"] = f"{{ coefficient = {size!r}, exponent = {exponent!r} }}"
                 case "combined1", []:
@@ -227,8 +232,13 @@ class _Function:
                     raise source.wrong(
                         line, f"'{part}' is no error that is read; write add(), prop(), pow() or lnorm()"
                     )
+            names = [*(key for key in sizes if key not in before), "exponent"]
+            fixed += [key for key, word in zip(names, said, strict=False) if self._is_known(word)]
         label = "cp" if target == "LINCMT__" else target
-        source.observed.append(Observed(label, prediction, Scatter(tuple(sizes.items())), line))
+        source.observed.append(Observed(label, prediction, Scatter(tuple(sizes.items()), fixed=tuple(fixed)), line))
+
+    def _is_known(self, word: str) -> bool:
+        return word not in self.source.thetas or self.source.thetas[word].fixed
 
     def _sd(self, word: str, line: int) -> float:
         if word in self.source.thetas:

@@ -9,6 +9,7 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
+from twin.model.measured.error_numbers import ErrorNumber, number_called
 from twin.population.results.uncertainty import NORMAL_95
 from twin.population.values import LEVELS
 
@@ -22,7 +23,8 @@ SQUARE = 30
 @dataclass(frozen=True)
 class Estimate:
     """One number; ``error`` is its standard error, ``rse`` that in percent of it, ``low`` to ``high`` the 95 %
-    interval: 1.96 standard errors to either side, of a size that cannot be negative on its logarithm. What there is not
+    interval: 1.96 standard errors to either side, of a size that cannot be negative on its logarithm, and of the other
+    numbers of an error on the scale that they move on. What there is not
     is ``None``. ``others`` are the 95 % intervals of each of `asked_for`, ends of which may be ``None``."""
 
     name: str
@@ -65,13 +67,18 @@ def asked_for(found: Mapping[str, Any]) -> list[tuple[str, list[dict[str, Any]]]
 
 def _interval(name: str, value: float, error: float) -> tuple[float, float | None]:
     level, *rest = name.split(".")
-    if value > 0.0 and (level == "error" or (level in LEVELS and len(rest) == 1)):
-        try:
-            factor = math.exp(NORMAL_95 * error / value)
-        except OverflowError:  # A variance that ran to 0: its logarithm may be anything.
-            return 0.0, None
-        return value / factor, value * factor
-    return value - NORMAL_95 * error, value + NORMAL_95 * error
+    if level == "error":
+        along = number_called(rest[-1])
+    elif level in LEVELS and len(rest) == 1:
+        along = ErrorNumber(name, 0.0, math.inf)
+    else:
+        along = ErrorNumber(name, -math.inf, math.inf)
+    if not along.holds(value):
+        return value - NORMAL_95 * error, value + NORMAL_95 * error
+    place, apart = along.placed(value), NORMAL_95 * error / along.slope(value)
+    high = along.natural(place + apart)
+    # Of a variance that ran to 0 the logarithm may be anything.
+    return along.natural(place - apart), None if math.isinf(high) else high
 
 
 def strong_pairs(found: Mapping[str, Any]) -> list[str]:

@@ -52,7 +52,8 @@ def asked_of(model: Model, fixed: Iterable[str], timelines: Mapping[str, Timelin
         FitError: a name in ``fixed`` that is no number of the model, or nothing is left.
     """
     theta = Theta.of(model, fixed)
-    held = untold(theta, {one.output for each in timelines.values() for one in each.observations})
+    every = [one for each in timelines.values() for one in each.observations]
+    held = untold(theta, {one.output for one in every}, {one.output for one in every if one.earlier})
     return (Theta.of(model, (*fixed, *held)), held) if held else (theta, ())
 
 

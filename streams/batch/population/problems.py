@@ -34,6 +34,9 @@ COVERED = 0.005
 EDGE = 1e-3
 """A share that is nearer to 0 or to 1 than this runs there."""
 
+NEARLY_NORMAL = 200.0
+"""Degrees of freedom of a Student-t error beyond these are as good as endless."""
+
 
 def bent_in_words(bent: float) -> list[str]:
     """What speaks against a first-order fit: how far its line is from the model at what patients are like
@@ -92,6 +95,7 @@ def problems_of(
     if lost:
         found.append(f"the mode of {lost} patients was not found: look at their doses, times and units")
     found += shares_at_an_end(theta, here.vector) + errors_at_an_end(theta, here)
+    found += laws_at_an_end(theta, here.vector)
     wide = flatter_than_the_prior(here, population)
     if len(wide):
         found.append(
@@ -136,9 +140,34 @@ def errors_at_an_end(theta: Theta, here: Evaluation) -> list[str]:
     none = untold(here, bounds(theta)).tolist()
     return [
         f"{name} runs to 0: values scatter without that part of their error as far as the data tell; leave it out"
-        for name, one, gone in zip(theta.names, theta.elements, none, strict=True)
-        if one.kind == "error" and gone
+        for at, (name, gone) in enumerate(zip(theta.names, none, strict=True))
+        if gone and (number := theta.error_number(at)) is not None and number.size
     ]
+
+
+def laws_at_an_end(theta: Theta, vector: Floats) -> list[str]:
+    """Numbers of errors, but for their sizes, that stand where the data tell of no such law."""
+    found = []
+    for at, (name, value) in enumerate(zip(theta.names, theta.natural(vector).tolist(), strict=True)):
+        number = theta.error_number(at)
+        if number is None or number.size:
+            continue
+        says = {
+            "exponent": (value <= 0.0, "is not above 0: scatter does not grow with the prediction; write additive"),
+            "df": (
+                value > NEARLY_NORMAL,
+                "runs to infinity: residuals are normal as far as the data tell; leave it out",
+            ),
+            "outlier_share": (value < EDGE, "runs to 0: the data have no outliers; leave them out"),
+            "outlier_widening": (value < 1.0 + EDGE, "runs to 1: outliers are as the others; leave them out"),
+            "replicate_correlation": (
+                min(value, 1.0 - value) < EDGE,
+                f"runs to {value:.0f}, the end of what it can be; leave it out, or average the replicates",
+            ),
+        }
+        there, said = says[number.name]
+        found += [f"{name} {said}"] if there else []
+    return found
 
 
 def told_by_others(names: Sequence[str], omega: Floats) -> list[str]:

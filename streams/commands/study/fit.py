@@ -1,8 +1,8 @@
 """``dosetwin fit``: the population of a data set, estimated: typical values, covariates, variability, residual error.
 
 Everything that the model file has as a number of its own is estimated, from the values there: typical values and
-coefficients (parameters), Omega with the correlations that are listed, the sizes of the errors; but for what ``--fix``
-names, and with ``[mixture]`` the shares of classes that nobody sees. Into the folder ``--out`` go ``fit.json``
+coefficients (parameters), Omega with the correlations that are listed, the errors (sizes, exponents, tails); but for
+what ``--fix`` names, and with ``[mixture]`` the shares of classes that nobody sees. Into ``--out`` go ``fit.json``
 (estimates with three standard errors, correlations, condition number, shrinkage, trace), the fitted model as
 ``NAME.toml``, each number with where it comes from, and a page of all that with its diagnostics, ``fit.html``, whose
 tables are in ``tables``. An interrupted fit goes on where it stood when it is called again. What cannot be used is
@@ -107,6 +107,7 @@ def fit(
     from twin.population.diagnostics.diagnosed import groups_of
     from twin.population.diagnostics.effects import covariates_of
     from twin.population.prior import PriorError
+    from twin.population.results.untold import never_estimated
     from twin.population.starts import End, deepest
     from twin.population.theta import FitError
 
@@ -155,6 +156,8 @@ def fit(
             write_page(out, cohort, found.evaluation.vector, stratify=stratify)
     if held:
         typer.echo(f"note: nothing that was measured tells {', '.join(held)}; they stay as the file has them", err=True)
+    if never := never_estimated(how.model):
+        typer.echo(f"note: no fit estimates {', '.join(never)}; they stay as the file has them", err=True)
     for problem in found.problems:
         typer.echo(f"note: {problem}", err=True)
     for line in intervals(found):

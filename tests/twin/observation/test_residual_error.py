@@ -29,6 +29,7 @@ def error(kind: str, additive: float = 0.0, proportional: float = 0.0, **more: o
         ("additive = 0.1, proportional = 0.2", error("combined", 0.1, 0.2)),
         ('additive = 0.1, proportional = 0.2, combination = "sd"', error("combined", 0.1, 0.2, combination="sd")),
         ("power = { coefficient = 0.3, exponent = 0.5 }", error("power", 0.0, 0.3, exponent=0.5)),
+        ("power = { coefficient = 0.3, exponent = -0.5 }", error("power", 0.0, 0.3, exponent=-0.5)),
         (
             'additive = 1, power = { coefficient = 0.3, exponent = 2 }, combination = "sd"',
             error("power", 1.0, 0.3, exponent=2.0, combination="sd"),

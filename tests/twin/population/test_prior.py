@@ -23,6 +23,8 @@ from twin.population.theta import Theta
 
 THETA = Theta.of(oral())
 
+POWER = "power = { coefficient = 0.2, exponent = 0.7 }"
+
 CONTENT: dict[str, Any] = {
     "source": "made up for a test",
     "numbers": {
@@ -69,6 +71,26 @@ def test_its_derivatives_are_what_differences_say() -> None:
         difference = (PRIOR.at(THETA, vector + step).value - PRIOR.at(THETA, vector - step).value) / 2e-5
         assert found.gradient[at] == pytest.approx(difference, rel=1e-5, abs=1e-6)
     assert np.linalg.eigvalsh(found.curvature)[0] > -1e-9
+
+
+def test_of_an_exponent_it_is_normal_and_a_narrow_one_holds_it() -> None:
+    power = parse_model(oral().text.replace("proportional = 0.2", POWER), "made.toml")
+    theta, name = Theta.of(power), "error.plasma.exponent"
+    known = Prior.read({"source": "made up", "numbers": {name: {"value": -0.1, "se": 0.2}}})
+    at, vector = theta.names.index(name), theta.pack(theta.start)
+    found = known.at(theta, vector)
+    assert found.value == pytest.approx(((0.7 + 0.1) / 0.2) ** 2)
+    assert found.gradient[at] == pytest.approx(2 * 0.8 / 0.04)
+    assert np.count_nonzero(found.gradient) == 1
+    of, narrow = objective(power), Prior((Known(name, 0.4, se=1e-4),), "here")
+    of.cohort.theta = of.cohort.theta.with_prior(narrow)
+    _, here = search(of, State(vector), lambda *_: None, bounds(theta))
+    assert theta.natural(here.vector)[at] == pytest.approx(0.4, abs=1e-3)
+    with pytest.raises(PriorError, match="degrees are of a variance or the size of an error; write se"):
+        Prior.read({"source": "made up", "numbers": {name: {"value": 0.5, "degrees": 20}}})
+    heavy = Theta.of(parse_model(oral().text.replace("proportional = 0.2", "proportional = 0.2, df = 5"), "made.toml"))
+    with pytest.raises(PriorError, match=r"error\.plasma\.df is 1\.5; it lies between 2 and inf"):
+        heavy.with_prior(Prior((Known("error.plasma.df", 1.5, se=0.2),), "here"))
 
 
 SHARE = {"share.slow": {"value": 0.3, "se": 0.05}}  # 0.3 * 0.7 / 0.05^2 = 84 patients
@@ -146,7 +168,7 @@ def test_three_patients_learn_little_beyond_what_is_known_and_a_certain_prior_ho
         (CONTENT | {"sauce": 1}, "'sauce' is nothing that a prior says"),
         (changed("ka", value=1.0), "ka: se is missing"),
         (changed("ka", value="one", se=0.1), "ka: value is 'one'; write a number"),
-        (changed("ka", value=1.0, se=0.1, degrees=4), "ka: degrees are of a variance or an error"),
+        (changed("ka", value=1.0, se=0.1, degrees=4), "ka: degrees are of a variance or the size of an error"),
         (changed("omega.k", value=0.09, se=0.0), "omega.k: se is 0; it must be greater than 0"),
         (changed("omega.k", value=0.09, rse=10), "'rse' is nothing that is known of a number"),
     ],

@@ -87,6 +87,26 @@ def test_scales_are_those_of_the_parameters() -> None:
     assert plain.pack(plain.start)[plain.names.index("d")] == 0.5
 
 
+def skewed() -> Model:
+    """Of one parameter effects are Box-Cox."""
+    return parse_model(
+        model().text.replace("iiv = 0.3\n", 'iiv = 0.3\ndistribution = "box-cox"\nshape = 0.4\n', 1), "made.toml"
+    )
+
+
+def test_the_shape_of_an_effect_is_a_number_that_may_be_anything() -> None:
+    theta = Theta.of(skewed())
+    assert theta.names[5] == "shape.b"
+    moved = theta.population({"shape.b": -0.7, "b": 3.5})
+    vector = theta.pack(moved)
+    assert dict(zip(theta.names, theta.natural(vector), strict=True))["shape.b"] == pytest.approx(-0.7)
+    np.testing.assert_allclose(theta.natural_slopes(vector)[5, 5], 1.0)
+    made = theta.unpack(vector).into(theta.model)
+    assert made.parameters[1].shape == pytest.approx(-0.7)
+    assert made.parameters[1].value == pytest.approx(3.5)
+    assert "shape.b" not in Theta.of(skewed(), fixed=("shape.b",)).names
+
+
 def test_a_name_that_is_none_is_refused_with_those_there_are() -> None:
     with pytest.raises(FitError, match="fixed: 'CLx' is no number of made; it has a, b, c"):
         Theta.of(model(), fixed=("CLx",))

@@ -105,6 +105,11 @@ class ErrorSpec:
         return self.kind in ("proportional", "combined", "power")
 
     @property
+    def raised(self) -> bool:
+        """Whether values scatter by a power of what is predicted, whose ``exponent`` is a number of its own."""
+        return self.kind == "power"
+
+    @property
     def even(self) -> bool:
         """Whether values scatter alike around every prediction, on the scale that the error is written for."""
         return self.kind in ("additive", "log_additive", "box_cox")
@@ -117,7 +122,7 @@ class ErrorSpec:
     @property
     def weighs_negative(self) -> bool:
         """Whether values scatter below 0: on their own scale, by an amount that does not vanish with the prediction."""
-        return not self.transformed and self.additive > 0.0
+        return not self.transformed and (self.additive > 0.0 or self.exponent <= 0.0)
 
 
 NO_ERROR = ErrorSpec("none", 0.0, 0.0, None, None, None)

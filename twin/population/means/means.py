@@ -55,7 +55,9 @@ class Means:
         self._covariates = np.array([subject.timeline.covariates[-1] for subject in cohort.subjects])
         owners: dict[int, list[ParameterSpec]] = {}
         for at in places:
-            if not self._direct[at].any() and (found := self._owners(model.parameters[theta.elements[at].i])):
+            i = theta.elements[at].i
+            typical = i < len(model.parameters) and not self._direct[at].any()
+            if typical and (found := self._owners(model.parameters[i])):
                 owners[at] = found
         self._columns = sorted({(model.eta_names.index(p.name), p.name) for some in owners.values() for p in some})
         self.moved = tuple(at for at in places if self._direct[at].any() or at in owners)
@@ -75,7 +77,7 @@ class Means:
             return np.asarray(self._base + self._slopes @ vector[self._places])
         found = np.repeat((vector @ self._direct)[None], len(self._cohort), axis=0)
         if self._columns:
-            place = self._cohort.theta.unpack(vector).place
+            place = self._cohort.theta.unpack(vector).place[: len(self._cohort.kernel.model.parameters)]
             phi = np.repeat(place[None], len(found), axis=0)
             for column, name in self._columns:
                 found[:, column] = self._psi(phi, name)
@@ -117,7 +119,7 @@ class Means:
     def _adds_up(self, owner: ParameterSpec, coefficient: str) -> bool:
         """Whether an effect moves the individual value, on its scale, by itself, wherever the numbers are."""
         cohort, names = self._cohort, [p.name for p in self._cohort.kernel.model.parameters]
-        phi = np.repeat(cohort.theta.start.place[None], len(cohort), axis=0)
+        phi = np.repeat(cohort.theta.start.place[None, : len(names)], len(cohort), axis=0)
         for move in TRIED:
             phi[:, names.index(coefficient)] += 0.1 * move
             here = self._psi(phi, owner.name)

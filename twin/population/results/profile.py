@@ -17,6 +17,7 @@ import numpy as np
 from scipy import optimize
 
 from twin.arrays import Floats
+from twin.model.measured.error_numbers import ErrorNumber
 from twin.population.objective import Evaluation
 from twin.population.search import Bounds, Objective, State, bounds, search
 from twin.population.theta import Theta
@@ -127,6 +128,9 @@ class Held:
             others = np.exp([vector[k] for k in self._theta.shares if k != at]).sum()
             vector[at] = math.log(self._value / (1.0 - self._value)) + math.log1p(others)
         else:
+            number = self._theta.error_number(at)
+            if number is not None and not number.holds(self._value):
+                return None
             vector[at] = self._theta.placed(at, self._value)
         return vector
 
@@ -178,14 +182,15 @@ class _Side:
 
     def crossing(self, value: float, sign: float, error: float) -> tuple[float | None, str]:
         """Where the rise is `RISE` on one side, and what is wrong if nowhere."""
-        positive = self._positive()
-        usual = math.sqrt(RISE)
-        scale = error / value if positive else error
-        step = min(usual * max(scale, 1e-6), 1.0) if positive else usual * error
+        along, usual = self._along(), math.sqrt(RISE)
+        bounded, place = not math.isinf(along.low), along.placed(value)
+        step = usual * error
+        if bounded:
+            step = min(usual * max(error / along.slope(value), 1e-6), 1.0)
         inside, root_inside, outside, root_outside = 0.0, 0.0, math.inf, math.inf
         vector = self._here.vector
         for _ in range(MOST_STEPS):
-            v = value * math.exp(sign * step) if positive else value + sign * step
+            v = along.natural(place + sign * step)
             found = self._rise(v, vector)
             if found is None:
                 outside, root_outside = step, math.nan
@@ -200,20 +205,23 @@ class _Side:
             else:
                 outside, root_outside = step, root
             step = _next(inside, root_inside, outside, root_outside, usual)
-            if positive and step > UNBOUNDED:
-                side = "below" if sign < 0 else "above"
-                return (0.0 if sign < 0 else None), f"the data do not bound {self._name} from {side}"
+            if bounded and step > UNBOUNDED:
+                side, end = ("below", along.low) if sign < 0 else ("above", along.high)
+                return (None if math.isinf(end) else end), f"the data do not bound {self._name} from {side}"
         return None, f"the profile of {self._name} could not be followed {'down' if sign < 0 else 'up'}wards"
 
     @property
     def _name(self) -> str:
         return self._theta.names[self._at]
 
-    def _positive(self) -> bool:
+    def _along(self) -> ErrorNumber:
+        """The scale that the number is followed on: its own where it may be anything, else one that it cannot leave."""
         kind, i, j = self._theta.elements[self._at]
-        if kind == "place":
-            return self._theta.scale(i) == "log"
-        return kind == "error" or (kind not in ("share", "residual") and i == j)
+        number = self._theta.error_number(self._at)
+        if number is not None:
+            return number
+        positive = self._theta.scale(i) == "log" if kind == "place" else kind in LEVELS and i == j
+        return ErrorNumber(self._name, 0.0 if positive else -math.inf, math.inf)
 
     def _rise(self, value: float, vector: Floats) -> tuple[float, Floats] | None:
         """The rise of the objective at a value, and the whole vector there; ``None`` where there is none."""

@@ -1,4 +1,4 @@
-"""Which numbers of a population nothing that was measured can tell of, by what its equations read.
+"""Which numbers nothing that was measured can tell of, by what equations read, and which no fit estimates at all.
 
 A model of levels and effects that is fitted to levels alone has parameters of the effect, sizes of its error and random
 effects that no prediction hangs on: a search would leave them where they are, and find no certainty of anything beside.
@@ -10,27 +10,29 @@ import ast
 from collections.abc import Callable, Iterable
 
 from twin.model.formula import arguments_of, names_in
+from twin.model.measured.error_numbers import NUMBERS
 from twin.model.spec import Model
 from twin.model.structure import input_calls
 from twin.population.theta import Element, Theta, effect_names
 from twin.population.values import LEVELS, Level
 
 
-def untold(theta: Theta, measured: Iterable[int]) -> tuple[str, ...]:
+def untold(theta: Theta, measured: Iterable[int], repeatedly: Iterable[int] = ()) -> tuple[str, ...]:
     """Names of what is free in ``theta`` and moves no prediction of the outputs (their numbers) that were ``measured``.
 
-    A block of Omega is untold where none of its effects is read.
+    A block of Omega is untold where none of its effects is read, and the correlation of replicates where an output has
+    none, which is not among those that were measured ``repeatedly`` at one instant.
     """
-    model, outputs = theta.model, frozenset(measured)
+    model, outputs, replicated = theta.model, frozenset(measured), frozenset(repeatedly)
     read = read_by(model, outputs)
     rows = {(level, row) for level in LEVELS for block in _unread(theta, level, read) for row in block}
 
     def tells(element: Element) -> bool:
         match element.kind:
             case "place":
-                return model.parameters[element.i].name in read
+                return theta.parameter(element.i).name in read
             case "error":
-                return element.i in outputs
+                return element.i in (replicated if NUMBERS[element.j].name == "replicate_correlation" else outputs)
             case "residual":
                 return {element.i, element.j} <= outputs
             case "share":
@@ -38,6 +40,19 @@ def untold(theta: Theta, measured: Iterable[int]) -> tuple[str, ...]:
         return (element.kind, element.i) not in rows
 
     return tuple(name for element, name in zip(theta.elements, theta.names, strict=True) if not tells(element))
+
+
+def never_estimated(model: Model) -> dict[str, float]:
+    """Numbers of a model that likelihoods hang on and that no fit moves, by name: exponents of Box-Cox scales, what
+    readings of wearables scatter by beside their output's error, and what an unreported characteristic widens; and the
+    variances of drift, which a fit has none of."""
+    found = {f"error.{o.name}.box_cox": o.error.box_cox for o in model.outputs if o.error.box_cox is not None}
+    for output in model.outputs:
+        if output.vital is not None:
+            found |= {f"vital.{output.name}.independent": output.vital.independent}
+            found |= {f"vital.{output.name}.df": output.vital.df}
+    found |= {f"widens.{c.name}.{name}": variance for c in model.covariates for name, variance in c.widens}
+    return found | {f"drift.{p.name}": p.drift for p in model.parameters if p.drift is not None}
 
 
 def read_by(

@@ -79,17 +79,19 @@ def _write_parameters(
     said: Mapping[str, float | None],
     provenance: Provenance,
 ) -> None:
-    model, values = theta.model, population.values(theta.model)
+    model, values, shapes = theta.model, population.values(theta.model), population.shapes(theta.model)
     variance = dict(zip(model.eta_names, np.diag(population.omega).tolist(), strict=True))
     of_occasion = dict(zip(model.iov_names, np.diag(population.omega_iov).tolist(), strict=True))
     of_site = dict(zip(model.isv_names, np.diag(population.omega_isv).tolist(), strict=True))
     for name, table in content["parameters"].items():
         table.pop("stated", None)
-        own = {key for key in (name, *(f"{level}.{name}" for level in LEVELS)) if key in said}
+        own = {key for key in (name, *(f"{level}.{name}" for level in ("shape", *LEVELS))) if key in said}
         if name in said:
             table["value"] = values[name]
             if (error := said[name]) is not None and provenance.patients > 1:
                 table["stated"] = {"se": error, "patients": provenance.patients}
+        if f"shape.{name}" in said:
+            table["shape"] = shapes[name]
         if name in variance:
             table["iiv"] = variance[name]
         if name in of_occasion:
@@ -135,6 +137,8 @@ def _write_error(output: dict[str, Any], error: ErrorSpec, source: str) -> None:
             table["additive"], table["log_additive"] = error.additive, error.proportional
         case "power" | "deviation" as kind:
             table[kind]["coefficient"] = error.proportional
+            if kind == "power":
+                table[kind]["exponent"] = error.exponent
             if error.additive:
                 table["additive"] = error.additive
         case "negative_binomial":
@@ -144,6 +148,11 @@ def _write_error(output: dict[str, Any], error: ErrorSpec, source: str) -> None:
                 table["additive"] = error.additive
             if error.proportional:
                 table["proportional"] = error.proportional
+    for key in ("df", "replicate_correlation"):
+        if (value := getattr(error, key)) is not None:
+            table[key] = value
+    if error.outliers is not None:
+        table["outliers"] = {"share": error.outliers.share, "widening": error.outliers.widening}
     table.pop("assumed", None)
     table["source"] = source
 

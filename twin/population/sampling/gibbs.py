@@ -11,24 +11,26 @@ A step of each chain draws, one given the others,
     all other numbers          by a random walk each, tuned while the chains warm up.
 
 Chains have populations of their own; their effects are solved side by side. Without a prior of the analyst's, numbers
-other than Omega have a flat one on the scale they move on (`twin.kernel.free.scale_of`; errors on their logarithm), and
-shares of classes are as likely to be any. A prior that is
-given (`twin.population.prior`) stands in its place: conjugate where it is of Omega, else by accepting or not what the
-flat one proposes. Of a mixture each patient's class is drawn with its effects (`twin.population.sampling.classes`), and
-everything else is given who is of which class: effects that a class does not read are left out of Omega, and drawn from
-their prior. A number that moves predictions takes everybody's effects along, as far as their modes move with it,
-and so do all typical values and coefficients together once a step: if effects stayed, they would creep.
+other than Omega have a flat one on the scale they move on (`twin.kernel.free.scale_of`; sizes of errors on their
+logarithm, what makes a law of residuals other than normal as `twin.population.sampling.weak` says), and shares of
+classes are as likely to be any. A prior that is given (`twin.population.prior`) stands in its place: conjugate where it
+is of Omega, else by accepting or not what the flat one proposes. Of a mixture each patient's class is drawn with its
+effects (`twin.population.sampling.classes`), and everything else is given who is of which class: effects that a class
+does not read are left out of Omega, and drawn from their prior. A number that moves predictions takes everybody's
+effects along, as far as their modes move with it, and so do all typical values and coefficients together once a step:
+if effects stayed, they would creep.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from twin.arrays import Floats
-from twin.kernel.free import scale_of, slope
+from twin.kernel.free import slope
 from twin.population.importance.climbing import by_modes
 from twin.population.importance.density import Density
 from twin.population.laplace.methods import usual_objective
@@ -42,6 +44,7 @@ from twin.population.sampling.classes import begun
 from twin.population.sampling.posterior import Posterior
 from twin.population.sampling.site_effects import Drawn, SiteEffects
 from twin.population.sampling.target import Target
+from twin.population.sampling.weak import SAID, log_weak
 from twin.population.search import scores_curvature
 from twin.population.theta import Theta
 from twin.randomness import generator
@@ -118,6 +121,8 @@ def stated(theta: Theta) -> str:
             "; shares of classes Dirichlet with 1 of each, where each class has somebody and keeps the name that it"
             " begins with"
         )
+    if any((one := theta.error_number(at)) is not None and not one.size for at in range(theta.size)):
+        weak += f"; {SAID}"
     return weak if theta.prior is None else f"{theta.prior.source}; of what it does not name: {weak}"
 
 
@@ -272,6 +277,12 @@ class _Run:
 
     def _accepted(self, at: int, moved: Floats, change: Floats, tune: bool) -> NDArray[np.bool_]:
         """Which chains take that step (C,)."""
+        number = self.theta.error_number(at)
+        if number is not None and at not in self._with_prior:
+            change = change + [
+                log_weak(number, float(new[at])) - log_weak(number, float(old[at]))
+                for new, old in zip(moved, self.vectors, strict=True)
+            ]
         if at in self._with_prior:
             pairs = zip(moved, self.vectors, strict=True)
             change = change + [self._log_prior(new, [at]) - self._log_prior(old, [at]) for new, old in pairs]
@@ -346,12 +357,12 @@ def _misfit(away: Floats, precision: Floats, means: Means) -> float:
 
 
 def log_slope(theta: Theta, vector: Floats, at: int) -> float:
-    """log d x / d vector of the x that a prior of a number is a density of: its value, of an error its variance."""
-    element = theta.elements[at]
-    if element.kind == "error":
-        return 2.0 * float(vector[at])
-    parameter = theta.model.parameters[element.i]
-    return float(np.log(slope(scale_of(parameter), float(theta.natural(vector)[at]))))
+    """log d x / d vector of the x that a prior of a number is a density of: its value, of an error's size its
+    variance."""
+    number = theta.error_number(at)
+    if number is not None:
+        return 2.0 * float(vector[at]) if number.size else math.log(number.slope(number.natural(float(vector[at]))))
+    return float(np.log(slope(theta.scale(theta.elements[at].i), float(theta.natural(vector)[at]))))
 
 
 def _given(theta: Theta) -> Prior | None:

@@ -45,13 +45,16 @@ from twin.population.sampling.site_effects import SiteEffects
 from twin.population.sampling.target import Target
 from twin.population.search import bounds
 from twin.population.theta import FitError, Theta
-from twin.population.values import LEVELS, SIZES, resized
+from twin.population.values import LEVELS
 
 WIDE = 4.0
 """Variances of effects begin so many times what the model says."""
 
 COOLING = 0.95
 """Least share of a variance that a step leaves while it cools."""
+
+SIZES = ("additive", "proportional")
+"""Sizes of errors that cool too."""
 
 COOLED = 100
 """Steps of cooling."""
@@ -302,7 +305,7 @@ def cooled(theta: Theta, before: Floats, after: Floats) -> Floats:
     """The vector ``after`` a step, whose variances are not less than `COOLING` times those ``before`` it."""
     old, new = theta.unpack(before), theta.unpack(after)
     errors = tuple(
-        resized(now, {size: max(getattr(now, size), np.sqrt(COOLING) * getattr(was, size)) for size in SIZES[:2]})
+        replace(now, **{size: max(getattr(now, size), np.sqrt(COOLING) * getattr(was, size)) for size in SIZES})
         for was, now in zip(old.errors, new.errors, strict=True)
     )
     covariances = {level: _no_narrower(old.covariance(level), new.covariance(level)) for level in LEVELS}

@@ -124,6 +124,31 @@ def test_a_deviation_by_a_formula_is_written_out(combination: str, width: str) -
     assert f"capture plasma_dv = pred_plasma + {size}*EPS_plasma;" in specification
 
 
+def test_the_shape_of_an_effect_is_estimated_there_unless_it_is_fixed() -> None:
+    text = toys.made({"k": "0.3 1/h 0.1"}, {"A": "mg: input(toxin) - k*A"}, {"plasma": "mg: A"}).text
+    skewed = text.replace("iiv = 0.1\n", 'iiv = 0.1\ndistribution = "box-cox"\nshape = -0.5\n')
+    stream, _ = nonmem.write(parse_model(skewed, "made.toml"))
+    assert "THETA(1)*EXP((EXP(ETA(1))**THETA(2) - 1)/THETA(2))\n" in stream
+    assert "$THETA -0.5 ; k, shape of its effect\n" in stream
+    kept = parse_model(skewed.replace("[cadence]", '[fit]\nfixed = ["shape.k"]\n[cadence]'), "m.toml")
+    assert "$THETA -0.5 FIX ; k, shape of its effect\n" in nonmem.write(kept)[0]
+
+
+def test_an_exponent_is_estimated_there_unless_it_is_fixed() -> None:
+    text = toys.made({"k": "0.3 1/h 0.1"}, {"A": "mg: input(toxin) - k*A"}, {"plasma": "mg: A"}).text
+    error = "additive = 0.1, power = { coefficient = 0.3, exponent = 0.7 }"
+    model = parse_model(text.replace("proportional = 0.2", error), "made.toml")
+    stream, _ = nonmem.write(model)
+    assert "    W = SQRT(THETA(2)**2 + (THETA(3)*PRED1**THETA(4))**2)\n" in stream
+    assert "$THETA 0.7 ; plasma, exponent\n" in stream
+    back = there_and_back(model, "nonmem", None)
+    assert back.outputs[0].error.exponent == pytest.approx(0.7)
+    kept = parse_model(model.text.replace("[cadence]", '[fit]\nfixed = ["error.plasma.exponent"]\n[cadence]'), "m.toml")
+    assert "$THETA 0.7 FIX ; plasma, exponent\n" in nonmem.write(kept)[0]
+    held = [name for name in there_and_back(kept, "nonmem", None).fixed if name.startswith("error.")]
+    assert [name.split(".")[-1] for name in held] == ["exponent"]
+
+
 def test_classes_of_patients_come_back_with_their_shares() -> None:
     model = eliminated()
     back = there_and_back(model, "nonmem", None)

@@ -58,6 +58,26 @@ def test_logarithms_of_parameters_become_parameters() -> None:
     assert (error.kind, error.additive, error.proportional) == ("combined", 0.7, 0.1)
 
 
+@pytest.mark.parametrize(
+    ("said", "values", "fixed"),
+    [
+        ("pow(prop.sd, pw)", "pw <- 0.6", []),
+        ("add(add.sd) + pow(prop.sd, pw)", "pw <- fix(0.6)", ["exponent"]),
+        ("pow(prop.sd, 0.6)", "", ["exponent"]),
+        ("prop(prop.sd) + t(nu)", "nu <- fix(5)", ["df"]),
+    ],
+)
+def test_numbers_of_an_error_beside_its_sizes_are_read(said: str, values: str, fixed: list[str]) -> None:
+    text = MODEL.replace("prop.sd <- 0.1\n", f"prop.sd <- 0.1\n    {values}\n")
+    found = read(text.replace("add(add.sd) + prop(prop.sd)", said)).model
+    error = found.outputs[0].error
+    assert error.proportional == 0.1
+    assert error.additive == (0.7 if "add" in said else 0.0)
+    assert (error.exponent, error.df) == ((0.6, None) if "pow" in said else (1.0, 5.0))
+    name = f"error.{found.outputs[0].name}."
+    assert [one.removeprefix(name) for one in found.fixed if one.startswith("error.")] == fixed
+
+
 def test_lincmt_is_built_from_the_names_of_its_parameters() -> None:
     start, end = MODEL.index("    d/dt(depot)"), MODEL.index("    cp ~")
     text = MODEL[:start] + "    linCmt() ~ prop(prop.sd)\n" + MODEL[end:].split("\n", 1)[1]

@@ -227,6 +227,8 @@ def test_a_stream_without_theta_or_records_is_named() -> None:
         ("Y = F + (0.5 + F)*EPS(1)", "combined", (0.1, 0.2)),
         ("Y = F + F**0.8*EPS(1)", "power", (0.0, 0.2)),
         ("W = 1.5*F/(F + 5)\n Y = F + W*EPS(1)", "deviation", (0.0, 0.3)),
+        ("W = SQRT(0.25 + (1.5*F**0.7)**2)\n Y = F + W*EPS(1)", "power", (0.1, 0.3)),
+        ("W = 0.5 + 1.5*F**0.7\n Y = F + W*EPS(1)", "power", (0.1, 0.3)),
     ],
 )
 def test_the_law_of_a_residual_is_found_from_its_slopes(error: str, kind: str, sizes: tuple[float, float]) -> None:
@@ -234,6 +236,24 @@ def test_the_law_of_a_residual_is_found_from_its_slopes(error: str, kind: str, s
     found = read(f"{head}$ERROR\n{error}\n$THETA 5 40\n$OMEGA 0.1\n$SIGMA 0.04").model.outputs[0].error
     assert found.kind == kind
     assert (found.additive, found.proportional) == pytest.approx(sizes, rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("thetas", "fixed"),
+    [("0.2 0.7", []), ("0.2 FIX 0.7", ["proportional"]), ("0.2 0.7 FIX", ["exponent"]),
+     ("0.2 FIX 0.7 FIX", ["proportional", "exponent"])],
+)  # fmt: skip
+@pytest.mark.parametrize("width", ["THETA(3)*F**THETA(4)", "SQRT(0.01 + (THETA(3)*F**THETA(4))**2)"])
+def test_the_exponent_of_an_error_stays_only_where_the_source_fixes_it(
+    thetas: str, fixed: list[str], width: str
+) -> None:
+    head = "$PROB x\n$INPUT ID TIME AMT DV\n$SUBS ADVAN1 TRANS2\n$PK\nCL=THETA(1)*EXP(ETA(1))\nV=THETA(2)\nS1=V\n"
+    text = f"{head}$ERROR\nW = {width}\nY = F + W*EPS(1)\n$THETA 5 40 {thetas}\n$OMEGA 0.1\n$SIGMA 1 FIX"
+    found = read(text).model
+    error = found.outputs[0].error
+    assert (error.proportional, error.exponent) == pytest.approx((0.2, 0.7), rel=1e-5)
+    known = [name.removeprefix("error.dv.") for name in found.fixed if name.startswith("error.")]
+    assert known == ["additive"] * ("SQRT" in width) + fixed
 
 
 def test_units_and_references_may_be_given() -> None:

@@ -33,6 +33,22 @@ def test_intervals_are_of_the_standard_error_and_of_sizes_on_their_logarithm() -
     assert variance.others == ((None, None), (None, None))
 
 
+def test_an_interval_of_a_number_of_an_error_is_of_the_scale_that_it_moves_on() -> None:
+    numbers = [
+        {"name": "error.plasma.proportional", "value": 0.2, "se_R": 0.02},
+        {"name": "error.plasma.exponent", "value": 0.1, "se_R": 0.1},
+        {"name": "error.plasma.df", "value": 4.0, "se_R": 1.0},
+        {"name": "error.plasma.outlier_share", "value": 0.05, "se_R": 0.05},
+    ]
+    size, exponent, df, share = estimates_of(FOUND | {"estimates": numbers})
+    assert (size.low, size.high) == pytest.approx((0.2 * np.exp(-0.196), 0.2 * np.exp(0.196)), rel=1e-4)
+    assert (exponent.low, exponent.high) == pytest.approx((0.1 - 0.196, 0.1 + 0.196), rel=1e-4)
+    assert (df.low, df.high) == pytest.approx((2 + 2 * np.exp(-0.98), 2 + 2 * np.exp(0.98)), rel=1e-4)
+    assert share.low is not None
+    assert share.high is not None
+    assert 0.0 < share.low < 0.05 < share.high < 0.5
+
+
 def test_a_variance_that_ran_to_0_has_no_upper_end() -> None:
     lost = {"name": "omega.CL", "value": 1.5e-8, "se_R": 0.03}
     (found,) = estimates_of(FOUND | {"standard_errors": "R", "estimates": [lost]})

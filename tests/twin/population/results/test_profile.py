@@ -10,6 +10,7 @@ from tests.twin.population.test_objective import objective, timelines
 from twin.kernel.kernel import compile_model
 from twin.modelfile.reader import parse_model
 from twin.population.cohort import Cohort
+from twin.population.laplace.methods import objective_of
 from twin.population.objective import Evaluation, Objective
 from twin.population.results.profile import RISE, Held, HeldEvaluation, profile
 from twin.population.results.uncertainty import uncertainty
@@ -56,6 +57,23 @@ def test_with_a_number_held_the_gradient_is_what_differences_say(name: str) -> N
         step = 1e-4 * np.eye(len(first.vector))[k]
         up, down = (held(first.vector + side * step, first) for side in (1, -1))
         assert slope == pytest.approx((up.total - down.total) / 2e-4, rel=1e-3, abs=1e-3)
+
+
+def test_a_number_of_an_error_is_followed_on_its_scale_to_its_ends() -> None:
+    error = "log_additive = 0.2, df = 8"
+    made = parse_model(MODEL.text.replace("proportional = 0.2", error), "made.toml")
+    kernel = compile_model(made)
+    cohort = Cohort(kernel, step_sizes_for(kernel), timelines(made, EIGHT), Theta.of(made))
+    of, at = objective_of(cohort, "laplace"), cohort.theta.names.index("error.plasma.df")
+    here = of(cohort.theta.pack(cohort.theta.start))
+    held = Held(of, cohort.theta, at, 2.0)
+    assert held.whole(held.reduced(here.vector)) is None
+    here = minimum(of)
+    found = profile(of, cohort.theta, here, at, 4.0)
+    # So few values say next to nothing of tails: it may be as great as it will, and next to 2.
+    assert (found.low, found.high) == (2.0, None)
+    assert "the data do not bound error.plasma.df from below" in found.problem
+    assert all(value > 2.0 for value, _ in found.points)
 
 
 def test_of_a_parabola_it_is_what_standard_errors_say() -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from tests.twin import toys
-from twin.population.results.untold import untold
+from twin.modelfile.reader import parse_model
+from twin.population.results.untold import never_estimated, untold
 from twin.population.theta import Theta
 
 
@@ -24,3 +25,23 @@ def test_what_only_an_unmeasured_output_reads_is_untold() -> None:
     theta = Theta.of(model)
     assert untold(theta, [0]) == ("kout", "E0", "C50", "d", "omega.kout", "error.effect.proportional")
     assert untold(theta, [1]) == ("d", "error.plasma.proportional")
+
+
+def test_how_replicates_correlate_is_untold_where_there_are_none() -> None:
+    plain = toys.made({"k": "0.1 1/h 0.1"}, {"A": "mg: input(toxin) - k*A"}, {"plasma": "mg: A"})
+    error = "proportional = 0.2, replicate_correlation = 0.3"
+    theta = Theta.of(parse_model(plain.text.replace("proportional = 0.2", error), "made.toml"))
+    assert untold(theta, [0], [0]) == ()
+    assert untold(theta, [0]) == ("error.plasma.replicate_correlation",)
+
+
+def test_what_no_fit_estimates_is_named_with_its_value() -> None:
+    plain = toys.made({"k": "0.1 1/h 0.1"}, {"A": "mg: input(toxin) - k*A"}, {"plasma": "mg: A"})
+    assert never_estimated(plain) == {}
+    text = plain.text.replace("proportional = 0.2", "additive = 0.2, box_cox = 0.4")
+    said = f"missing = {{ widens = {{ k = 0.05 }}, {toys.SOURCE} }}"
+    missing = f'[covariates.AGE]\nunit = "1"\nreference = 0\n{said}\n{toys.SOURCE}\n'
+    assert never_estimated(parse_model(text + missing, "made.toml")) == {
+        "error.plasma.box_cox": 0.4,
+        "widens.AGE.k": 0.05,
+    }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from tests.twin import toys
 from tests.twin.observation.test_outcomes import MODEL as COUNTED
 from tests.twin.population.mixture.mixtures import eliminated
-from tests.twin.population.test_theta import model
+from tests.twin.population.test_theta import model, skewed
 from twin.modelfile.library import library_ids, load_model
 from twin.modelfile.reader import parse_model
 from twin.population.results.written import Provenance, as_toml, fitted_model
@@ -64,6 +65,27 @@ def test_every_error_is_written_as_it_is_read(error: str) -> None:
     assert made.outputs[0].error.additive in (0.0, 0.123)
     assert Population.of(made).errors[0].kind == theta.start.errors[0].kind
     assert Theta.of(made).natural_of(Population.of(made)).tolist()[-len(sizes) :] == [0.123] * len(sizes)
+
+
+def test_what_else_makes_the_law_of_an_error_is_written_as_it_is_read() -> None:
+    error = "power = { coefficient = 0.2, exponent = 0.7 }, df = 5, outliers = { share = 0.1, widening = 6 }"
+    theta = Theta.of(parse_model(model().text.replace("proportional = 0.2", error), "made.toml"))
+    said = {"exponent": -0.3, "df": 7.5, "outlier_share": 0.04, "outlier_widening": 3.5}
+    found = theta.population({f"error.plasma.{name}": value for name, value in said.items()})
+    made = fitted_model(theta, found, None, FIT, "made_fit")
+    assert made.outputs[0].error == replace(found.errors[0], source=FIT.fit)
+    close = parse_model(
+        model().text.replace("proportional = 0.2", "additive = 1, replicate_correlation = 0.4"), "m.toml"
+    )
+    theta = Theta.of(close)
+    found = theta.population({"error.plasma.replicate_correlation": 0.66})
+    assert fitted_model(theta, found, None, FIT, "m_fit").outputs[0].error.replicate_correlation == 0.66
+
+
+def test_the_shape_of_an_effect_is_written_as_it_is_read() -> None:
+    theta = Theta.of(skewed())
+    made = fitted_model(theta, theta.population({"shape.b": -0.6}), None, FIT, "made_fit")
+    assert made.parameters[1].shape == -0.6
 
 
 def test_the_dispersion_of_counts_is_written_as_it_is_read() -> None:
