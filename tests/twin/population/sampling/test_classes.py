@@ -91,6 +91,18 @@ def test_of_other_values_and_occasions_classes_are_as_probable_as_by_importance_
     np.testing.assert_allclose((of == 0).mean(axis=(0, 2)), exact[:, 0], atol=0.04)
 
 
+def test_of_three_classes_each_has_its_exact_probability() -> None:
+    text = levels().text.replace("slow = 1, fast = 2", "slow = 1, fast = 2, none = 3")
+    text = text.replace("slow = 0.4, fast = 0.6", "slow = 0.3, fast = 0.5, none = 0.2")
+    cohort = measured(parse_model(text.replace("low, high)", "low, where(SORT == 2, high, 3))"), "made.toml"))
+    exact = usual_objective(cohort)(cohort.theta.pack(cohort.theta.start)).posterior
+    of, shares, _ = swept(cohort, 400)
+    assert exact is not None
+    np.testing.assert_allclose(shares.mean(axis=0), exact, atol=0.02)
+    drawn = np.stack([(of == k).mean(axis=(0, 2)) for k in range(3)], axis=1)
+    np.testing.assert_allclose(drawn, exact, atol=0.04)
+
+
 def test_a_patient_is_drawn_the_same_in_any_company() -> None:
     cohort = measured(levels())
     together, apart = swept(cohort, 5), swept(cohort.drawn(np.array([1, 2])), 5)
