@@ -1,19 +1,6 @@
 """All patients of a fit side by side: what an evaluation costs is the kernel and a little algebra.
 
-The unknowns of a patient are a row z of the same columns for everybody,
-
-    z = (eta, kappa of occasion 1, ..., kappa of occasion n, u, shifts),
-
-with n the most occasions that anybody has: a kappa that no datum has met stays at 0, and adds nothing to a likelihood.
-Placed parameters (`twin.kernel.free`) in a stretch of time of occasion k are
-
-    phi = place(theta) + T(eta + kappa_k + sqrt(w_i) u) + shift,
-
-T being identity, but for Box-Cox effects. Standard normal u are there for parameters whose prior somebody's unreported
-characteristics widen: of patient i by variances w_i, so that eta and u together are N(0, Omega + w_i). A u that nothing
-hangs on, with w_i = 0, stays at 0 as such a kappa does. A typical value moves phi as its own eta does, and where there
-is none, or T is in the way, a *shift* stands in, as one does for the shape of T: so derivatives by what is in
-`Population.place` are derivatives by z (`Cohort.directions`).
+Each is a row z of the same columns (`twin.population.unknowns.columns`).
 
 Particles of all patients are made into equations together (individual parameters, eigenbases), and go through the
 kernel patient by patient. Each patient's numbers depend on its own rows alone, so that neither who else is asked for
@@ -39,7 +26,7 @@ from twin.population.paces.walked import paced
 from twin.population.sites.membership import drawn_sites, sites_of
 from twin.population.subjects import WITHOUT, Stretch, Subject, members_of, prepared
 from twin.population.theta import FitError, Theta
-from twin.population.values import shaped
+from twin.population.unknowns.columns import Columns
 from twin.randomness import generator
 from twin.solver.eigenbasis import eigenbasis
 from twin.solver.solver import Solver
@@ -53,8 +40,6 @@ how finely a patient is stepped."""
 
 WIDELY = 1.5
 """Standard deviations of such draws, in those of the population."""
-
-_NOT_WIDER: Floats = np.empty(0)
 
 
 class Spread(Protocol):
@@ -107,17 +92,9 @@ class Cohort:
         if not any(subject.observations for subject in self.subjects):
             raise FitError("no patient has a value of an output of the model: there is nothing to fit")
         self.site = sites_of(model, self.patients)
-        names = [p.name for p in model.parameters]
-        self.occasions = max(len(s.occasions) for s in self.subjects)
-        self._eta = np.array([names.index(name) for name in model.eta_names], dtype=np.int64)
-        self._iov = np.array([names.index(name) for name in model.iov_names], dtype=np.int64)
-        self._shapes = np.full(len(names), -1, dtype=np.int64)
-        self._shapes[list(shaped(model))] = len(names) + np.arange(len(shaped(model)))
-        self._widened, self._widths = _widening(self.subjects, self._eta)
-        self.theta = theta.widened(len(self._widened))
-        self.effects = len(self._eta) + self.occasions * len(self._iov) + len(self._widened)
-        self._shifted, self.directions = self._moved()
-        self.size = self.effects + len(self._shifted)
+        self.columns = Columns(model, theta, self.subjects)
+        self.theta, self.occasions, self.effects = self.columns.theta, self.columns.occasions, self.columns.effects
+        self.size, self.directions = self.columns.size, self.columns.directions
         self.first = np.concatenate([[0], np.cumsum([len(s.observations) for s in self.subjects])]).astype(np.int64)
         self._single = np.array([rows[0] for rows in kernel.rows], dtype=np.int64)
         self._free = free_functions(kernel)
@@ -180,46 +157,6 @@ class Cohort:
         )
         return found
 
-    def _moved(self) -> tuple[Integers, Floats]:
-        """Parameters that get a shift, and `directions`."""
-        eta, iov = self._eta.tolist(), self._iov.tolist()
-        places = [(at, e.i) for at, e in enumerate(self.theta.elements) if e.kind == "place"]
-        shifted = [i for _, i in places if i not in (*eta, *iov) or self._shapes[i] >= 0]
-        directions = np.zeros((self.theta.size, self.effects + len(shifted)))
-        for at, i in places:
-            if i in shifted:
-                directions[at, self.effects + shifted.index(i)] = 1.0
-            elif i in eta:
-                directions[at, eta.index(i)] = 1.0
-            else:
-                end = len(eta) + self.occasions * len(iov)
-                directions[at, len(eta) + iov.index(i) : end : len(iov)] = 1.0
-        return np.array(shifted, dtype=np.int64), directions
-
-    def by_column(self, of_parameter: Floats) -> Floats:
-        """Of numbers of each parameter (P,) that of the parameter which each column of z moves, (M,)."""
-        columns = [self._eta, *[self._iov] * self.occasions, self._widened, self._shifted]
-        found = np.asarray(of_parameter[np.concatenate(columns)])
-        if self.widened:
-            found[self.effects - len(self._widened) : self.effects] /= np.max([*self._widths.values()], axis=0)
-        return found
-
-    @property
-    def widened(self) -> bool:
-        """Whether characteristics that were not reported widen the prior of anybody."""
-        return len(self._widened) > 0
-
-    def phi(self, z: Floats, place: Floats, occasion: int, subject: Subject | None = None) -> Floats:
-        """Placed parameters (S, P) of rows z (S, M) in an occasion, of a population's `Population.place`, of a
-        patient of whom everything was reported or of a ``subject``."""
-        found = np.empty((len(z), len(self._shapes)))
-        widths = _NOT_WIDER if subject is None or not self.widened else self._widths[subject.key]
-        _place(
-            z, place, occasion, self._eta, self._iov, self._widened, widths, self._shapes, self._shifted, self.effects,
-            found,
-        )  # fmt: skip
-        return found
-
     def individuals(self, phi: Floats, covariates: Floats) -> Floats:
         """Individual values (N, `Kernel.width`) of placed parameters (N, P) and covariates (N, C)."""
         par = np.empty((len(phi), self.kernel.width))
@@ -271,7 +208,7 @@ class Cohort:
         """Of each run the way through time of its particles, and their equations in each of the patient's systems, all
         made at once."""
         parts = [
-            (n, self.phi(z, place, occasion, self.subjects[run.subject]), covariates)
+            (n, self.columns.phi(z, place, occasion, self.subjects[run.subject]), covariates)
             for n, (run, z) in enumerate(zip(runs, points, strict=True))
             for covariates, occasion in self.subjects[run.subject].systems
         ]
@@ -320,7 +257,7 @@ class Cohort:
             z = storable(z) if np.isfinite(z).all() else z
             usable = subject.stretches is not None and np.isfinite(z).all()
             systems = self._systems([Run(number, 0, 1)], [z], place)[1][0] if usable else []
-            placed = np.concatenate([self.phi(z, place, occasion) for _, occasion in subject.systems] or [z])
+            placed = np.concatenate([self.columns.phi(z, place, occasion) for _, occasion in subject.systems] or [z])
             looked_at = np.stack([placed.min(axis=0), placed.max(axis=0)])
             found.append(paced(subject, self.kernel, self.step_sizes, systems, looked_at) if systems else subject)
         return tuple(found)
@@ -371,14 +308,6 @@ class Cohort:
         return solver.advance(start, subject.timeline, int(subject.marks[-1]), subject.marks)[1]
 
 
-def _widening(subjects: Sequence[Subject], eta: Integers) -> tuple[Integers, dict[str, Floats]]:
-    """Parameters whose prior is wider in somebody, and standard deviations (w,) of that by each patient's key."""
-    every = np.array([subject.timeline.widening for subject in subjects]).reshape(len(subjects), len(eta))
-    columns = np.flatnonzero(every.any(axis=0))
-    widths = np.sqrt(every[:, columns])
-    return eta[columns], {subject.key: own for subject, own in zip(subjects, widths, strict=True)}
-
-
 class _Placed:
     """Placed parameters through time, as a solver asks for effects."""
 
@@ -392,11 +321,11 @@ class _Placed:
 
     def at(self, _segments: Segments, segment: Segment, /) -> Floats:
         """(N, P) in a segment."""
-        return self._cohort.phi(self._z, self._at, self._subject.occasion(segment), self._subject)
+        return self._cohort.columns.phi(self._z, self._at, self._subject.occasion(segment), self._subject)
 
     def lasting(self, _segments: Segments, _segment: Segment, /) -> Floats:
         """The same without any occasion."""
-        return self._cohort.phi(self._z, self._at, WITHOUT, self._subject)
+        return self._cohort.columns.phi(self._z, self._at, WITHOUT, self._subject)
 
 
 def runs_of(which: Integers) -> list[Run]:
@@ -404,28 +333,6 @@ def runs_of(which: Integers) -> list[Run]:
     edges = np.flatnonzero(np.diff(which)) + 1
     begins, ends = [0, *edges.tolist()], [*edges.tolist(), len(which)]
     return [Run(int(which[b]), b, e) for b, e in zip(begins, ends, strict=True) if e > b]
-
-
-@compiled
-def _place(z, place, occasion, eta, iov, wider, width, shapes, shifted, effects, found):  # type: ignore[no-untyped-def]
-    for n in range(len(z)):
-        moved = place.copy()
-        for i in range(len(shifted)):
-            moved[shifted[i]] += z[n, effects + i]
-        for p in range(len(shapes)):
-            found[n, p] = 0.0
-        for i in range(len(eta)):
-            found[n, eta[i]] = z[n, i]
-        if occasion >= 0:
-            for i in range(len(iov)):
-                found[n, iov[i]] += z[n, len(eta) + occasion * len(iov) + i]
-        for i in range(len(width)):
-            found[n, wider[i]] += width[i] * z[n, effects - len(wider) + i]
-        for p in range(len(shapes)):
-            shape = moved[shapes[p]] if shapes[p] >= 0 else 0.0
-            if shape != 0.0:
-                found[n, p] = np.expm1(shape * found[n, p]) / shape
-            found[n, p] += moved[p]
 
 
 @compiled

@@ -220,7 +220,7 @@ class Objective:
         for i, scale in enumerate(self._scales):
             if scale == "identity":
                 size[i] = max(abs(population.place[i]), float(np.sqrt(variance[i]))) or 1.0
-        return stencil.H * self.cohort.by_column(size)
+        return stencil.H * self.cohort.columns.by_column(size)
 
     def predictions(self, which: Integers, z: Floats, population: Population) -> Floats:
         """(T, S) at points z (K, S, M), on the scale of each value's error."""

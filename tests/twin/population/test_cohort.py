@@ -55,7 +55,7 @@ def test_the_objective_is_that_of_the_wider_prior_and_so_is_its_gradient(
     kind: type[Objective],
 ) -> None:
     of, theta = kind(cohort()), cohort().theta
-    assert cohort().widened
+    assert cohort().columns.widened
     vector = theta.pack(theta.start)
     found = of(vector, thorough=True)
     np.testing.assert_allclose(found.ofv, exact(), atol=2e-5)

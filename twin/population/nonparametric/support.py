@@ -99,7 +99,7 @@ def refuse(cohort: Cohort) -> None:
         "effects of occasions": bool(model.iov_names),
         "effects of sites": bool(model.isv_names),
         "classes that nobody sees": cohort.classes > 1,
-        "patients whose prior is wider ([covariates.X.missing] widens)": cohort.widened,
+        "patients whose prior is wider ([covariates.X.missing] widens)": cohort.columns.widened,
         "no iiv": not model.eta_names,
     }
     what = next((reason for reason, holds in reasons.items() if holds), None)

@@ -253,7 +253,7 @@ def _blocks(cohort: Cohort) -> tuple[slice, ...]:
     last = own + cohort.occasions * width
     found = [slice(0, own)] if own else []
     found += [slice(own + n * width, own + (n + 1) * width) for n in range(cohort.occasions) if width]
-    return (*found, slice(last, cohort.effects)) if cohort.widened else tuple(found)
+    return (*found, slice(last, cohort.effects)) if cohort.columns.widened else tuple(found)
 
 
 def _given_the_rest(covariance: Floats, block: slice) -> Floats:
