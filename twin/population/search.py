@@ -287,7 +287,11 @@ def _line(objective: Objective, here: Evaluation, step: Floats, bounds: Bounds, 
     those that are ``walking`` by themselves go as far as their own least, by the secant, before all are held up."""
     step, slope, share = step.copy(), float(here.gradient @ step), 1.0
     for halved in range(HALVINGS):
-        there = objective(bounds.clip(here.vector + share * step), here)
+        try:
+            there = objective(bounds.clip(here.vector + share * step), here)
+        except np.linalg.LinAlgError:  # so far away nothing can be computed
+            share *= 0.2
+            continue
         change = there.total - here.total
         if np.isfinite(change) and change <= 1e-4 * share * slope:
             return there

@@ -68,6 +68,25 @@ def test_a_bound_is_kept() -> None:
     assert state.why == "converged"
 
 
+@dataclass
+class Steep(Bowl):
+    """The same, of which nothing can be computed at the end of the first step."""
+
+    met: bool = False
+
+    def __call__(self, vector: Floats, last: Evaluation | None = None, *, thorough: bool = False) -> Evaluation:
+        if last is not None and not self.met:
+            self.met = True
+            raise np.linalg.LinAlgError("Singular matrix")
+        return super().__call__(vector, last, thorough=thorough)
+
+
+def test_a_step_to_where_nothing_can_be_computed_is_too_long() -> None:
+    state, here = search(Steep(BOWL.centres), State(np.array([9.9, 9.9])), lambda *_: None)
+    assert state.why == "converged"
+    np.testing.assert_allclose(here.gradient, 0.0, atol=0.05)
+
+
 class Vanishing:
     """Patients of whom the second number is the logarithm of a factor that the data do not tell from 0."""
 

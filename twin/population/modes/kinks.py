@@ -43,7 +43,10 @@ def balanced(gradient_at: Callable[[Floats], Floats], begin: Floats, information
             return None
         if gradient @ np.linalg.solve(information, gradient) < near * near:
             return at
-        step = np.asarray(-np.linalg.solve(curvature, gradient), dtype=np.float64)
+        try:
+            step = np.asarray(-np.linalg.solve(curvature, gradient), dtype=np.float64)
+        except np.linalg.LinAlgError:  # of changes of slopes that are no curvature to rounding
+            return None
         step /= max(1.0, float(np.sqrt(step @ information @ step)) / LONGEST)
         share = level_share(_along(gradient_at, at, step), float(gradient @ step))
         there = gradient_at(at + share * step)

@@ -9,6 +9,7 @@ from tests.twin import toys
 from tests.twin.population.diagnostics.cohorts import cohort_of
 from twin.arrays import Floats, Integers
 from twin.population.cohort import Cohort
+from twin.population.modes import kinks
 from twin.population.modes.descent import Look, descend
 from twin.population.modes.kinks import balanced, beside, level_share
 from twin.population.objective import Objective
@@ -51,6 +52,11 @@ def test_balance_is_not_found_where_nothing_can_be_computed() -> None:
 def test_balance_is_not_looked_for_where_nothing_has_a_scale() -> None:
     assert balanced(lambda at: at, np.ones(2), np.array([[1e300, 1e300], [1e300, 1e300]]), 1e-4) is None
     assert balanced(lambda at: at, np.ones(2), np.full((2, 2), np.inf), 1e-4) is None
+
+
+def test_balance_is_not_looked_for_by_changes_of_slopes_that_are_no_curvature(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kinks, "taught", lambda *_: np.zeros((2, 2)))
+    assert balanced(gradient, np.array([-1.0, 2.0]), np.eye(2), 1e-9) is None
 
 
 def test_a_share_of_a_step_is_level_where_the_slope_jumps() -> None:
