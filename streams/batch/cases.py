@@ -30,16 +30,22 @@ from twin.events import (
     Enrolment,
     InputEvent,
     Measurement,
+    PumpDelivery,
+    PumpTotals,
     Rejected,
     encode,
     to_millis,
 )
 from twin.model.spec import Model, ModelError
+from twin.modelfile.gates import drugs_used
 from twin.modelfile.library import library_ids, load_model
 from twin.patient.rivals import Rivals, rivals
 
 EVENT_SUFFIXES = frozenset({".ndjson", ".jsonl", ".json"})
 RECORD_SUFFIXES = frozenset({".csv", ".nmtran"})
+
+NAMED = 8
+"""Patients that a note names."""
 
 
 class CaseError(ValueError):
@@ -214,7 +220,18 @@ def gathered(
     )
     cases = tuple(case for case in every if case is not None)
     _note_references(cases, patients, note)
+    _note_without_doses(cases, patients, note)
     return cases
+
+
+def _note_without_doses(cases: Sequence[Case], patients: Mapping[str, _Patient], note: Note) -> None:
+    """Say to whom nothing was given by the record, of models in which a dose does something."""
+    asked = [case.patient_id for case in cases if drugs_used(case.model)]
+    never = [patient_id for patient_id in asked if not patients[patient_id].given]
+    if never:
+        more = f" and {len(never) - NAMED} more" if len(never) > NAMED else ""
+        which = f" ({', '.join(never[:NAMED])}{more})" if len(never) < len(asked) else ""
+        note(f"no dose was read of {len(never)} of {len(asked)} patients{which}: they are taken as given nothing")
 
 
 def _note_references(cases: Sequence[Case], patients: Mapping[str, _Patient], note: Note) -> None:
@@ -310,6 +327,7 @@ class _Patient:
         self._enrolments: dict[RecordedEvent, Enrolment] = {}
         self._ids: dict[bytes, str] = {}
         self.said: frozenset[str] = frozenset()
+        self.given = False
         self._zero: int | None = None
 
     def add(self, event: InputEvent, place: EventPlace, zero: int | None) -> None:
@@ -318,6 +336,7 @@ class _Patient:
         self._zero = self._zero if zero is None else zero
         self._ids[recorded.raw] = event.event_id
         self.said |= said_by([event])
+        self.given = self.given or isinstance(event, DoseGiven | PumpDelivery | PumpTotals)
         if isinstance(event, Enrolment):
             self._enrolments[recorded] = event
 

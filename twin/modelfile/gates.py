@@ -85,7 +85,8 @@ def _entering_twice(model: Model) -> Doubts:
         yield f"states.{states[1]}.derivative", f"{problem} {len(states)} times; {mend} {more}"
 
 
-def _entering_nowhere(model: Model) -> Doubts:
+def drugs_used(model: Model) -> frozenset[str]:
+    """Drugs that enter a state or are read by a formula, so that their doses do something."""
     used: set[str] = set()
     formulas: list[ast.expr | None] = [p.expression for p in model.parameters] + [d.expression for d in model.derived]
     formulas += [state.derivative for state in model.states]
@@ -94,6 +95,11 @@ def _entering_nowhere(model: Model) -> Doubts:
         if formula is not None:
             used |= {arguments_of(call)[1][0] for call in input_calls(formula)}
             used |= {arguments_of(ast.unparse(node))[1][0] for node in ast.walk(formula) if is_record(node)}
+    return frozenset(used)
+
+
+def _entering_nowhere(model: Model) -> Doubts:
+    used = drugs_used(model)
     meant = {entry.drug for entry in model.inputs if entry.enters_nothing}
     for drug in model.drugs:
         if drug not in used | meant:

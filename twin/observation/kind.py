@@ -78,8 +78,6 @@ class OutputKind(Protocol):
         discrete: values are whole numbers that have probabilities; else they have a density.
         sampled: a sample is drawn, at a time that may be uncertain; else something is seen.
         awaited: what is measured is the moment at which something happens, by looks that find that it has or has not.
-        zero_below: limit, in the output's unit, under which a laboratory's 0 is known only to lie; ``None`` where 0 is
-            a value like any other.
     """
 
     name: ClassVar[str]
@@ -87,7 +85,6 @@ class OutputKind(Protocol):
     discrete: ClassVar[bool]
     sampled: ClassVar[bool] = True
     awaited: ClassVar[bool] = False
-    zero_below: ClassVar[float | None] = None
 
     # --- from a model file, and onto the model's card
 
@@ -136,6 +133,10 @@ class OutputKind(Protocol):
     def weighs_negative(self, output: OutputSpec) -> bool:
         """Whether a value may be negative, so that 0 is one like any other, of a laboratory too."""
         return False
+
+    def zero_below(self, output: OutputSpec) -> float | None:
+        """Limit, in the output's unit, under which a laboratory's 0 is known only to lie; ``None`` where none is known."""
+        return None
 
     def conditional(self, output: OutputSpec) -> bool:
         """Whether values at one instant depend on each other: a later one is weighed given the earlier ones."""

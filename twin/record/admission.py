@@ -347,7 +347,7 @@ def _lab(event: LabResult, model: Model) -> LabResult:
         if result.value.value in MISSING_CODES:
             text = f"field 'value': {result.value.value:g} {output.unit} codes a missing value; leave it out"
             raise _Refused("out_of_range", text)
-        return result if kind_of(output).zero_below is not None else _weighable("result", result, output)
+        return result if kind_of(output).zero_below(output) is not None else _weighable("result", result, output)
     for covariate in model.covariates:
         if covariate.name == event.analyte:
             _seen(covariate, "analyte", model)

@@ -19,9 +19,7 @@ import numpy as np
 
 from twin.arrays import Floats
 from twin.events import Prediction, to_millis
-
-COUNT_UNIT = "10*9/L"
-"""Unit of outputs whose zero is a count too low to measure."""
+from twin.observation.kinds.continuous import COUNT_UNITS
 
 ZERO_COUNT = 0.025
 """What a count of 0 is scored as (10*9/L): the middle of what a laboratory that reports tenths rounds to 0."""
@@ -116,7 +114,7 @@ def _row(before: Prediction, now: Prediction) -> tuple[float, float, float, floa
 
 def substitute(prediction: Prediction) -> float:
     """The measured value as it is scored: a count of 0 as `ZERO_COUNT`, all else as it is."""
-    return ZERO_COUNT if prediction.observed == 0 and prediction.unit == COUNT_UNIT else prediction.observed
+    return ZERO_COUNT if prediction.observed == 0 and prediction.unit in COUNT_UNITS else prediction.observed
 
 
 def _log_error(errors: Sequence[float]) -> LogError | None:

@@ -120,5 +120,5 @@ def _measured(fact: DrugLevel | LabResult, output: OutputSpec) -> MeasuredValue:
     if fact.above_uloq:
         return MeasuredValue(value, above=value if fact.uloq is None else fact.uloq.value)
     if isinstance(fact, LabResult) and value == 0.0 and not kind_of(output).weighs_negative(output):
-        return MeasuredValue(value, below=kind_of(output).zero_below)
+        return MeasuredValue(value, below=kind_of(output).zero_below(output))
     return MeasuredValue(value)

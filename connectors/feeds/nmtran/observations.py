@@ -1,9 +1,9 @@
 """What an NM-TRAN observation record says: a value or a limit, and of which model output.
 
-- ``DV`` is in the unit of the model's output; a count of 0 stands for one too low to count. Data that were written for
-  an error on the log scale hold the natural logarithm, by custom in ``LNDV``: where there is no DV, its exponential is.
+- ``DV`` is in the unit of the model's output. Data that were written for an error on the log scale hold the natural
+  logarithm, by custom in ``LNDV``: where there is no DV, its exponential is.
 - A value of 0 or less is one like any other where the output's error does not vanish with the prediction (an additive
-  one); elsewhere it is refused, or a count too low to count.
+  one). Elsewhere a 0 of blood cells (10*9/L) is one too low to count, and any other is refused.
 - Which output: ``DVID`` n is the n-th output (or its name); else the ``output`` asked for; else the output that reads
   the state that ``CMT`` numbers or names; else the model's only output; else its first, and a note says so. ``CMT`` is
   NONMEM's rule, DVID that of Monolix (its observation id) and nlmixr.
@@ -21,6 +21,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from connectors.feeds.analytes import drug_of
 from connectors.feeds.nmtran.compartments import compartment
 from connectors.feeds.nmtran.lines.records import BadRecord, DataRecord, NmtranError
 from twin.model.formula import names_in
@@ -70,7 +71,22 @@ class Observer:
         if value < 0 and not kind_of(output).weighs_negative(output):
             what = f"DV {value:g} cannot be {output.name}: it is negative"
             raise BadRecord(f"{what}; if DV holds logarithms, call it LNDV, else leave it out or correct it")
+        if value == 0:
+            self._zero(output)
         return Observed(output, value)
+
+    def _zero(self, output: OutputSpec) -> None:
+        """Refuse a measured 0 that has no likelihood, unless it is a count too low to count."""
+        kind = kind_of(output)
+        limit = kind.zero_below(output) if drug_of(output, self.model) is None else None
+        if limit is None and not kind.weighs_zero(output):
+            why = "it has no logarithm" if output.error.logarithmic else "the model's error vanishes with the prediction"
+            raise BadRecord(
+                f"DV 0 cannot be {output.name}: {why}; where it was below a limit of quantification, write that limit "
+                "as DV with CENS 1, or as LLOQ with BLQ 1; where nothing was measured, leave DV empty or write MDV 1"
+            )
+        if limit is not None and not kind.weighs_negative(output):
+            self.notes[f"{output.name} of 0: too few to count, known only to be below {limit:g} {output.unit}"] += 1
 
     @staticmethod
     def _side(record: DataRecord) -> str | None:

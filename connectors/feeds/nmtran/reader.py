@@ -56,7 +56,7 @@ from connectors.feeds.nmtran.patients.record_order import (
     to_record_millis,
 )
 from connectors.feeds.nmtran.times import ORIGIN, place_in_time
-from connectors.feeds.nmtran.unused import WHAT, Unused, refuse_amount
+from connectors.feeds.nmtran.unused import UNTOLD, WHAT, Unused, refuse_amount
 from twin.clock import UNIT_HOURS
 from twin.events import (
     Covariate,
@@ -71,7 +71,6 @@ from twin.events import (
     event_id,
 )
 from twin.model.spec import Model
-from twin.observation.kinds import kind_of
 
 SOURCE = "nmtran"
 
@@ -271,11 +270,12 @@ class _Reader:
 
     def _refuse(self, record: DataRecord, error: BadRecord) -> None:
         self.bad_lines.append(
-            BadLine(record.line, str(error), record.file, record.patient, WHAT.get(record.evid, "record"))
+            BadLine(record.line, str(error), record.file, record.patient, WHAT[record.evid])
         )
 
     def _identify(self, record: DataRecord) -> None:
         """Whose record it is, and of which kind."""
+        record.evid = UNTOLD
         record.patient = self.identity.patient_of(record)
         evid = record.integer("EVID")
         if evid is None:
@@ -372,12 +372,6 @@ class _Reader:
         if found is None:
             return []
         output, level = found.output, drug_of(found.output, self.model) is not None
-        kind = kind_of(output)
-        if found.value == 0 and level and not kind.weighs_zero(output):
-            why = "the model's error vanishes there" if output.error.proportional else "it has no logarithm"
-            raise BadRecord(f"DV 0 cannot be {output.name}: {why}; if it is below a limit, say so with CENS or BLQ")
-        if found.value == 0 and not level and kind.zero_below is not None and not kind.weighs_negative(output):
-            self.notes[f"{output.name} of 0: known only to be too few to count"] += 1
         said: dict[str, Any] = self._envelope(record, "drug_level" if level else "lab_result", output.name)
         said["value"] = Quantity(value=found.value, unit=output.unit)
         event = DrugLevel if level else LabResult

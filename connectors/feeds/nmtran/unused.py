@@ -12,7 +12,10 @@ from connectors.feeds.nmtran.lines.records import BadRecord, DataRecord
 LISTED = 12
 """Lines that a note names."""
 
-WHAT = {0: "value", 1: "dose", 2: "covariates", 3: "reset", 4: "reset and dose"}
+UNTOLD = -1
+"""EVID of a record of which it cannot be read; what it would have said may be a dose."""
+
+WHAT = {UNTOLD: "record", 0: "value", 1: "dose", 2: "covariates", 3: "reset", 4: "reset and dose"}
 """What a record of each EVID says."""
 
 

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from connectors.feeds.nmtran.lines.chosen import Condition
 from streams.batch.cases import Case, Problem, Report, refusals
+from streams.batch.left_out import in_words
 from streams.batch.process_pool import cores
 from twin.events import decode
 from twin.kernel.kernel import compile_model
@@ -22,8 +23,17 @@ from twin.study.records import record_of
 from twin.timeline.timeline import Timeline, build
 
 
+GIVES = frozenset(
+    {"dose", "reset", "reset and dose", "record", "state reset", "pump delivery", "pump totals", "follow up begun"}
+)
+"""What was given and when, in the words of a `Problem`: values after one of these that is lost mean something else."""
+
+
 def timelines_of(cases: Sequence[Case], model: Model, report: Report) -> dict[str, Timeline]:
     """The timeline of every patient of whom anything is known, by id; what cannot be used is reported.
+
+    Who has no value of an output is left out, and who lost a dose, since what was measured would be fitted as if it had
+    not been given.
 
     Raises:
         FitError: nobody is left.
@@ -32,17 +42,42 @@ def timelines_of(cases: Sequence[Case], model: Model, report: Report) -> dict[st
     for case in cases:
         events = [decode(one.raw) for one in case.recorded]
         history, refused = record_of(events, model)
-        for problem in refusals(case.patient_id, events, case.recorded, refused):
+        unusable = refusals(case.patient_id, events, case.recorded, refused)
+        for problem in unusable:
             report(problem)
         timeline = build(history, kernel)
-        if timeline is None or not timeline.observations:
-            where = Problem(case.recorded[0].place, "no value of an output of the model", case.patient_id)
-            report(where)
-            continue
-        found[case.patient_id] = timeline
+        measured = timeline is not None and bool(timeline.observations)
+        why = _left_out(case, model, (*case.problems, *unusable), measured=measured)
+        if why is not None:
+            report(Problem(case.recorded[0].place, f"patient {case.patient_id} is left out: {why}", case.patient_id))
+        elif timeline is not None:
+            found[case.patient_id] = timeline
     if not found:
-        raise FitError(f"no patient has a value of an output of {model.id}: there is nothing to fit")
+        raise FitError(f"no patient has a value of {_outputs(model)} that can be used: there is nothing to fit")
     return found
+
+
+def _left_out(case: Case, model: Model, unusable: Sequence[Problem], *, measured: bool) -> str | None:
+    """Why nothing of a patient can be fitted, if nothing can."""
+    lost = [problem for problem in unusable if problem.what in GIVES]
+    if lost:
+        return (
+            f"{in_words(lost)} could not be used, and its values would be fitted as if that had not been; mend it, or "
+            "leave the patient out of the file"
+        )
+    if measured:
+        return None
+    refused = [problem for problem in unusable if problem.what == "value"]
+    if refused:
+        return f"it has no value of {_outputs(model)} but what could not be used: {in_words(refused)}"
+    return (
+        f"it has no value of {_outputs(model)}; a value is a DV on a record with EVID 0 and without MDV 1, or an event "
+        "drug_level or lab_result"
+    )
+
+
+def _outputs(model: Model) -> str:
+    return " or ".join(output.name for output in model.outputs)
 
 
 def asked_of(model: Model, fixed: Iterable[str], timelines: Mapping[str, Timeline]) -> tuple[Theta, tuple[str, ...]]:

@@ -39,7 +39,7 @@ def test_discrete_values_stay_as_they_are_and_are_weighed_one_by_one(output: Out
     kind, values = kind_of(output), np.array([0.0, 1.0])
     assert kind.discrete
     assert kind.weighs_zero(output)
-    assert kind.zero_below is None
+    assert kind.zero_below(output) is None
     assert kind.batches(output, [look(1.0)]) == ()
     np.testing.assert_array_equal(kind.on_scale(output, values), values)
 

@@ -41,6 +41,12 @@ def test_a_result_of_0_is_a_value_where_the_error_does_not_vanish_and_else_too_f
     assert [o.below for o in observations_of([(ms(4), fact, ms(4))], TOY.model)] == [ZERO_COUNT_BELOW]
 
 
+def test_a_0_of_what_is_no_count_of_blood_cells_has_no_limit_that_nobody_stated() -> None:
+    output = replace(TOY.model.outputs[1], unit="mm", error=replace(TOY.model.outputs[1].error, kind="box_cox", box_cox=0.5))
+    model = replace(TOY.model, outputs=(TOY.model.outputs[0], output))
+    assert [o.below for o in observations_of([(ms(4), count(4, 0.0), ms(4))], model)] == [None]
+
+
 def test_closed_windows_of_readings_are_values_at_the_mean_time_of_each_with_an_error_of_their_own() -> None:
     model = toys.pressure(2)
     told = [cuff(0.1, 120.0), cuff(1.9, 130.0), cuff(2.5, 140.0), cuff(4.5, 150.0), in_clinic(2.5, 131.0)]

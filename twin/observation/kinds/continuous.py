@@ -19,9 +19,13 @@ from twin.observation.aggregate import read_vital
 from twin.observation.kind import Batch, OutputKind, OutputSection
 from twin.observation.observation import MeasuredValue, Observation
 from twin.observation.residual_error import read_error, size_in_words
+from twin.spellings import canonical_spelling
+
+COUNT_UNITS = ("10*9/L", "10*3/uL")
+"""What blood cells are counted in, whose 0 is one too low to count: the same number in either."""
 
 ZERO_COUNT_BELOW = 0.1
-"""A count reported as 0 is read as below this (10*9/L; the usual last digit of a differential count; assumed)."""
+"""A count reported as 0 is read as below this (in `COUNT_UNITS`; the usual last digit of a differential count; assumed)."""
 
 
 class Continuous(OutputKind):
@@ -30,7 +34,6 @@ class Continuous(OutputKind):
     name = "continuous"
     sketch = "expression, and error"
     discrete = False
-    zero_below = ZERO_COUNT_BELOW
 
     def read(self, section: OutputSection) -> tuple[OutputSpec, tuple[StateSpec, ...]]:
         table = section.table
@@ -48,6 +51,11 @@ class Continuous(OutputKind):
 
     def weighs_negative(self, output: OutputSpec) -> bool:
         return output.error.weighs_negative
+
+    def zero_below(self, output: OutputSpec) -> float | None:
+        # Only what is written so is rounded as blood cells are: the last digit of a level, of a size or of copies is
+        # another, which the laboratory has to say.
+        return ZERO_COUNT_BELOW if canonical_spelling(output.unit) in COUNT_UNITS else None
 
     def conditional(self, output: OutputSpec) -> bool:
         return output.error.replicate_correlation is not None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
@@ -18,8 +19,11 @@ ITEMS = ("DV", "LNDV", "DVID", "CMT", "AMT", "CENS", "BLQ", "LIMIT", "LLOQ")
 
 
 def observed(asked: str | None = "toxin", *, measured: bool = False, **cells: object) -> Observed | None:
-    record = DataRecord(2, [str(cells.get(item, ".")) for item in ITEMS], {item: i for i, item in enumerate(ITEMS)})
-    return Observer(MODEL, asked, Counter()).observed(record, measured)
+    return Observer(MODEL, asked, Counter()).observed(record_of(**cells), measured)
+
+
+def record_of(**cells: object) -> DataRecord:
+    return DataRecord(2, [str(cells.get(item, ".")) for item in ITEMS], {item: i for i, item in enumerate(ITEMS)})
 
 
 def test_a_value_is_of_the_output_that_the_record_names() -> None:
@@ -60,6 +64,27 @@ def test_a_value_may_be_negative_where_the_error_does_not_vanish() -> None:
     assert LEVEL.error.additive > 0
     for value in (0.0, -0.02):
         assert observed(DV=value) == Observed(LEVEL, value)
+
+
+def proportional(unit: str) -> Observer:
+    """An observer of counts whose error is in proportion to what is predicted."""
+    cells = replace(CELLS, unit=unit, error=replace(CELLS.error, kind="proportional", additive=0.0, proportional=0.2))
+    return Observer(replace(MODEL, outputs=(LEVEL, cells)), "cells", Counter())
+
+
+@pytest.mark.parametrize("unit", ["10*9/L", "10*3/uL"])
+def test_a_count_of_0_is_taken_as_too_few_to_count_and_told_with_the_limit(unit: str) -> None:
+    observer = proportional(unit)
+    found = observer.observed(record_of(DV=0), False)
+    assert found is not None
+    assert (found.value, found.below) == (0.0, False)
+    assert list(observer.notes) == [f"cells of 0: too few to count, known only to be below 0.1 {unit}"]
+
+
+@pytest.mark.parametrize("unit", ["mg/L", "/uL", "mm", "{copies}/mL"])
+def test_a_0_of_what_is_no_count_of_blood_cells_is_refused_with_both_mends(unit: str) -> None:
+    with pytest.raises(BadRecord, match="DV 0 cannot be cells: the model's error vanishes.*CENS 1.*LLOQ.*MDV 1"):
+        proportional(unit).observed(record_of(DV=0), False)
 
 
 def test_nothing_measured_is_nothing() -> None:

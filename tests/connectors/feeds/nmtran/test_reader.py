@@ -118,7 +118,7 @@ def test_a_count_of_zero_is_a_result_and_a_note() -> None:
     (count,) = facts(reading)
     assert isinstance(count, LabResult)
     assert count.value.value == 0
-    assert reading.notes == ("neutrophils of 0: known only to be too few to count",)
+    assert reading.notes == ("neutrophils of 0: too few to count, known only to be below 0.1 10*9/L",)
 
 
 def test_records_of_one_time_keep_the_order_of_their_lines() -> None:
@@ -594,7 +594,7 @@ def test_the_58_children_are_read_whole() -> None:
     with ALL_6MP.open() as file:
         reading = read_nmtran(file, MERCAPTOPURINE, parse_columns("TIME=TIME_DAYS,AMT=AMT_6MP,DV=ANC_G_PER_L"))
     assert reading.bad_lines == ()
-    assert reading.notes == ("neutrophils of 0: known only to be too few to count (2x)",)
+    assert reading.notes == ("neutrophils of 0: too few to count, known only to be below 0.1 10*9/L (2x)",)
     counts = [event for event in reading.events if isinstance(event, LabResult)]
     doses = [event for event in reading.events if isinstance(event, DoseGiven)]
     assert len(reading.by_patient()) == 58

@@ -257,8 +257,35 @@ def test_bad_arguments_are_named_before_anything_is_written(
 def test_patients_without_a_value_are_left_out_by_name(tmp_path: Path) -> None:
     result = fit(tmp_path, "--fix", "k,V,omega.k,omega.V", text=levels() + "17,0,1,100,.\n")
     assert result.exit_code == 3
-    assert "no value of an output of the model" in result.stderr
+    assert "patient 17 is left out: it has no value of plasma; a value is a DV on a record with EVID 0" in result.stderr
     assert json.loads(result.stderr.splitlines()[-1])["patients"] == 16
+
+
+@pytest.mark.parametrize(("header", "lost"), [("ID,TIME,EVID,AMT,DV", "dose"), ("ID,TIME,AMT,DV", "record")])
+def test_a_patient_whose_dose_cannot_be_read_is_left_out_whole(tmp_path: Path, header: str, lost: str) -> None:
+    lines = [line.replace("16,0,1,100,.", "16,0,1,1OO,.") for line in levels().splitlines()[1:]]
+    if lost == "record":
+        lines = [",".join(cell for n, cell in enumerate(line.split(",")) if n != 2) for line in lines]
+    result = fit(tmp_path, "--fix", "k,V,omega.k,omega.V", "--no-page", text="\n".join([header, *lines]) + "\n")
+    assert result.exit_code == 3
+    assert "AMT '1OO' is not a finite number" in result.stderr
+    assert f"patient 16 is left out: {lost} (line 92) could not be used" in result.stderr
+    assert json.loads(result.stderr.splitlines()[-1])["patients"] == 15
+
+
+def test_patients_to_whom_nothing_was_given_are_named(tmp_path: Path) -> None:
+    text = "\n".join(line for line in levels().splitlines() if line != "3,0,1,100,.") + "\n"
+    result = fit(tmp_path, "--no-page", text=text)
+    assert "note: no dose was read of 1 of 16 patients (3): they are taken as given nothing" in result.stderr
+
+
+def test_a_value_that_no_number_can_be_is_named_with_its_patient(tmp_path: Path) -> None:
+    text = re.sub(r"(?m)^(2,4,0,\.,).*$", r"\g<1>1e300", levels())
+    result = fit(tmp_path, "--no-page", text=text)
+    assert result.exit_code == 1
+    assert "is not finite at the values that the search begins with (patient 2, whose values of plasma go up to 1e+300)" in (
+        result.stderr
+    )
 
 
 def test_the_fit_of_one_patient_writes_a_model_that_states_no_standard_errors(tmp_path: Path) -> None:
