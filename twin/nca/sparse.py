@@ -20,23 +20,32 @@ INTERVAL = 0.95
 
 
 class SparseArea(NamedTuple):
-    """Means (n,) at each time (n,) of so many patients (n,), and what they come to, by name."""
+    """Means (n,) at each time (n,) of so many patients (n,), what they come to, by name, and what to know of it."""
 
     times: Floats
     means: Floats
     patients: Floats
     found: dict[str, float]
+    remarks: tuple[str, ...] = ()
 
 
 def sparse_area(
-    patients: Sequence[str], times: Sequence[float] | Floats, values: Sequence[float] | Floats
+    patients: Sequence[str],
+    times: Sequence[float] | Floats,
+    values: Sequence[float] | Floats,
+    *,
+    from_nothing: bool = False,
 ) -> SparseArea:
-    """The linear trapezoidal area under the means, from the first time to the last, and its standard error.
+    """The linear trapezoidal area under the means to the last time, and its standard error.
+
+    It begins at the dose where a value was measured then or nothing can have been there (as Phoenix WinNonlin inserts a
+    0), else at the first time, which a remark says.
 
     Args:
         patients: (k,) whose value it is; one of each patient at a time.
         times: (k,) planned ones, so that they are equal where they were meant to be.
         values: (k,) concentrations, 0 where nothing was measurable.
+        from_nothing: nothing was there at the dose: a single one, extravascular or an infusion.
 
     Raises:
         NcaError: fewer than two times, a time with one patient alone, or a patient twice at one.
@@ -58,7 +67,10 @@ def sparse_area(
         alone = grid[counts < 2][0]
         raise NcaError(f"time {alone:g} has a value of one patient alone: use the planned times, or leave it out")
     means = np.nanmean(table, axis=0)
-    weights = np.gradient(grid, edge_order=1) * np.where((np.arange(len(grid)) % (len(grid) - 1)) == 0, 0.5, 1.0)
+    supplied = from_nothing and grid[0] > 0.0
+    weights = _trapezoids(np.concatenate(([0.0], grid)))[1:] if supplied else _trapezoids(grid)
+    late = grid[0] > 0.0 and not supplied
+    remarks = (f"the area begins at {grid[0]:g}, the first time, and not at the dose",) if late else ()
     variance, diagonal = _variance(table, means, counts, weights)
     peak = int(np.argmax(means))
     area, error = float(weights @ means), float(np.sqrt(variance))
@@ -78,7 +90,16 @@ def sparse_area(
             "cmax_sparse_se": float(np.sqrt(np.nanvar(table[:, peak], ddof=1) / counts[peak])),
             "tmax": float(grid[peak]),
         },
+        remarks,
     )
+
+
+def _trapezoids(grid: Floats) -> Floats:
+    """Weights (n,) by which values at these times add up to the linear trapezoidal area."""
+    weights = np.zeros(len(grid))
+    weights[1:] += 0.5 * np.diff(grid)
+    weights[:-1] += 0.5 * np.diff(grid)
+    return weights
 
 
 def _variance(table: Floats, means: Floats, counts: Floats, weights: Floats) -> tuple[float, Floats]:

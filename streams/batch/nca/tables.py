@@ -122,15 +122,17 @@ def together(subjects: dict[str, Subject]) -> SparseArea:
     patients: list[str] = []
     times: list[float] = []
     values: list[float] = []
+    from_nothing = True
     for patient, subject in subjects.items():
         doses = sorted(subject.doses, key=lambda dose: dose.time)
         if not doses:
             raise NcaError(f"patient {patient} has no dose: give one in the file or for all patients")
+        from_nothing = from_nothing and doses[0].route != "bolus" and doses[0].tau is None
         for sample in since(doses[0], doses[1].time if len(doses) > 1 else None, subject.samples):
             patients.append(patient)
             times.append(sample.time)
             values.append(0.0 if sample.below else sample.value)
-    return sparse_area(patients, times, values)
+    return sparse_area(patients, times, values, from_nothing=from_nothing)
 
 
 def parameter_table(results: Sequence[Analysed]) -> Table:

@@ -70,7 +70,7 @@ def nca(
     ] = None,
     columns: Columns = "",
     where: Where = None,
-    sparse: Annotated[bool, typer.Option("--sparse", help="one area under the means of all patients")] = False,
+    sparse: Annotated[bool, typer.Option("--sparse", help="one area under the means of all patients, by linear trapezoids")] = False,
     urine: Annotated[
         bool, typer.Option("--urine", help="DV is of urine collected from TIME to END, of a VOLUME")
     ] = False,
@@ -98,6 +98,10 @@ def nca(
         require_files([file])
         if sparse and urine:
             raise CaseError("--sparse and --urine are two analyses: choose one")
+        for option, said in (("--interval", interval), ("--terminal", terminal)):
+            if said and (sparse or urine):
+                which = "--sparse" if sparse else "--urine"
+                raise CaseError(f"{option} is of each patient's course: leave it out, or {which}")
         if not out.parent.is_dir():
             raise CaseError(f"--out {out}: no such folder as {out.parent}; make it first")
         chosen = conditions_of(where)
@@ -138,7 +142,8 @@ def _results(
     if urine:
         return excreted(subjects, how, volume)
     if sparse:
-        return [Analysed("all", 1, 0.0, together(subjects).found, ())]
+        area = together(subjects)
+        return [Analysed("all", 1, 0.0, area.found, area.remarks)]
     return analysed(subjects, how)
 
 

@@ -61,3 +61,17 @@ def test_where_patients_give_two_samples_the_error_is_that_of_chance() -> None:
 def test_what_gives_no_area_is_refused_by_name(patients: list[str], times: list[float], said: str) -> None:
     with pytest.raises(NcaError, match=said):
         sparse_area(patients, times, [1.0] * len(times))
+
+
+def test_the_area_begins_at_the_dose_where_nothing_was_there_before_and_else_says_where() -> None:
+    patients, times = ["1", "2", "3", "4"], [1.0, 1.0, 3.0, 3.0]
+    values = [4.0, 6.0, 1.0, 3.0]
+    late = sparse_area(patients, times, values)
+    assert late.found["auc_sparse"] == pytest.approx(7.0)
+    assert late.remarks == ("the area begins at 1, the first time, and not at the dose",)
+    whole = sparse_area(patients, times, values, from_nothing=True)
+    assert whole.found["auc_sparse"] == pytest.approx(7.0 + 2.5)
+    assert whole.found["auc_sparse_se"] == pytest.approx(np.sqrt(1.5**2 * 1.0 + 1.0**2 * 1.0))
+    assert whole.remarks == ()
+    at_once = sparse_area(patients, [0.0, 0.0, 3.0, 3.0], values, from_nothing=True)
+    assert (at_once.found["auc_sparse"], at_once.remarks) == (pytest.approx(10.5), ())

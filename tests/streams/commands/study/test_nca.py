@@ -54,6 +54,9 @@ def test_sparse_and_urine_are_analyses_of_their_own(tmp_path: Path) -> None:
     _, rows = nca(tmp_path, ROWS, "--route", "bolus", "--sparse")
     assert [row["ID"] for row in rows] == ["all"]
     assert float(rows[0]["auc_sparse [mg/L.h]"]) == pytest.approx(52.5)
+    assert rows[0]["remarks"] == "the area begins at 1, the first time, and not at the dose"
+    _, rows = nca(tmp_path, ROWS, "--route", "extravascular", "--sparse")
+    assert float(rows[0]["auc_sparse [mg/L.h]"]) == pytest.approx(52.5 + 20.0)
     urine = "ID,TIME,END,VOL,AMT,DV\n1,0,.,.,100,.\n1,0,4,1000,.,50\n1,4,8,500,.,10\n"
     _, rows = nca(tmp_path, urine, "--route", "extravascular", "--urine", "--columns", "VOLUME=VOL")
     assert float(rows[0]["recovered [mg]"]) == pytest.approx(55.0)
@@ -74,6 +77,8 @@ def test_what_cannot_be_used_is_said_by_line_and_the_rest_goes_on(tmp_path: Path
         (["--terminal", "late"], "--terminal 'late'"),
         (["--dose-unit", "pills"], "unit 'pills'"),
         (["--sparse", "--urine"], "choose one"),
+        (["--sparse", "--interval", "0:24"], "--interval is of each patient's course: leave it out, or --sparse"),
+        (["--urine", "--terminal", "9:24"], "--terminal is of each patient's course: leave it out, or --urine"),
         (["--columns", "DV"], "is not 'ITEM=COLUMN'"),
         (["--dose", "100"], "patient P-1 has doses of their own"),
         (["--out", "nowhere/out.csv"], "no such folder"),
