@@ -143,11 +143,12 @@ def usable_arguments() -> Iterator[None]:
 
 
 @contextmanager
-def ended_plainly(cluster: str | None = None) -> Iterator[None]:
+def ended_plainly(cluster: str | None = None, *, goes_on: bool = False) -> Iterator[None]:
     """SIGTERM and SIGINT end the worker processes, leave the earlier results as they were, and end the command.
 
     Args:
         cluster: address of a scheduler whose workers do what is spread inside; none: processes of this machine do.
+        goes_on: what was done so far is kept, and the same command goes on with it.
     """
     import signal
 
@@ -163,7 +164,8 @@ def ended_plainly(cluster: str | None = None) -> Iterator[None]:
         with on_cluster(cluster):
             yield
     except KeyboardInterrupt:
-        typer.echo("dosetwin: interrupted; nothing was written", err=True)
+        left = "call it again in the same way to go on from here" if goes_on else "nothing was written"
+        typer.echo(f"dosetwin: interrupted; {left}", err=True)
         raise typer.Exit(130) from None
     except ClusterUnusable as error:
         typer.echo(f"dosetwin: {error}", err=True)

@@ -102,7 +102,7 @@ def _search(cluster: str | None = None) -> Iterator[None]:
 
     from streams.batch.arguments import ended_plainly, usable_arguments
 
-    with ended_plainly(cluster), usable_arguments(), _in_words(), threadpool_limits(1):
+    with ended_plainly(cluster, goes_on=True), usable_arguments(), _in_words(), threadpool_limits(1):
         yield
 
 

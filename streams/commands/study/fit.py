@@ -40,6 +40,13 @@ class MethodOption(StrEnum):
     BAYES = "bayes"
 
 
+def _compared_elsewhere(asked: bool) -> None:
+    if asked:
+        say = "fits are compared by a command of its own, with the folders that they were written to"
+        typer.echo(f"dosetwin: --compare: {say}: dosetwin compare A B C", err=True)
+        raise typer.Exit(2)
+
+
 @app.command(
     epilog=examples(
         "dosetwin fit levels.csv --model busulfan_neroutsos2022 --out fitted",
@@ -88,6 +95,9 @@ def fit(
     ] = None,
     jobs: Jobs = None,
     cluster: Cluster = None,
+    _compare: Annotated[
+        bool, typer.Option("--compare", hidden=True, is_eager=True, callback=_compared_elsewhere, help="see compare")
+    ] = False,
 ) -> None:
     """Estimate the population of a data set: values, variability, errors, with their certainty, as a model file."""
     import json
@@ -137,7 +147,7 @@ def fit(
     def ended(number: int, end: End) -> None:
         typer.echo(f"start {number}: objective {end.objective:.4f}; {end.why}", err=True)
 
-    with ended_plainly(cluster), threadpool_limits(1):
+    with ended_plainly(cluster, goes_on=True), threadpool_limits(1):
         try:
             ends = asked.begun(cases, cohort, method.value, ended, begun, key)
             start = ends[deepest(ends)].vector if ends else None

@@ -217,7 +217,9 @@ def test_an_interrupted_fit_goes_on_where_it_stood(tmp_path: Path, monkeypatch: 
             raise KeyboardInterrupt
 
     monkeypatch.setattr(of, "keep", interrupted)
-    assert fit(tmp_path).exit_code == 130
+    stopped = fit(tmp_path)
+    assert stopped.exit_code == 130
+    assert stopped.stderr.endswith("interrupted; call it again in the same way to go on from here\n")
     monkeypatch.setattr(of, "keep", keep)
     # Another question does not take it up.
     kept_search = (tmp_path / "out" / "search.json").read_bytes()
@@ -252,6 +254,12 @@ def test_bad_arguments_are_named_before_anything_is_written(
     assert result.exit_code == 2
     assert said in result.stderr
     assert not (tmp_path / "out").exists()
+
+
+def test_who_asks_fit_to_compare_is_told_the_command_that_does() -> None:
+    result = CliRunner().invoke(app, ["fit", "--compare", "base", "weight"])
+    assert result.exit_code == 2
+    assert result.stderr.endswith("dosetwin compare A B C\n")
 
 
 def test_patients_without_a_value_are_left_out_by_name(tmp_path: Path) -> None:
