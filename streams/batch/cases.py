@@ -219,8 +219,8 @@ def gathered(
         patients[name].case(name, how, report, problems.get(name, ())) for name in sorted(patients, key=in_file_order)
     )
     cases = tuple(case for case in every if case is not None)
-    _note_references(cases, patients, note)
     _note_without_doses(cases, patients, note)
+    _note_references(cases, patients, note)
     return cases
 
 

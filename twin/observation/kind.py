@@ -135,7 +135,7 @@ class OutputKind(Protocol):
         return False
 
     def zero_below(self, output: OutputSpec) -> float | None:
-        """Limit, in the output's unit, under which a laboratory's 0 is known only to lie; ``None`` where none is known."""
+        """Limit, in the output's unit, under which a laboratory's 0 is known only to lie; ``None``: none is known."""
         return None
 
     def conditional(self, output: OutputSpec) -> bool:

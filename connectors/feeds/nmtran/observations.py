@@ -80,7 +80,9 @@ class Observer:
         kind = kind_of(output)
         limit = kind.zero_below(output) if drug_of(output, self.model) is None else None
         if limit is None and not kind.weighs_zero(output):
-            why = "it has no logarithm" if output.error.logarithmic else "the model's error vanishes with the prediction"
+            why = (
+                "it has no logarithm" if output.error.logarithmic else "the model's error vanishes with the prediction"
+            )
             raise BadRecord(
                 f"DV 0 cannot be {output.name}: {why}; where it was below a limit of quantification, write that limit "
                 "as DV with CENS 1, or as LLOQ with BLQ 1; where nothing was measured, leave DV empty or write MDV 1"

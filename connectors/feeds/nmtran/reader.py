@@ -269,9 +269,7 @@ class _Reader:
         return True
 
     def _refuse(self, record: DataRecord, error: BadRecord) -> None:
-        self.bad_lines.append(
-            BadLine(record.line, str(error), record.file, record.patient, WHAT[record.evid])
-        )
+        self.bad_lines.append(BadLine(record.line, str(error), record.file, record.patient, WHAT[record.evid]))
 
     def _identify(self, record: DataRecord) -> None:
         """Whose record it is, and of which kind."""

@@ -194,11 +194,13 @@ def _by_modes(cohort: Cohort, method: Method, begin: State, told: Told, trace: T
         told(state, here.total, steepest(here.gradient))
 
     try:
-        with np.errstate(invalid="ignore", over="ignore"):  # What is not finite is looked for, and refused with a reason.
+        with np.errstate(invalid="ignore", over="ignore"):  # What is not finite is refused below.
             state, here = sought(objective, begin, told_step, bounds(theta))
     except FloatingPointError as error:
-        raise FitError(f"{error}{_of_whom(objective, begin)}; begin with other values in the model file, or look at"
-                       " doses, values and units") from None
+        raise FitError(
+            f"{error}{_of_whom(objective, begin)}; begin with other values in the model file, or look at"
+            " doses, values and units"
+        ) from None
     certainty, patients = uncertainty(objective, theta, here), post_hoc(objective, here)
     exact = exact_likelihood(Density(cohort), here.vector, proposals_at(cohort, patients))
     found = _found(cohort, method, state, here, certainty, objective.iwres(patients), trace, exact, patients)

@@ -22,7 +22,6 @@ from twin.solver.step_control import step_sizes_for
 from twin.study.records import record_of
 from twin.timeline.timeline import Timeline, build
 
-
 GIVES = frozenset(
     {"dose", "reset", "reset and dose", "record", "state reset", "pump delivery", "pump totals", "follow up begun"}
 )
@@ -47,7 +46,7 @@ def timelines_of(cases: Sequence[Case], model: Model, report: Report) -> dict[st
             report(problem)
         timeline = build(history, kernel)
         measured = timeline is not None and bool(timeline.observations)
-        why = _left_out(case, model, (*case.problems, *unusable), measured=measured)
+        why = _left_out(model, (*case.problems, *unusable), measured=measured)
         if why is not None:
             report(Problem(case.recorded[0].place, f"patient {case.patient_id} is left out: {why}", case.patient_id))
         elif timeline is not None:
@@ -57,7 +56,7 @@ def timelines_of(cases: Sequence[Case], model: Model, report: Report) -> dict[st
     return found
 
 
-def _left_out(case: Case, model: Model, unusable: Sequence[Problem], *, measured: bool) -> str | None:
+def _left_out(model: Model, unusable: Sequence[Problem], *, measured: bool) -> str | None:
     """Why nothing of a patient can be fitted, if nothing can."""
     lost = [problem for problem in unusable if problem.what in GIVES]
     if lost:

@@ -70,7 +70,9 @@ def nca(
     ] = None,
     columns: Columns = "",
     where: Where = None,
-    sparse: Annotated[bool, typer.Option("--sparse", help="one area under the means of all patients, by linear trapezoids")] = False,
+    sparse: Annotated[
+        bool, typer.Option("--sparse", help="one area under the means of all patients, by linear trapezoids")
+    ] = False,
     urine: Annotated[
         bool, typer.Option("--urine", help="DV is of urine collected from TIME to END, of a VOLUME")
     ] = False,

@@ -178,6 +178,7 @@ def test_what_a_record_lost_stays_with_its_patient_and_its_notes_say_what_stands
     ]
     (unread,) = (note for note in notes if "not read" in note)
     assert unread.endswith("columns not read: WEIGHT; covariates without a column: ANC0, AAG (a column map names it)")
+    assert notes[-2] == "no dose was read of 1 of 2 patients (8): they are taken as given nothing"
     assert notes[-1] == (
         "covariates of docetaxel_ozawa2007 that no record says stand at their reference: "
         "ANC0, 4 10*9/L, in 2 of 2 patients; AAG, 0.94 g/L, in 2 of 2 patients; BSA, 1.6 m2, in 1 of 2 patients (8)"

@@ -42,7 +42,9 @@ def test_a_result_of_0_is_a_value_where_the_error_does_not_vanish_and_else_too_f
 
 
 def test_a_0_of_what_is_no_count_of_blood_cells_has_no_limit_that_nobody_stated() -> None:
-    output = replace(TOY.model.outputs[1], unit="mm", error=replace(TOY.model.outputs[1].error, kind="box_cox", box_cox=0.5))
+    output = replace(
+        TOY.model.outputs[1], unit="mm", error=replace(TOY.model.outputs[1].error, kind="box_cox", box_cox=0.5)
+    )
     model = replace(TOY.model, outputs=(TOY.model.outputs[0], output))
     assert [o.below for o in observations_of([(ms(4), count(4, 0.0), ms(4))], model)] == [None]
 

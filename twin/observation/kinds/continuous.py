@@ -25,7 +25,7 @@ COUNT_UNITS = ("10*9/L", "10*3/uL")
 """What blood cells are counted in, whose 0 is one too low to count: the same number in either."""
 
 ZERO_COUNT_BELOW = 0.1
-"""A count reported as 0 is read as below this (in `COUNT_UNITS`; the usual last digit of a differential count; assumed)."""
+"""A count (`COUNT_UNITS`) reported as 0 is read as below this: the usual last digit of differential counts; assumed."""
 
 
 class Continuous(OutputKind):

@@ -83,7 +83,7 @@ def test_a_count_of_0_is_taken_as_too_few_to_count_and_told_with_the_limit(unit:
 
 @pytest.mark.parametrize("unit", ["mg/L", "/uL", "mm", "{copies}/mL"])
 def test_a_0_of_what_is_no_count_of_blood_cells_is_refused_with_both_mends(unit: str) -> None:
-    with pytest.raises(BadRecord, match="DV 0 cannot be cells: the model's error vanishes.*CENS 1.*LLOQ.*MDV 1"):
+    with pytest.raises(BadRecord, match=r"DV 0 cannot be cells: the model's error vanishes.*CENS 1.*LLOQ.*MDV 1"):
         proportional(unit).observed(record_of(DV=0), False)
 
 

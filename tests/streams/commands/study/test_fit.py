@@ -291,8 +291,9 @@ def test_a_value_that_no_number_can_be_is_named_with_its_patient(tmp_path: Path)
     text = re.sub(r"(?m)^(2,4,0,\.,).*$", r"\g<1>1e300", levels())
     result = fit(tmp_path, "--no-page", text=text)
     assert result.exit_code == 1
-    assert "is not finite at the values that the search begins with (patient 2, whose values of plasma go up to 1e+300)" in (
-        result.stderr
+    assert (
+        "is not finite at the values that the search begins with (patient 2, whose values of plasma go up to 1e+300)"
+        in (result.stderr)
     )
 
 
