@@ -13,9 +13,11 @@ import numpy as np
 
 from streams.batch.population.patients import Data
 from streams.batch.population.problems import (
+    LOOK,
     bent_in_words,
     held_in_words,
     kinked_in_words,
+    nowhere_finite,
     problems_of,
     uncovered_in_words,
 )
@@ -40,7 +42,7 @@ from twin.population.importance.sampled import Sample
 from twin.population.laplace.first_order import FirstOrderObjective
 from twin.population.laplace.methods import objective_of, post_hoc
 from twin.population.means.approach import sought
-from twin.population.objective import Evaluation, Method, Objective
+from twin.population.objective import Evaluation, Method
 from twin.population.residuals import refuse_faint, refuse_vanishing
 from twin.population.results import bootstrap as bootstraps
 from twin.population.results import profile as profiling
@@ -197,10 +199,7 @@ def _by_modes(cohort: Cohort, method: Method, begin: State, told: Told, trace: T
         with np.errstate(invalid="ignore", over="ignore"):  # What is not finite is refused below.
             state, here = sought(objective, begin, told_step, bounds(theta))
     except FloatingPointError as error:
-        raise FitError(
-            f"{error}{_of_whom(objective, begin)}; begin with other values in the model file, or look at"
-            " doses, values and units"
-        ) from None
+        raise FitError(f"{error}{nowhere_finite(objective, begin.vector)}; {LOOK}") from None
     certainty, patients = uncertainty(objective, theta, here), post_hoc(objective, here)
     exact = exact_likelihood(Density(cohort), here.vector, proposals_at(cohort, patients))
     found = _found(cohort, method, state, here, certainty, objective.iwres(patients), trace, exact, patients)
@@ -208,19 +207,6 @@ def _by_modes(cohort: Cohort, method: Method, begin: State, told: Told, trace: T
     if not isinstance(objective, FirstOrderObjective):
         return found
     return replace(found, problems=(*found.problems, *bent_in_words(objective.bent(patients))))
-
-
-def _of_whom(objective: Objective, begin: State) -> str:
-    """Of whom the objective is not finite, with the greatest of the values, in words; empty where it is of nobody."""
-    cohort = objective.cohort
-    with np.errstate(invalid="ignore", over="ignore"):
-        finite = np.isfinite(objective(begin.vector).ofv)
-    if finite.all() or len(finite) != len(cohort.patients):  # Of sites it is not told of single patients.
-        return ""
-    subject = cohort.patients[int(np.argmin(finite))]
-    most = max(subject.observations, key=lambda one: abs(one.value))
-    name = cohort.theta.model.outputs[most.output].name
-    return f" (patient {subject.id}, whose values of {name} go up to {most.value:g})"
 
 
 def _by_importance(cohort: Cohort, begin: State, told: Told, trace: Trace, seed: int) -> Fit:

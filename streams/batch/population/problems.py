@@ -13,11 +13,14 @@ from twin.population.importance.climbing import Exact
 from twin.population.laplace.first_order import BENT
 from twin.population.laplace.flat import flatter_than_the_prior
 from twin.population.modes.bends import kinks_of
-from twin.population.objective import Evaluation
+from twin.population.objective import Evaluation, Objective
 from twin.population.results.classified import classes_of
 from twin.population.search import State, bounds, untold
 from twin.population.theta import Theta, effect_names
 from twin.population.values import LEVELS, Population
+
+LOOK = "begin with other values in the model file, or look at doses, values and units"
+"""What to do about an objective that is not finite."""
 
 PARALLEL = 0.999
 """A correlation of random effects beyond this runs to 1."""
@@ -183,3 +186,16 @@ def told_by_others(names: Sequence[str], omega: Floats) -> list[str]:
             " effect or some of its correlations out, or give a prior"
         )
     return found
+
+
+def nowhere_finite(objective: Objective, vector: Floats) -> str:
+    """Of whom the objective is not finite at a vector, with the greatest of its values; empty where it is of nobody."""
+    cohort = objective.cohort
+    with np.errstate(invalid="ignore", over="ignore"):
+        finite = np.isfinite(objective(vector).ofv)
+    if finite.all() or len(finite) != len(cohort.patients):  # Of sites it is not told of single patients.
+        return ""
+    subject = cohort.patients[int(np.argmin(finite))]
+    most = max(subject.observations, key=lambda one: abs(one.value))
+    name = cohort.theta.model.outputs[most.output].name
+    return f" (patient {subject.id}, whose values of {name} go up to {most.value:g})"
