@@ -4,7 +4,7 @@
 below, above      1 if the output is beyond ``limit`` at any time (``lasting_days`` in a row), else 0
 within            1 if it ends from ``low`` to ``high``, else 0
 lowest, highest   of the output
-mean, area        over time; area in unit times days
+mean, area        over time; area in unit times days; what falls between two times falls exponentially
 at_end            the last value
 ================  ====================================================================================
 
@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from twin.arrays import Floats
 from twin.clock import DAY_MS
 from twin.model.table import Table
+from twin.nca.trapezoids import Course
 from twin.trial.course import TrueCourse
 
 MeasureName = Literal["below", "above", "within", "lowest", "highest", "mean", "area", "at_end"]
@@ -85,11 +86,17 @@ def _measured(endpoint: Endpoint, times: NDArray[np.int64], values: Floats) -> f
         case "highest":
             return float(values.max())
         case "area":
-            return float(np.trapezoid(values, times / DAY_MS))
+            return _area(times, values)
         case "mean":
-            return float(np.trapezoid(values, times) / (times[-1] - times[0])) if len(times) > 1 else float(values[0])
+            days = float(times[-1] - times[0]) / DAY_MS
+            return _area(times, values) / days if len(times) > 1 else float(values[0])
         case _:
             return float(values[-1])
+
+
+def _area(times: NDArray[np.int64], values: Floats) -> float:
+    """In unit times days: between courses that fall and straight lines up, so that a level is followed exactly."""
+    return float(Course.by("linear_up_log_down", times / DAY_MS, values).areas().sum())
 
 
 def read_endpoint(table: Table) -> Endpoint:

@@ -27,6 +27,9 @@ from twin.virtual.plan import FIXED, Arm, Dropout
 GRID_MS = 2 * HOUR_MS
 """Spacing of the true course, which is known at every dose and end of one besides."""
 
+AFTER_MS = (0, *(GRID_MS // 2**k for k in range(8, 0, -1)))
+"""How long after each of these it is known too, from half a minute on: what falls fast falls from there."""
+
 PEOPLE, LEAVING = 24, 25
 """Purposes of the random numbers that say who a patient is, and when it leaves."""
 
@@ -129,6 +132,7 @@ def _course(
 ) -> tuple[NDArray[np.int64], dict[str, Floats]]:
     """ms (T,) and the true course (T,) of every output and exposure, from the first dose on."""
     edges = [at for order in given for at in (order.step.start_ms - 1, order.step.end_ms, order.step.end_ms + 1)]
+    edges += [at + after for order in given for at in (order.step.start_ms, order.step.end_ms) for after in AFTER_MS]
     grid = np.unique(np.array([*range(first, end, GRID_MS), *edges, end], dtype=np.int64))
     grid = grid[(grid >= first) & (grid <= end)]
     return grid, Said(patient, given, ()).solved(end, grid).course

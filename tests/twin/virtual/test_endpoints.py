@@ -26,8 +26,8 @@ VALUES = np.array([2.0, 0.4, 0.3, 1.0, 3.0])
         (Endpoint("x", "lowest", "n"), 0.3),
         (Endpoint("x", "highest", "n", until_days=3.0), 2.0),
         (Endpoint("x", "at_end", "n"), 3.0),
-        (Endpoint("x", "area", "n"), 1.2 + 0.35 + 0.65 + 2.0),
-        (Endpoint("x", "mean", "n"), 4.2 / 4),
+        (Endpoint("x", "area", "n"), 1.6 / np.log(5.0) + 0.1 / np.log(4.0 / 3.0) + 0.65 + 2.0),
+        (Endpoint("x", "mean", "n"), (1.6 / np.log(5.0) + 0.1 / np.log(4.0 / 3.0) + 0.65 + 2.0) / 4),
     ],
 )
 def test_what_a_course_comes_to(endpoint: Endpoint, expected: float) -> None:

@@ -11,6 +11,7 @@ from connectors.reports.trials.virtual_study import virtual_study_page
 from streams.batch.virtual.patients import follow_patient
 from streams.batch.virtual.running import patients_table, report
 from streams.batch.virtual.study import Study, load_study
+from tests.twin import toys
 from tests.twin.population.mixture import mixtures
 from tests.twin.population.sites.clinics import SITES
 from tests.twin.virtual.test_plan import STUDY
@@ -122,6 +123,45 @@ name = "mean level"
 output = "plasma"
 measure = "mean"
 """
+
+
+FAST = """
+id = "fast"
+title = "A level that falls by half in twelve minutes"
+model = "fast.toml"
+assumed = "an example"
+patients = 2
+days = 1
+[[arms]]
+name = "once"
+[[arms.regimens]]
+drug = "toxin"
+route = "iv"
+amount = 100
+amount_unit = "mg"
+duration = HOURS
+interval = 24
+cycles = 1
+assumed = "an example"
+[[endpoints]]
+name = "area"
+output = "plasma"
+measure = "area"
+[[endpoints]]
+name = "mean"
+output = "plasma"
+measure = "mean"
+"""
+
+
+@pytest.mark.parametrize("hours", ["0", "0.75"])
+def test_the_area_of_a_level_that_falls_fast_is_dose_over_clearance(tmp_path: Path, hours: str) -> None:
+    parameters = {"k": "3.5 1/h 1e-9", "V": "10 L 1e-9"}
+    model = toys.made(parameters, {"A": "mg: input(toxin) - k*A"}, {"plasma": "mg/L: A/V"})
+    (tmp_path / "fast.toml").write_text(model.text)
+    area, mean = follow_patient(study_of(tmp_path, FAST.replace("HOURS", hours)), 0, 0).endpoints[0]
+    assert area == pytest.approx(100 / 10 / 3.5 / 24, rel=0.012)
+    assert mean == pytest.approx(area, rel=1e-6)
 
 
 KEPT = '[[arms]]\nname = "kept"\nby = "horizon"\nprotocol = "kept.toml"\n[[endpoints]]'
