@@ -57,11 +57,6 @@ class Asked:
             raise FitError(f"{option} goes with focei, foce, fo and laplace; fit by one of these for it")
         places_of(cohort.theta, self.profile)
         strata_of(cohort, self.strata)
-        if cohort.classes > 1 and cohort.site is not None and method in ("saem", "bayes"):
-            raise FitError(
-                f"--method {method} does not go with [mixture] and [sites] together; fit by imp, which ends at the"
-                " exact likelihood, or by focei, foce, fo or laplace"
-            )
         if method not in DRAWING:
             objective_of(cohort, cast("Method", method))
 

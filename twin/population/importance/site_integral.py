@@ -4,7 +4,7 @@
     L_ik(b) = 1/S sum_s p(y_i | psi_s, class k) N(psi_s; E b, Omega) / q_ik(psi_s)
 
 The draws psi_s of a member (`twin.population.mixture`) stand still, so that L_i is a smooth function of b, and its
-integral is found by adaptive quadrature about the likeliest b (`twin.population.importance.site_nodes`), which Newton
+integral is found by adaptive quadrature about the likeliest b (`twin.population.sites.nodes`), which Newton
 steps find: their gradient and curvature are those of posterior means and covariances of psi given b
 (`twin.population.sites.arrow`), of covariances within classes, whose steps lead up.
 """
@@ -20,9 +20,9 @@ from scipy import special
 from twin.arrays import Floats, Integers
 from twin.kernel.compiling.by_hand import compiled
 from twin.population.importance.draws import moments
-from twin.population.importance.site_nodes import Nodes, Parabolas, about, lattice, spread
 from twin.population.mixture.mixing import mixed, together
 from twin.population.sites.arrow import Arrow, by_site
+from twin.population.sites.nodes import Nodes, Parabolas, about, lattice, spread
 from twin.population.values import Population
 
 MOST_STEPS, ARRIVED = 30, 1e-8

@@ -26,6 +26,7 @@ from twin.kernel.compiling.by_hand import compiled
 from twin.population.cohort import Cohort
 from twin.population.importance.density import Read
 from twin.population.importance.draws import DF, Proposals
+from twin.population.laplace.mixed_sites.objective import MixedSiteObjective
 from twin.population.laplace.site_objective import SiteObjective
 from twin.population.means.means import Means
 from twin.population.modes.curvatures import inverse_of
@@ -93,7 +94,7 @@ def believed(objective: Objective, means: Means, vector: Floats, eta: Floats | N
     cohort = objective.cohort
     population = cohort.theta.unpack(vector)
     covariance, precision, _ = population.prior(cohort.occasions)
-    if isinstance(objective, SiteObjective):
+    if isinstance(objective, SiteObjective | MixedSiteObjective):
         here = objective(vector) if eta is None else objective.near(vector, eta)
         return _around(cohort, means, vector, Proposals.around(here.eta, here.covariance, covariance))
     point, everybody = objective.point(population, precision), np.arange(len(cohort), dtype=np.int64)

@@ -174,7 +174,8 @@ class _Run:
         self._steps += 1
         if self.sites is not None:
             populations = [self.theta.unpack(vector) for vector in self.vectors]
-            self._about = self.sites.of_each(self.chains.eta, populations)
+            here = None if self.chains.classes is None else self.chains.classes.here
+            self._about = self.sites.of_each(self.chains.eta, populations, here)
         sweep = self.chains.sweep(self._target(self.vectors), self.believed, tune=tune)
         log = sweep.log_values + sweep.log_prior
         self._draw_means()

@@ -217,7 +217,8 @@ class _Run:
         self._steps += 1
         if self._steps <= EARLY or self._steps % SOMETIMES == 0:
             self.believed = believed(self.objective, self.means, before, self.believed.eta)
-        about = None if self.sites is None else self.sites.drawn(self.chains.eta, theta.unpack(before))
+        population, here = theta.unpack(before), None if self.chains.classes is None else self.chains.classes.here
+        about = None if self.sites is None else self.sites.drawn(self.chains.eta, population, here)
         target = Target(self.density, before, None if about is None else about.centres)
         sweep = self.chains.sweep(target, self.believed)
         self.accepted = sweep.accepted

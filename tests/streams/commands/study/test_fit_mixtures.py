@@ -14,7 +14,6 @@ from streams.cli import app
 from tests.streams.commands.study.test_fit import fit, shorter
 from tests.twin.population.mixture.clinics import eliminated_in_clinics, eliminated_table
 from tests.twin.population.mixture.mixtures import concentrations, eliminated
-from tests.twin.toys import SOURCE
 from twin.modelfile.library import load_model
 from twin.population.search import State
 
@@ -161,13 +160,16 @@ def test_classes_that_nobody_sees_are_fitted_in_sites_with_replicates_of_whole_s
 
 
 @pytest.mark.parametrize("method", ["saem", "bayes"])
-def test_chains_refuse_classes_of_patients_in_sites(tmp_path: Path, method: str) -> None:
-    site = f'[covariates.SITE]\nunit = "1"\nreference = 0\n{SOURCE}\n[sites]\ncovariate = "SITE"\n{SOURCE}\n'
-    text = eliminated().text.replace("[parameters.CL]\n", "[parameters.CL]\nisv = 0.02\n") + site
-    (tmp_path / "both.toml").write_text(text)
-    header, *rows = concentrations(12, 3)[0].splitlines()
-    table = [f"{header},SITE", *(f"{row},{1 + int(row.split(',')[0]) % 3}" for row in rows)]
-    result = fit(tmp_path, "--model", str(tmp_path / "both.toml"), "--method", method, text="\n".join(table) + "\n")
-    assert result.exit_code == 2
-    assert "does not go with [mixture] and [sites] together; fit by imp" in result.stderr
-    assert not (tmp_path / "out").exists()
+def test_chains_draw_classes_of_patients_in_sites(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str) -> None:
+    shorter(monkeypatch)
+    (tmp_path / "both.toml").write_text(eliminated_in_clinics().text)
+    truth: dict[str, str] = {}
+    table = "\n".join(eliminated_table(tuple(1 + i // 4 for i in range(32)), 11, truth=truth)) + "\n"
+    result = fit(tmp_path, "--model", str(tmp_path / "both.toml"), "--method", method, "--no-page", text=table)
+    assert isinstance(result.exception, SystemExit | None), result.exc_info
+    found = json.loads((tmp_path / "out" / "fit.json").read_text())
+    values = {one["name"]: one["value"] for one in found["estimates"]}
+    assert values["CL"] == pytest.approx(2.0, rel=0.4)
+    assert values["isv.V"] == pytest.approx(0.03, abs=0.06)
+    called = {one["id"]: one["class"] for one in found["classes"]["patients"]}
+    assert sum(called[one] == truth[one] for one in truth) > 0.8 * len(truth)

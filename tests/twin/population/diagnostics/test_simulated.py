@@ -59,8 +59,8 @@ def test_patients_of_one_site_are_alike_whatever_their_classes() -> None:
     cohort = unseen.of_levels([[1.0]] * 4, (5, 5, 0, 5))
     drawn = simulated(cohort, cohort.theta.start, 1, 8000)
     found = np.cov(drawn.T)
-    assert found[0, 1] == pytest.approx(unseen.ISV, abs=0.1)
+    assert found[0, 1] == pytest.approx(unseen.LAW.isv, abs=0.1)
     assert abs(found[0, 2]) < 0.1
-    low, high = unseen.CENTRES
-    between = unseen.SHARES[0] * unseen.SHARES[1] * (high - low) ** 2
-    np.testing.assert_allclose(np.diag(found), between + unseen.ISV + unseen.IIV + unseen.SD**2, rtol=0.05)
+    low, high = unseen.LAW.centres
+    between = unseen.LAW.shares[0] * unseen.LAW.shares[1] * (high - low) ** 2
+    np.testing.assert_allclose(np.diag(found), between + unseen.LAW.isv + unseen.LAW.iiv + unseen.LAW.sd**2, rtol=0.05)

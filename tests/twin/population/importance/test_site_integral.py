@@ -83,10 +83,8 @@ def test_two_sites_between_two_modes_count_with_both() -> None:
         proposals = adapted(found, cohort.theta.start.prior(cohort.occasions)[0])
     for site in (2, 3):
         who = np.flatnonzero(sites == site)
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(unseen, "ISV", 1.5)
-            patch.setattr(unseen, "IIV", 0.1)
-            quadrature, posterior = unseen.by_quadrature([AMBIGUOUS[i] for i in who])
+        law = unseen.Law(isv=1.5, iiv=0.1)
+        quadrature, posterior = unseen.by_quadrature([AMBIGUOUS[i] for i in who], law)
         assert -2.0 * found.log[who].sum() == pytest.approx(quadrature, abs=0.05)
         np.testing.assert_allclose(found.posterior[who], posterior, atol=0.02)  # type: ignore[index]
         assert abs(here.ofv[who].sum() - quadrature) > 0.3  # one mode is not the integral

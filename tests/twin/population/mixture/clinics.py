@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from typing import NamedTuple
 
 import numpy as np
 from scipy import special, stats
@@ -15,7 +16,18 @@ from twin.model.spec import Model
 from twin.modelfile.reader import parse_model
 from twin.population.cohort import Cohort
 
-ISV, IIV, SD, CENTRES, SHARES = 0.5, 0.8, 0.5, (1.0, 4.0), (0.4, 0.6)
+
+class Law(NamedTuple):
+    """Numbers of `levels_in_clinics`; ``centres`` are what classes add to 1."""
+
+    isv: float = 0.5
+    iiv: float = 0.8
+    sd: float = 0.5
+    centres: tuple[float, float] = (1.0, 4.0)
+    shares: tuple[float, float] = (0.4, 0.6)
+
+
+LAW = Law()
 
 CLINICS = (7, 2, 7, 0, 2, 7, 0, 2)
 """Of each patient; two are alone."""
@@ -24,7 +36,7 @@ CLINICS = (7, 2, 7, 0, 2, 7, 0, 2)
 @functools.cache
 def levels_in_clinics() -> Model:
     """`levels`, whose shift differs between sites: linear and normal given the class."""
-    text = levels().text.replace("iiv = 0.8\n", f"iiv = {IIV}\nisv = {ISV}\n")
+    text = levels().text.replace("iiv = 0.8\n", f"iiv = {LAW.iiv}\nisv = {LAW.isv}\n")
     return parse_model(text + SITES, "made.toml")
 
 
@@ -33,6 +45,7 @@ def eliminated_in_clinics() -> Model:
     """`eliminated`, whose clearance and volume differ, and correlate, between sites."""
     text = eliminated().text.replace("iiv = 0.06\n", "iiv = 0.06\nisv = 0.05\n")
     text = text.replace("iiv = 0.04\n", "iiv = 0.04\nisv = 0.03\n")
+    text = text.replace("proportional = 0.2", "proportional = 0.1")
     text += '[[correlations]]\nbetween = ["CL", "V"]\nlevel = "isv"\ncovariance = 0.01\nsource = "made up for a test"\n'
     return parse_model(text + SITES, "made.toml")
 
@@ -40,12 +53,12 @@ def eliminated_in_clinics() -> Model:
 def level_values(clinics: tuple[int, ...] = CLINICS, seed: int = 3) -> list[list[float]]:
     """Two or three levels of each patient."""
     rng = np.random.default_rng(seed)
-    of_site = {site: rng.normal(0.0, ISV**0.5) for site in sorted({*clinics} - {0})}
+    of_site = {site: rng.normal(0.0, LAW.isv**0.5) for site in sorted({*clinics} - {0})}
     found = []
     for n, site in enumerate(clinics):
-        centre = CENTRES[int(rng.random() > SHARES[0])] + 1.0
-        level = centre + of_site.get(site, 0.0) + rng.normal(0.0, IIV**0.5)
-        found.append((level + SD * rng.standard_normal(1 + n % 3)).tolist())
+        centre = LAW.centres[int(rng.random() > LAW.shares[0])] + 1.0
+        level = centre + of_site.get(site, 0.0) + rng.normal(0.0, LAW.iiv**0.5)
+        found.append((level + LAW.sd * rng.standard_normal(1 + n % 3)).tolist())
     return found
 
 
@@ -108,27 +121,26 @@ def of_eliminated(clinics: tuple[int, ...] = CLINICS, seed: int = 5) -> Cohort:
     return cohort_of(eliminated_in_clinics(), eliminated_table(clinics, seed))
 
 
-def log_by_class(values: list[float], b: Floats) -> Floats:
+def log_by_class(values: list[float], b: Floats, law: Law = LAW) -> Floats:
     """log p_k L_k (2, M) of a patient's levels at effects b (M,) of the site, without log(2 pi) / 2 of each."""
     count, terms = len(values), []
-    covariance = IIV * np.ones((count, count)) + SD**2 * np.eye(count)
-    for centre, share in zip(CENTRES, SHARES, strict=True):
-        normal = stats.multivariate_normal(np.zeros(count), covariance)
+    normal = stats.multivariate_normal(np.zeros(count), law.iiv * np.ones((count, count)) + law.sd**2 * np.eye(count))
+    for centre, share in zip(law.centres, law.shares, strict=True):
         away = np.array(values) - (centre + 1.0) - b[:, None]
         terms.append(np.log(share) + np.atleast_1d(normal.logpdf(away)))
     return np.array(terms) + 0.5 * count * np.log(2.0 * np.pi)
 
 
-def log_of_site(every: list[list[float]], b: Floats) -> Floats:
+def log_of_site(every: list[list[float]], b: Floats, law: Law = LAW) -> Floats:
     """log of the product of patients' likelihoods and the density (M,) of b."""
-    own = sum(special.logsumexp(log_by_class(values, b), axis=0) for values in every)
-    return np.asarray(own - 0.5 * b**2 / ISV - 0.5 * np.log(2.0 * np.pi * ISV))
+    own = sum(special.logsumexp(log_by_class(values, b, law), axis=0) for values in every)
+    return np.asarray(own - 0.5 * b**2 / law.isv - 0.5 * np.log(2.0 * np.pi * law.isv))
 
 
-def by_quadrature(every: list[list[float]]) -> tuple[float, Floats]:
+def by_quadrature(every: list[list[float]], law: Law = LAW, points: int = 4001) -> tuple[float, Floats]:
     """-2 log likelihood of a site, and how probable the classes of its patients are (n, 2)."""
-    b = np.sqrt(ISV) * np.linspace(-9.0, 9.0, 4001)
-    log = log_of_site(every, b)
+    b = np.sqrt(law.isv) * np.linspace(-9.0, 9.0, points)
+    log = log_of_site(every, b, law)
     weight = np.exp(log - special.logsumexp(log))
-    posterior = [special.softmax(log_by_class(values, b), axis=0) @ weight for values in every]
+    posterior = [special.softmax(log_by_class(values, b, law), axis=0) @ weight for values in every]
     return float(-2.0 * (special.logsumexp(log) + np.log(b[1] - b[0]))), np.array(posterior)

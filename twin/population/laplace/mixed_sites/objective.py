@@ -56,9 +56,14 @@ class MixedSiteObjective(Objective):
             psi = moved_along(last, vector, covariance)
             b = point.likely(psi, last.posterior)
             found = _deepest(point, (psi, b), covariance) if thorough else _balanced(point, psi, b)
-        seen = point.evaluated(vector, found.psi, found.b, found.settled)
-        seen.settled[:] &= ~(seen.remaining > SETTLED)
-        return seen
+        return _evaluated(point, vector, found)
+
+    def near(self, vector: Floats, psi: Floats) -> Evaluation:
+        """Evaluate at a vector (K,) whose modes are searched from psi (N, D)."""
+        population = self.cohort.theta.unpack(vector)
+        point = self.site_point(population, population.prior(self.cohort.occasions)[1])
+        begin = point.likely(psi, np.tile(population.shares, (len(self.cohort.patients), 1)))
+        return _evaluated(point, vector, _balanced(point, psi, begin))
 
     def site_point(self, population: Population, precision: Floats) -> MixedSitePoint:
         """As `point`."""
@@ -80,6 +85,12 @@ class FirstOrderMixedSiteObjective(MixedSiteObjective, FirstOrderObjective):
 
     def site_point(self, population: Population, precision: Floats) -> MixedSitePoint:
         return FirstOrderMixedSitePoint(self, population, precision)
+
+
+def _evaluated(point: MixedSitePoint, vector: Floats, found: _Modes) -> Evaluation:
+    seen = point.evaluated(vector, found.psi, found.b, found.settled)
+    seen.settled[:] &= ~(seen.remaining > SETTLED)
+    return seen
 
 
 def _deepest(point: MixedSitePoint, begin: tuple[Floats, Floats] | None, covariance: Floats) -> _Modes:

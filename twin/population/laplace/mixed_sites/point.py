@@ -10,6 +10,7 @@ from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import special
 
 from twin.arrays import Floats, Integers
 from twin.population.laplace.bounded import Bounded
@@ -24,7 +25,11 @@ from twin.population.modes.descent import Look
 from twin.population.modes.seen import By, Seen
 from twin.population.objective import Evaluation, Objective
 from twin.population.sites.arrow import by_site, first_of
+from twin.population.sites.nodes import about
 from twin.population.values import Population
+
+IMPOSSIBLE = 1e200
+"""The objective of a member whose values cannot be, where there has to be a number."""
 
 
 class MixedSitePoint(SitePoint):
@@ -140,9 +145,26 @@ class MixedSitePoint(SitePoint):
             settled | here.hardly,
             here.remains(step_b),
             self.cohort.theta.penalty(vector),
-            here.mixed.posterior,
+            self._whatever_b(here),
             self.cohort.site,
         )
+
+    def _whatever_b(self, here: Standing) -> Floats:
+        """How probable each class is (n, K) whatever b is, which is normal about its mode: its objective there is that
+        of a parabola in b, of who is alone what each class comes to."""
+        spread = inverse_of(here.of_site.h)
+        if not np.isfinite(spread).all():
+            return here.mixed.posterior
+        nodes, log_weight = about(np.zeros_like(here.b), spread)
+        log_weight = log_weight - 0.5 * np.einsum("smq,sqr,smr->sm", nodes, here.of_site.h, nodes)
+        at, bend = nodes[self.site], self._reach.T @ (self.above - inverse_of(here.made.h) @ self._reach)
+        log = np.einsum("nmq,nq->nm", at, here.away @ self._reach) - 0.5 * np.einsum("nmq,nqr,nmr->nm", at, bend, at)
+        of_members = np.where(np.isfinite(here.of_members), here.of_members, IMPOSSIBLE)
+        log = (log - 0.5 * of_members[:, None]).reshape(*here.mixed.posterior.shape, -1)
+        each = special.softmax(log + np.log(self.population.shares)[:, None], axis=1)
+        weight = special.softmax(log_weight, axis=1)[self.site[:: self.cohort.classes]]
+        alone = self._alone[:: self.cohort.classes, None]
+        return np.asarray(np.where(alone, here.mixed.posterior, np.einsum("nkm,nm->nk", each, weight)))
 
     def _spread(self, here: Standing, of_sites: Floats) -> Floats:
         """What sites have (sites,), as parts (n,) of their patients; of who is alone weighed by the classes."""

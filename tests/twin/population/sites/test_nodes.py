@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from twin.population.importance.site_nodes import about, lattice
+from twin.population.sites.nodes import about, lattice
 
 
 @pytest.mark.parametrize("q", [1, 2, 3])
