@@ -9,7 +9,7 @@ axis, beside where the mode was last.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,7 +65,7 @@ def descend(looks: Looks, precision: Floats, which: Integers, starts: Floats) ->
         precision: (D, D), inverse of the prior's covariance.
     """
     eta = np.ascontiguousarray(starts, dtype=np.float64).copy()
-    seen = looks(which, eta)
+    seen = _countable(looks(which, eta))
     value, gradient = seen.value, seen.gradient
     information, curvature = seen.information, seen.curvature
     damping, settled = np.zeros(len(eta)), np.zeros(len(eta), dtype=np.bool_)
@@ -76,7 +76,7 @@ def descend(looks: Looks, precision: Floats, which: Integers, starts: Floats) ->
         if not len(going):
             break
         there = eta[going] + step[going]
-        found = looks(which[going], there)
+        found = _countable(looks(which[going], there))
         for i, k in enumerate(going):
             taken, damping[k] = judge(value[k], found.value[i], promised[k], found.gradient[i], damping[k], bent)
             if taken:
@@ -105,6 +105,22 @@ def _at_kinks(looks: Looks, which: Integers, ends: Ends) -> Ends:
         if found is not None:
             eta[n], settled[n] = found, True
     return Ends(eta, settled)
+
+
+STEEPEST = 1e150
+"""Beyond this slopes and curvatures are none: their products are no numbers any more."""
+
+
+def _countable(seen: Look) -> Look:
+    """The same, with U that is too steep to count with as of values that are impossible: on to the prior from there."""
+    with np.errstate(invalid="ignore"):
+        steep = np.abs(seen.gradient).max(axis=1, initial=0.0) > STEEPEST
+        for one in (seen.information, seen.curvature):
+            steep |= np.abs(one).max(axis=(1, 2), initial=0.0) > STEEPEST
+    if not steep.any():
+        return seen
+    value, gradient = np.where(steep, np.inf, seen.value), np.where(steep[:, None], np.nan, seen.gradient)
+    return replace(seen, value=value, gradient=gradient)
 
 
 HOPELESS = 12.0

@@ -35,3 +35,18 @@ def test_from_one_side_alone_the_shallow_one_is_all_there_is() -> None:
 def test_scattered_starts_lie_along_the_axes() -> None:
     found = scattered(np.diag([0.04, 0.25]))
     np.testing.assert_allclose(found, [[0, 0], [0.24, 0], [0, 0.6], [-0.24, 0], [0, -0.6]])
+
+
+def cliff(which: Integers, eta: Floats) -> Look:
+    """(x - 1)^2 / 2, and beyond 5 so steep that only the slope's sign is known."""
+    del which
+    x = eta[:, 0]
+    far = x > 5.0
+    slope, bend = np.where(far, 1e307, x - 1.0), np.where(far, 1e307, 1.0)[:, None, None]
+    return Look(np.where(far, 1e300 * (1.0 + x), 0.5 * (x - 1.0) ** 2), slope[:, None], bend, bend.copy())
+
+
+def test_a_start_where_slopes_are_no_numbers_to_count_with_comes_back() -> None:
+    found = descend(cliff, np.array([[0.01]]), np.array([0]), np.array([[400.0]]))
+    assert found.settled.all()
+    np.testing.assert_allclose(found.eta, 1.0, atol=1e-3)
