@@ -152,13 +152,19 @@ class Chains:
 
     def summed(self, of_members: Floats) -> Floats:
         """What everybody has together in each chain (C,), of members (N, C); those that lie idle count nothing."""
-        if self.classes is None:
-            return np.asarray(of_members.sum(axis=0))
-        return np.asarray(np.where(self.classes.here, of_members, 0.0).sum(axis=0))
+        return np.asarray(np.where(self.here, of_members, 0.0).sum(axis=0))
 
-    def here(self, chain: int) -> NDArray[np.bool_]:
-        """(N,) who does not lie idle in a chain."""
-        return np.ones(len(self.eta), dtype=np.bool_) if self.classes is None else self.classes.here[:, chain]
+    @property
+    def here(self) -> NDArray[np.bool_]:
+        """(N, C) who does not lie idle."""
+        return np.ones(self.eta.shape[:2], dtype=np.bool_) if self.classes is None else self.classes.here
+
+    def draw_unmet(self, target: Target) -> None:
+        """Effects that no datum has met, anew from their prior: something was drawn as if they were not there."""
+        if self._means.active.all():
+            return
+        standard = np.stack([rng.standard_normal(self.eta.shape[1:]) for rng in self._streams])
+        self.eta = np.where(self._means.active[:, None], self.eta, target.from_prior(standard))
 
     def _walk(self, target: Target, believed: Believed, tune: bool) -> float:
         chains, shares = self.eta.shape[1], []

@@ -2,7 +2,7 @@
 
 A step of each chain draws, one given the others,
 
-    effects of sites           b ~ N(mean of patients, shrunk), where sites differ,
+    effects of sites           b ~ N(mean of patients, shrunk), where sites differ, and then what no datum has met,
     effects                    as `twin.population.sampling.chains` does,
     typical values and
     coefficients in means      theta ~ N(regression of individuals, (sum A' P A)^-1), individuals held,
@@ -152,7 +152,7 @@ class _Run:
         walking = (*self.means.apart, *self._sizes)
         self._length = {at: 0.5 * float(spread[at] @ spread[at]) ** 0.5 for at in walking}
         self._steps = 0
-        self.sites = None if cohort.site is None else SiteEffects(cohort, cohort.site, seed)
+        self.sites = None if cohort.site is None else SiteEffects(cohort, cohort.site, self.means.active, seed)
         self._about: Drawn | None = None
         self._last: tuple[tuple[bytes, int], Target] | None = None
         self._with_prior = _with_prior(cohort.theta)
@@ -174,8 +174,8 @@ class _Run:
         self._steps += 1
         if self.sites is not None:
             populations = [self.theta.unpack(vector) for vector in self.vectors]
-            here = None if self.chains.classes is None else self.chains.classes.here
-            self._about = self.sites.of_each(self.chains.eta, populations, here)
+            self._about = self.sites.of_each(self.chains.eta, populations, self.chains.here)
+            self.chains.draw_unmet(self._target(self.vectors))
         sweep = self.chains.sweep(self._target(self.vectors), self.believed, tune=tune)
         log = sweep.log_values + sweep.log_prior
         self._draw_means()
@@ -191,7 +191,7 @@ class _Run:
         moved, after = list(self.means.moved), self.vectors.copy()
         occasions = self.density.cohort.occasions
         for c, vector in enumerate(self.vectors):
-            here = self.chains.here(c)
+            here = self.chains.here[:, c]
             after[c] = mean_drawn(self.means, self.theta, vector, self._away(c), occasions, self.rng[c], here)
             if self._with_prior & set(moved):
                 change = self._log_prior(after[c], moved) - self._log_prior(vector, moved)
@@ -225,20 +225,11 @@ class _Run:
         gain = self._steps**-0.5 if tune else 0.0
         for c, vector in enumerate(self.vectors):
             of_sites = None if self._about is None else self._about.b[:, c]
-            here, rng = self.chains.here(c), self.rng[c]
+            here, rng = self.chains.here[:, c], self.rng[c]
             self.vectors[c] = omega_drawn(
                 self.blocks, self.means, self.theta, vector, self._away(c), rng, of_sites, here=here, gain=gain
             )
-        self._draw_unmet()
-
-    def _draw_unmet(self) -> None:
-        """Effects that no datum has met, anew from their prior: Omega was drawn as if they were not there."""
-        if self.means.active.all():
-            return
-        shape = self.chains.eta[:, 0].shape
-        standard = np.stack([rng.standard_normal(shape) for rng in self.rng], axis=1)
-        drawn = self._target(self.vectors).from_prior(standard)
-        self.chains.eta = np.where(self.means.active[:, None], self.chains.eta, drawn)
+        self.chains.draw_unmet(self._target(self.vectors))
 
     def _draw_shares(self) -> None:
         classes, shares = self.chains.classes, self.theta.shares

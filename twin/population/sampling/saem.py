@@ -206,7 +206,7 @@ class _Run:
         _possible(log_values, [subject.id for subject in cohort.patients])
         classes = begun(self.objective, self.vector, chains)
         self.chains = Chains(cohort, self.means, eta, max(2, TRIES // chains), seed, classes)
-        self.sites = None if cohort.site is None else SiteEffects(cohort, cohort.site, seed)
+        self.sites = None if cohort.site is None else SiteEffects(cohort, cohort.site, self.means.active, seed)
         self.moments: Moments | None = None
         self.accepted = (0.0, 0.0)
         self._steps = 0
@@ -217,9 +217,11 @@ class _Run:
         self._steps += 1
         if self._steps <= EARLY or self._steps % SOMETIMES == 0:
             self.believed = believed(self.objective, self.means, before, self.believed.eta)
-        population, here = theta.unpack(before), None if self.chains.classes is None else self.chains.classes.here
+        population, here = theta.unpack(before), self.chains.here
         about = None if self.sites is None else self.sites.drawn(self.chains.eta, population, here)
         target = Target(self.density, before, None if about is None else about.centres)
+        if about is not None:
+            self.chains.draw_unmet(target)
         sweep = self.chains.sweep(target, self.believed)
         self.accepted = sweep.accepted
         new = visited(sweep, self.means.at(before), None if about is None else about.square)

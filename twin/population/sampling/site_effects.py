@@ -1,10 +1,12 @@
 """Effects of sites, drawn given those of their patients: conjugate, so that nothing is proposed.
 
-    b | psi ~ N(V E'P sum_i psi_i, V),      V = (P_b + n E'PE)^-1,
+    b | psi ~ N(V sum_i E'P_i psi_i, V),      V = (P_b + sum_i E'P_i E)^-1,
 
-with psi = eta + E b, eta ~ N(0, P^-1) of the n patients of a site and b ~ N(0, P_b^-1) (`twin.population.sites.arrow`).
-Of a mixture psi_i is that of the member who the patient is in a chain (`twin.population.sampling.classes`). Each site
-has a stream of random numbers of its own, which is called by its first patient.
+with psi = eta + E b, eta ~ N(0, P^-1) of the patients of a site and b ~ N(0, P_b^-1) (`twin.population.sites.arrow`).
+P_i has the rows and columns of P that the data of patient i have met (`twin.population.means.met`), which are blocks:
+of a mixture those of the class that the patient is of, so that an effect which it does not read tells nothing of b, and
+is to be drawn anew once b is. Each site has a stream of random numbers of its own, which is called by its first
+patient.
 """
 
 from __future__ import annotations
@@ -27,7 +29,7 @@ class Drawn(NamedTuple):
 
     Attributes:
         b: (n, C, q) effects of each site.
-        centres: (N, C, D) E b of each patient's site, of a mixture of members.
+        centres: (N, C, D) E b of each patient's site, of a mixture of each member.
         square: (q, q) what is expected of b b', mean over sites and chains.
     """
 
@@ -37,33 +39,32 @@ class Drawn(NamedTuple):
 
 
 class SiteEffects:
-    """Effects of the sites (n,) of a cohort's patients."""
+    """Effects of the sites (n,) of a cohort's patients, of whose effects the data have met those that are ``active``
+    (N, D)."""
 
-    def __init__(self, cohort: Cohort, site: Integers, seed: int) -> None:
-        self._site, self._above, self._occasions = np.repeat(site, cohort.classes), cohort.above, cohort.occasions
-        self._size = np.bincount(site)
+    def __init__(self, cohort: Cohort, site: Integers, active: NDArray[np.bool_], seed: int) -> None:
+        self._above, self._occasions = cohort.above, cohort.occasions
+        self._site, self._active = np.repeat(site, cohort.classes), active.astype(np.float64)
         self._streams = [generator(cohort.patients[i].key, seed, "site") for i in first_of(site)]
 
-    def of_each(self, psi: Floats, populations: Sequence[Population], here: NDArray[np.bool_] | None = None) -> Drawn:
-        """Given effects psi (N, C, D), of chains that have a population each; ``square`` is the mean of all."""
-        parts = [
-            self.drawn(psi[:, c : c + 1], one, None if here is None else here[:, c : c + 1])
-            for c, one in enumerate(populations)
-        ]
+    def of_each(self, psi: Floats, populations: Sequence[Population], here: NDArray[np.bool_]) -> Drawn:
+        """As `drawn`, of chains that have a population each; ``square`` is the mean of all."""
+        parts = [self.drawn(psi[:, c : c + 1], one, here[:, c : c + 1]) for c, one in enumerate(populations)]
         b, centres = (
             np.concatenate(each, axis=1) for each in zip(*((one.b, one.centres) for one in parts), strict=True)
         )
         return Drawn(b, centres, np.asarray(np.mean([one.square for one in parts], axis=0)))
 
-    def drawn(self, psi: Floats, population: Population, here: NDArray[np.bool_] | None = None) -> Drawn:
-        """Given effects psi (N, C, D) of patients and sites together, of members who are ``here`` (N, C) alone."""
-        psi = psi if here is None else np.where(here[:, :, None], psi, 0.0)
-        reach = population.prior(self._occasions)[1] @ self._above
-        inside = population.precision_isv + self._size[:, None, None] * (self._above.T @ reach)
-        covariance = np.linalg.inv(inside)
-        mean = np.einsum("sqr,scr->scq", covariance, by_site(psi @ reach, self._site))
-        factor = np.linalg.cholesky(covariance)
+    def drawn(self, psi: Floats, population: Population, here: NDArray[np.bool_]) -> Drawn:
+        """Given effects psi (N, C, D) of patients and sites together, of members who are ``here`` (N, C)."""
+        precision = population.prior(self._occasions)[1]
+        reach = (self._active[:, :, None] * precision) @ self._above
+        told = np.swapaxes(self._active[:, :, None] * self._above, 1, 2) @ reach
+        pull = np.where(here[:, :, None], np.einsum("ncd,ndq->ncq", psi, reach), 0.0)
+        count = np.where(here[:, :, None, None], told[:, None], 0.0)
+        covariance = np.linalg.inv(population.precision_isv + by_site(count, self._site))
+        mean = np.einsum("scqr,scr->scq", covariance, by_site(pull, self._site))
         standard = np.stack([rng.standard_normal(mean.shape[1:]) for rng in self._streams])
-        b = mean + np.einsum("sqr,scr->scq", factor, standard)
-        square = covariance.mean(axis=0) + np.einsum("scq,scr->qr", mean, mean) / (mean.shape[0] * mean.shape[1])
+        b = mean + np.einsum("scqr,scr->scq", np.linalg.cholesky(covariance), standard)
+        square = covariance.mean(axis=(0, 1)) + np.einsum("scq,scr->qr", mean, mean) / (mean.shape[0] * mean.shape[1])
         return Drawn(b, b[self._site] @ self._above.T, np.asarray(square))

@@ -55,8 +55,8 @@ def levels() -> Model:
     return parse_model(text, "made.toml")
 
 
-def cohort_of(model: Model, lines: Sequence[str], output: str | None = None) -> Cohort:
-    """Everybody in lines of a table, everything free."""
+def cohort_of(model: Model, lines: Sequence[str], output: str | None = None, fixed: Sequence[str] = ()) -> Cohort:
+    """Everybody in lines of a table, everything free but what is ``fixed``."""
     header, *rows = (line.split(",") for line in lines)
     reading = read_table(header, rows, model, output=output)
     assert not reading.bad_lines, reading.bad_lines[0]
@@ -65,7 +65,7 @@ def cohort_of(model: Model, lines: Sequence[str], output: str | None = None) -> 
         timeline = build(record_of(events, model)[0], kernel)
         assert timeline is not None
         found[patient] = timeline
-    return Cohort(kernel, step_sizes_for(kernel), found, Theta.of(model))
+    return Cohort(kernel, step_sizes_for(kernel), found, Theta.of(model, fixed))
 
 
 def line_of(values: Sequence[Floats], names: Sequence[str] | None = None) -> Cohort:

@@ -12,6 +12,7 @@ from twin.population.cohort import Cohort
 from twin.population.importance.climbing import climb
 from twin.population.importance.density import Density
 from twin.population.laplace.site_objective import SiteObjective
+from twin.population.means.means import Means
 from twin.population.sampling import saem
 from twin.population.sampling.gibbs import sampled
 from twin.population.sampling.saem import settle
@@ -29,7 +30,8 @@ def test_given_their_patients_they_are_normal_as_the_joint_law_says() -> None:
     population = Population.of(clinics.bolus())
     psi = np.random.default_rng(1).normal(0.0, 0.5, (len(cohort), 2))
     chains = np.repeat(psi[:, None], 20_000, axis=1)
-    drawn = SiteEffects(cohort, cohort.site, 1).drawn(chains, population)
+    everybody = np.ones(chains.shape[:2], dtype=np.bool_)
+    drawn = SiteEffects(cohort, cohort.site, Means(cohort).active, 1).drawn(chains, population, everybody)
     squares = []
     for who in clinics.grouped():
         shared = np.kron(np.ones((len(who), len(who))), population.omega_isv)
@@ -75,7 +77,7 @@ def test_given_members_that_patients_are_others_say_nothing() -> None:
     here = np.zeros(psi.shape[:2], dtype=np.bool_)
     here[0::2] = True
     psi[0::2] = psi[0::2, :1]
-    drawn = SiteEffects(cohort, cohort.site, 1).drawn(psi, population, here)
+    drawn = SiteEffects(cohort, cohort.site, Means(cohort).active, 1).drawn(psi, population, here)
     for who in clinics.grouped(unseen.CLINICS):
         precision = 1.0 / unseen.LAW.isv + len(who) / unseen.LAW.iiv
         found = drawn.b[cohort.site[who[0]], :, 0]
