@@ -175,10 +175,11 @@ def _inside(theta: Theta, vector: Floats, unknown: NDArray[np.bool_]) -> Floats:
 
 
 class SampledObjective:
-    """-2 log likelihood near to where draws were made, as an objective with scores (`twin.population.objective`)."""
+    """-2 log likelihood near to where draws were made, as an objective with scores (`twin.population.objective`); what
+    is predicted moves along curves (`Sample.bent`)."""
 
     def __init__(self, sample: Sample) -> None:
-        self._sample = sample
+        self._sample = sample.bent()
 
     def __call__(self, vector: Floats, last: Evaluation | None = None, *, thorough: bool = False) -> Evaluation:
         """Evaluate; modes are posterior means here, and whether draws cover them is whether they are settled."""

@@ -57,6 +57,12 @@ class Read:
         with np.errstate(invalid="ignore"):  # of a draw that cannot be
             return Slopes(tuple(None if np.array_equal(up, low) else (up - low) / width for up, low in each))
 
+    def bend(self, up: Read, down: Read, step: float) -> Slopes:
+        """How slopes change from ``down`` over here to ``up``, which lie a ``step`` away on either side."""
+        each = zip(self.parts, up.parts, down.parts, strict=True)
+        with np.errstate(invalid="ignore"):  # of a draw that cannot be
+            return Slopes(tuple(None if np.array_equal(a, b) else (a - 2.0 * mid + b) / step**2 for mid, a, b in each))
+
     def at(self, points: slice) -> Read:
         """What was read of some points."""
         return Read(tuple(np.ascontiguousarray(one[..., points]) for one in self.parts))

@@ -5,13 +5,15 @@
 With weights w_s that each patient's terms of the sum make of themselves, Fisher's identity gives the score: the
 derivative of log L_i by any number is the weighted mean of that of log p(y_i, eta_s). Where a typical value has an
 effect of its own, draws are held in place while it moves, so that it is only the prior that changes; of one that has
-none the predictions move, along slopes that are taken once (`Sample.slopes`). Effects that have next to nothing of
+none the predictions move, along slopes that are taken once (`Sample.slopes`), or for certainty along curves
+(`Sample.bent`). Effects that have next to nothing of
 their own, or that values tell nothing of, go along with the population (`twin.population.importance.thin`), but where
 sites differ.
 """
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -113,6 +115,7 @@ class Sample:
         self._read = density.read(self._z, self.population.place)
         self._pieces = _Pieces.of(self.theta, cohort.directions, cohort.effects)
         self.slopes = {at: self._slope(cohort.directions[at], self.vector[at]) for at in self._pieces.shifted}
+        self._bends: dict[int, Slopes] = {}
         omega, d = self.population.omega, len(self.population.omega)
         thin = () if cohort.site is not None else thin_of(omega, proposals.covariance[:, :d, :d])
         self._plane = Plane.of(self.population.omega, thin) if thin else None
@@ -123,10 +126,30 @@ class Sample:
     def _slope(self, direction: Floats, value: float = 0.0) -> Slopes:
         """How what is read moves with z in a direction (M,), as does a typical value without an effect of its own."""
         step = H * max(1.0, abs(value))
-        moved, place = step * direction, self.population.place
-        up = self.density.read(self._z + moved, place)
-        down = self.density.read(self._z - moved, place)
+        up, down = self._beside(direction, step)
         return up.slopes(down, 2.0 * step)
+
+    def _beside(self, direction: Floats, step: float) -> tuple[Read, Read]:
+        """What is read a step of z in a direction (M,) away, on either side."""
+        moved, place = step * direction, self.population.place
+        return self.density.read(self._z + moved, place), self.density.read(self._z - moved, place)
+
+    def bent(self) -> Sample:
+        """The same draws, whose predictions move along curves with typical values that have no effect of their own:
+        what a straight line leaves of the curvature of the likelihood is not its own where values lie far from what a
+        draw foresees, as those of a patient do in a class that it may not be of."""
+        found = copy.copy(self)
+        found._bends = {}
+        for at in self.slopes:
+            step = H * max(1.0, abs(self.vector[at]))
+            found._bends[at] = self._read.bend(*self._beside(self.density.cohort.directions[at], step), step)
+        return found
+
+    def _moved(self, read: Read, at: int, by: float, further: float) -> Read:
+        """What is read where a typical value without an effect is ``by`` away, moved ``further``."""
+        read = read.moved(self.slopes[at], further)
+        bend = self._bends.get(at)
+        return read if bend is None else read.moved(bend, further * (by + 0.5 * further))
 
     def likelihood(self, vector: Floats, *, score: bool = True, paired: bool = False) -> Likelihood:
         """At a vector near to where it was drawn."""
@@ -211,10 +234,10 @@ class Sample:
     def _there(self, vector: Floats) -> _There:
         """The draws at a vector: their effects held in place, but for thin ones, which go along."""
         population, read = self.theta.unpack(vector), self._read
-        for at, slopes in self.slopes.items():
+        for at in self.slopes:
             by = float(vector[at] - self.vector[at])
             if by:
-                read = read.moved(slopes, by)
+                read = self._moved(read, at, 0.0, by)
         eta = self.eta - self._pieces.effect_shift(vector - self.vector)
         if self._plane is None:
             return _There(population, read, eta, None)
@@ -258,8 +281,9 @@ class Sample:
                 score[:, at] = pull.by_mean(mean, direction)
             else:
                 score[:, at] = mean @ precision @ direction
-        for at, slopes in self.slopes.items():
-            up, down = (read.moved(slopes, side * STEP) for side in (1.0, -1.0))
+        for at in self.slopes:
+            by = float(vector[at] - self.vector[at])
+            up, down = (self._moved(read, at, by, side * STEP) for side in (1.0, -1.0))
             score[:, at] = _weighed(share, self.density.change(up, down, population.errors, population.errors))
         for at in self.theta.scatter:
             larger, less = (self.theta.moved_errors(population.errors, at, side * STEP) for side in (1.0, -1.0))

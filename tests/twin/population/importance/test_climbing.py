@@ -5,14 +5,17 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from tests.twin.population.diagnostics.cohorts import cohort_of as of_table
 from tests.twin.population.importance.test_density import LIMITS, cohort_of
+from tests.twin.population.mixture.mixtures import concentrations, eliminated
 from tests.twin.population.published.sets import DATA, SETS
 from tests.twin.population.test_objective import LINES, oral
 from twin.population.importance import climbing
 from twin.population.importance.climbing import SampledObjective, climb, exact_likelihood, first_proposals
 from twin.population.importance.density import Density
-from twin.population.importance.draws import Proposals
-from twin.population.results.uncertainty import uncertainty
+from twin.population.importance.draws import Proposals, paired_draws
+from twin.population.importance.sampled import Sample
+from twin.population.results.uncertainty import hessian, uncertainty
 from twin.population.theta import FitError
 
 
@@ -42,6 +45,23 @@ def test_theophylline_ends_at_the_exact_maximum() -> None:
     # Another start, and other draws, end there too.
     other = climb(density, theta.pack(theta.start) + 0.3, seed=2)
     assert np.abs((other.vector - climbed.vector) / errors).max() < 0.3
+
+
+def test_standard_errors_are_of_curves_that_predictions_move_along() -> None:
+    """A ratio that nobody differs in moves what is predicted of whom it may concern, far from what they have."""
+    table, _ = concentrations(60, 1)
+    cohort = of_table(eliminated(), table.strip().split("\n"))
+    density, theta = Density(cohort), cohort.theta
+    vector = theta.pack(theta.start)
+    names = [subject.id for subject in cohort.subjects]
+    proposals, standard = first_proposals(density, vector), paired_draws(names, 1, 400, 2)
+    sample = Sample(density, vector, proposals, standard)
+    objective = SampledObjective(sample)
+    at, h = theta.names.index("ratio"), 1e-3
+    step = h * np.eye(theta.size)[at]
+    up, down = (Sample(density, vector + side * step, proposals, standard) for side in (1.0, -1.0))
+    solved = -2.0 * (up.likelihood(up.vector).slope - down.likelihood(down.vector).slope)[at] / (2.0 * h)
+    assert hessian(objective, objective(vector))[at, at] == pytest.approx(solved, rel=0.01)
 
 
 def test_what_does_not_arrive_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
