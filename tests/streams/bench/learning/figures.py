@@ -1,6 +1,6 @@
 """Two years of a ward that learns, many times.
 
-    python -m tests.streams.bench.learning.figures [WRONG [RIGHT [ML [SMALL]]]]
+    python -m tests.streams.bench.learning.figures [WRONG [RIGHT [ML [SMALL [PARTICLES]]]]]
 
 WRONG wards begin with a wrong population (`streams.bench.learning.ward.Truth`), RIGHT ones with the right one, where
 nothing can be won and something be lost. Of every number that is learnt the bias after two years is told, over wards,
@@ -10,7 +10,8 @@ quarter the error of the next value is told against that under the published pop
 patients, paired, and in how many wards a learnt version was in use. Of ML wards more the bias of maximum likelihood
 itself is told, to which what is learnt comes close in every ward. Of SMALL wards, right and slightly wrong ones, of 20
 patients a quarter whose twins have 200 particles, it is told how many release a version within eight quarters, and how
-many a worse one, as 100 patients who come later have it. Wards are done side by side, one a core.
+many a worse one, as 100 patients who come later have it. Twins of the wards before have so many PARTICLES. Wards are
+done side by side, one a core.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ from twin.observation.residual import standardised
 from twin.study.prediction import Predictor
 from twin.trial.learning_ward import exact_population, true_effects
 
-QUARTERS, QUARTERLY, PARTICLES = 8, 38, 333
+QUARTERS, QUARTERLY = 8, 38
 
 SMALL, LATER = WardPlan(8, 20, 200), 100
 
@@ -202,9 +203,9 @@ def exact_lines(each: Sequence[dict[str, tuple[float, float]]]) -> list[str]:
     return found
 
 
-def main(wrong: int = 8, right: int = 6, ml: int = 40, small: int = 40) -> None:
+def main(wrong: int = 8, right: int = 6, ml: int = 40, small: int = 40, particles: int = 333) -> None:
     """See the head of the module."""
-    plan = WardPlan(QUARTERS, QUARTERLY, PARTICLES)
+    plan = WardPlan(QUARTERS, QUARTERLY, particles)
     for title, who, number in (("wrong", Truth(), wrong), ("right", AS_PUBLISHED, right)):
         done: list[WardReport] = []
         for one in wards(who, number, plan):
