@@ -22,6 +22,7 @@ from twin.kernel.compiling.by_hand import compiled
 from twin.kernel.delayed_input import TIMING
 from twin.kernel.free import free_functions, with_own_individuals
 from twin.kernel.kernel import Kernel
+from twin.population.drift.walks import walking
 from twin.population.paces.walked import paced
 from twin.population.sites.membership import drawn_sites, sites_of
 from twin.population.subjects import WITHOUT, Stretch, Subject, members_of, prepared
@@ -37,6 +38,9 @@ from twin.timeline.timeline import Timeline
 PEOPLE = 16
 """Of the population that a search begins with, the typical patient and others drawn widely: those by whom it is decided
 how finely a patient is stepped."""
+
+MOST_EFFECTS = 200
+"""Of a patient whose effects drift: what a fit solves goes by their square."""
 
 WIDELY = 1.5
 """Standard deviations of such draws, in those of the population."""
@@ -85,14 +89,19 @@ class Cohort:
         theta: Theta,
         spread: Spread = map,
     ) -> None:
-        model = kernel.model
-        self.kernel = kernel
+        model = walking(kernel.model)
+        self.kernel = kernel = replace(kernel, model=model)
         self.step_sizes = step_sizes
         self.subjects, self.classes = members_of(kernel, step_sizes, timelines)
         if not any(subject.observations for subject in self.subjects):
             raise FitError("no patient has a value of an output of the model: there is nothing to fit")
         self.site = sites_of(model, self.patients)
         self.columns = Columns(model, theta, self.subjects)
+        if model.drift is not None and self.columns.effects > MOST_EFFECTS:
+            raise FitError(
+                f"drift: its grid of {model.drift.grid:g} makes {self.columns.effects} effects of who was followed"
+                f" longest, and a fit takes {MOST_EFFECTS}; write a coarser grid into [drift]"
+            )
         self.theta, self.occasions, self.effects = self.columns.theta, self.columns.occasions, self.columns.effects
         self.size, self.directions = self.columns.size, self.columns.directions
         self.first = np.concatenate([[0], np.cumsum([len(s.observations) for s in self.subjects])]).astype(np.int64)

@@ -17,6 +17,7 @@ from twin.arrays import Floats, Integers
 from twin.kernel.arguments import Steps, StepSizes
 from twin.kernel.kernel import Kernel
 from twin.observation.observation import Observation, by_themselves
+from twin.population.drift.walks import begin_of, begins_before
 from twin.population.mixture.mixing import in_class
 from twin.population.theta import FitError
 from twin.solver.step_schedule import schedule
@@ -72,7 +73,7 @@ class Subject:
         id: as the data have it.
         timeline: what was given, and when.
         observations: in the order of all arrays by observation.
-        occasions: ms at which each occasion that the data met began.
+        occasions: ms at which each occasion, or step of a drift, that the data met began.
         marks: (M,) ms of the rows of the solution.
         mark, output: (n,) of each observation the row of the solution, and of `Model.outputs`.
         systems: of each set of equations the covariates (C,) and the number of the occasion.
@@ -111,7 +112,8 @@ class Subject:
         """Number of the occasion of a segment; that of a time after the last datum is the last one's."""
         if not self.occasions:
             return WITHOUT
-        return self.occasions.index(segment.occasion) if segment.occasion in self.occasions else WITHOUT
+        begin = begin_of(self.timeline.segments, segment)
+        return self.occasions.index(begin) if begin in self.occasions else WITHOUT
 
 
 def prepared(
@@ -130,12 +132,12 @@ def prepared(
     every = [millis for o in observations for millis in (o.millis, *o.moments)]
     marks = np.unique(np.concatenate([np.array(every, dtype=np.int64), also]))
     varying = bool(kernel.model.iov_names) and len(marks) > 0
-    occasions = timeline.segments.occasions_before(int(marks[-1])) if varying else ()
+    occasions = begins_before(timeline.segments, int(marks[-1])) if varying else ()
     subject = Subject(
         name,
         timeline,
         observations,
-        tuple(occasions),
+        occasions,
         marks,
         np.searchsorted(marks, [o.millis for o in observations]).astype(np.int64),
         np.array([o.output for o in observations], dtype=np.int64),

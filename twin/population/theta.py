@@ -6,6 +6,7 @@
 | shape of Box-Cox effects | ``shape.CL`` | the shape |
 | variances and covariances of eta | ``omega.CL``, ``omega.CL.V`` | log-Cholesky of each block |
 | of an occasion's kappa | ``iov.CL``, ``iov.CL.V`` | the same |
+| variance that a drift gains per unit of time | ``drift.CL`` | the same |
 | of a site's effects | ``isv.CL``, ``isv.CL.V`` | the same |
 | residual error of an output | ``error.plasma.proportional`` | on its scale, `twin.model.measured.error_numbers` |
 | correlation of the residuals of two outputs | ``residual.plasma.effect`` | entry of L, `residual_correlation` |
@@ -34,6 +35,7 @@ from twin.model.measured.error_numbers import NUMBERS, ErrorNumber, numbers_of, 
 from twin.model.spec import Model, ParameterSpec
 from twin.model.structure import analyse
 from twin.observation.residual_correlation import correlated, correlation_of, entries_of, pattern_of, with_entries
+from twin.population.drift.walks import walking, word_of
 from twin.population.factors import Factor, blocks_of, factor_of, pattern_of_effects
 from twin.population.mixture.mixing import logits_of, share_slopes, shares_of
 from twin.population.values import LEVELS, Level, Penalty, Population, scales, shaped
@@ -117,6 +119,10 @@ class Theta:
     @classmethod
     def whole(cls, model: Model, start: Population | None = None) -> Theta:
         """All numbers of a model, also those that its file fixes."""
+        try:
+            model = walking(model)
+        except ValueError as error:
+            raise FitError(str(error)) from None
         start = Population.of(model) if start is None else start
         _refuse_weighing_class(model)
         patterns = {level: pattern_of_effects(model, effect_names(model, level), level) for level in LEVELS}
@@ -195,7 +201,8 @@ class Theta:
             assert model.mixture is not None, "only a mixture has shares"
             return f"share.{model.mixture.classes[i]}"
         of = effect_names(model, kind)
-        return f"{kind}.{of[i]}" if i == j else f"{kind}.{of[j]}.{of[i]}"
+        word = word_of(model, kind)
+        return f"{word}.{of[i]}" if i == j else f"{word}.{of[j]}.{of[i]}"
 
     def pack(self, population: Population) -> Floats:
         """The vector (K,) of a population."""

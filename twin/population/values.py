@@ -23,6 +23,9 @@ Level = Literal["omega", "iov", "isv"]
 
 LEVELS: tuple[Level, ...] = get_args(Level)
 
+VARIANCES = (*LEVELS, "drift")
+"""What the names of variances begin with: ``drift`` is that of a model that drifts instead of ``iov``."""
+
 
 class Penalty(NamedTuple):
     """What a prior adds to the objective at a vector: its ``value``, ``gradient`` (K,), and a ``curvature`` (K, K) that
@@ -154,6 +157,7 @@ class Population:
                 value=value[p.name],
                 iiv=variance.get(p.name),
                 iov=of_occasion.get(p.name),
+                drift=None if model.drift is None else of_occasion.get(p.name),
                 isv=of_site.get(p.name),
                 shape=shape.get(p.name, p.shape),
             )

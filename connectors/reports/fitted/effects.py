@@ -52,6 +52,7 @@ def histograms(d: Diagnosed) -> list[Markup]:
 
 def _of_occasions(d: Diagnosed) -> list[Markup]:
     names, first = d.cohort.kernel.model.iov_names, len(d.population.omega)
+    step = "occasion" if d.cohort.kernel.model.drift is None else "step of the drift"
     found = []
     for k, name in enumerate(names):
         met = [
@@ -59,7 +60,7 @@ def _of_occasions(d: Diagnosed) -> list[Markup]:
             for i, subject in enumerate(d.cohort.subjects)
             for n in range(len(subject.occasions))
         ]
-        found.append(_histogram(np.array(met), float(np.sqrt(d.population.omega_iov[k, k])), f"{name}, by occasion"))
+        found.append(_histogram(np.array(met), float(np.sqrt(d.population.omega_iov[k, k])), f"{name}, by {step}"))
     return found
 
 

@@ -96,7 +96,7 @@ def refuse(cohort: Cohort) -> None:
     """
     model = cohort.kernel.model
     reasons = {
-        "effects of occasions": bool(model.iov_names),
+        "effects of occasions, or that drift": bool(model.iov_names),
         "effects of sites": bool(model.isv_names),
         "classes that nobody sees": cohort.classes > 1,
         "patients whose prior is wider ([covariates.X.missing] widens)": cohort.columns.widened,

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 
 from scipy import special
 
+from twin.population.values import VARIANCES
+
 LEVEL = 0.05
 
 SE_APART = 2.0
@@ -112,7 +114,7 @@ def _tested(small: FitFound, large: FitFound) -> RatioTest:
     error = (small.error**2 + large.error**2) ** 0.5
     p, turn = chi_squared_tail(ratio, freedom), float(special.chdtri(freedom, LEVEL))
     # Where classes are one, their shares can be anything and the ratio is not chi-squared (McLachlan & Peel 2000, 6.4).
-    held = {name for name, value in small.fixed if name in large.free and name.startswith(("omega.", "iov."))}
+    held = {name for name, value in small.fixed if name in large.free and name.split(".")[0] in VARIANCES}
     if not (small.converged and large.converged):
         said = "no test: one of them did not converge"
     elif small.alike or large.alike:

@@ -44,15 +44,13 @@ def untold(theta: Theta, measured: Iterable[int], repeatedly: Iterable[int] = ()
 
 def never_estimated(model: Model) -> dict[str, float]:
     """Numbers of a model that likelihoods hang on and that no fit moves, by name: exponents of Box-Cox scales, what
-    readings of wearables scatter by beside their output's error, and what an unreported characteristic widens; and the
-    variances of drift, which a fit has none of."""
+    readings of wearables scatter by beside their output's error, and what an unreported characteristic widens."""
     found = {f"error.{o.name}.box_cox": o.error.box_cox for o in model.outputs if o.error.box_cox is not None}
     for output in model.outputs:
         if output.vital is not None:
             found |= {f"vital.{output.name}.independent": output.vital.independent}
             found |= {f"vital.{output.name}.df": output.vital.df}
-    found |= {f"widens.{c.name}.{name}": variance for c in model.covariates for name, variance in c.widens}
-    return found | {f"drift.{p.name}": p.drift for p in model.parameters if p.drift is not None}
+    return found | {f"widens.{c.name}.{name}": variance for c in model.covariates for name, variance in c.widens}
 
 
 def read_by(

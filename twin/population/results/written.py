@@ -22,7 +22,7 @@ from twin.model.spec import Model
 from twin.modelfile.reader import parse_model
 from twin.modelfile.variability import RESIDUAL
 from twin.population.theta import Theta, effect_names
-from twin.population.values import LEVELS, Level, Population
+from twin.population.values import VARIANCES, Level, Population
 
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 
@@ -85,7 +85,7 @@ def _write_parameters(
     of_site = dict(zip(model.isv_names, np.diag(population.omega_isv).tolist(), strict=True))
     for name, table in content["parameters"].items():
         table.pop("stated", None)
-        own = {key for key in (name, *(f"{level}.{name}" for level in ("shape", *LEVELS))) if key in said}
+        own = {key for key in (name, *(f"{level}.{name}" for level in ("shape", *VARIANCES))) if key in said}
         if name in said:
             table["value"] = values[name]
             if (error := said[name]) is not None and provenance.patients > 1:
@@ -95,7 +95,7 @@ def _write_parameters(
         if name in variance:
             table["iiv"] = variance[name]
         if name in of_occasion:
-            table["iov"] = of_occasion[name]
+            table["iov" if model.drift is None else "drift"] = of_occasion[name]
         if name in of_site:
             table["isv"] = of_site[name]
         if own:

@@ -4,12 +4,14 @@ The unknowns are a row z of the same columns for everybody,
 
     z = (eta, kappa of occasion 1, ..., kappa of occasion n, u, shifts),
 
-with n the most occasions that anybody has: a kappa that no datum has met stays at 0, and adds nothing to a likelihood.
-Placed parameters (`twin.kernel.free`) in a stretch of time of occasion k are
+with n the most occasions that anybody has: a kappa that no datum has met stays at 0, and adds nothing to a likelihood;
+or n the most steps of a drift, of which one is what an occasion is (`twin.population.drift.walks`). Placed
+parameters (`twin.kernel.free`) in a stretch of time of occasion k are
 
     phi = place(theta) + T(eta + kappa_k + sqrt(w_i) u) + shift,
 
-T being identity, but for Box-Cox effects. Standard normal u are there for parameters whose prior somebody's unreported
+T being identity, but for Box-Cox effects, and of a drift kappa_k the sum of all until k, times the root of the grid.
+Standard normal u are there for parameters whose prior somebody's unreported
 characteristics widen: of patient i by variances w_i, so that eta and u together are N(0, Omega + w_i). A u that nothing
 hangs on, with w_i = 0, stays at 0 as such a kappa does. A typical value moves phi as its own eta does, and where there
 is none, or T is in the way, a *shift* stands in, as one does for the shape of T: so derivatives by what is in
@@ -25,6 +27,7 @@ import numpy as np
 from twin.arrays import Floats, Integers
 from twin.kernel.compiling.by_hand import compiled
 from twin.model.spec import Model
+from twin.population.drift.walks import root_of_grid
 from twin.population.subjects import Subject
 from twin.population.theta import Theta
 from twin.population.values import shaped
@@ -50,6 +53,7 @@ class Columns:
         self._iov = np.array([names.index(name) for name in model.iov_names], dtype=np.int64)
         self._shapes = np.full(len(names), -1, dtype=np.int64)
         self._shapes[list(shaped(model))] = len(names) + np.arange(len(shaped(model)))
+        self._root = root_of_grid(model)
         self._widened, self._widths = _widening(subjects, self._eta)
         self.theta = theta.widened(len(self._widened))
         self.effects = len(self._eta) + self.occasions * len(self._iov) + len(self._widened)
@@ -75,8 +79,8 @@ class Columns:
         found = np.empty((len(z), len(self._shapes)))
         widths = _NOT_WIDER if subject is None or not self.widened else self._widths[subject.key]
         _place(
-            z, place, occasion, self._eta, self._iov, self._widened, widths, self._shapes, self._shifted, self.effects,
-            found,
+            z, place, occasion, self._root, self._eta, self._iov, self._widened, widths, self._shapes, self._shifted,
+            self.effects, found,
         )  # fmt: skip
         return found
 
@@ -106,7 +110,7 @@ def _widening(subjects: Sequence[Subject], eta: Integers) -> tuple[Integers, dic
 
 
 @compiled
-def _place(z, place, occasion, eta, iov, wider, width, shapes, shifted, effects, found):  # type: ignore[no-untyped-def]
+def _place(z, place, occasion, root, eta, iov, wider, width, shapes, shifted, effects, found):  # type: ignore[no-untyped-def]
     for n in range(len(z)):
         moved = place.copy()
         for i in range(len(shifted)):
@@ -117,7 +121,12 @@ def _place(z, place, occasion, eta, iov, wider, width, shapes, shifted, effects,
             found[n, eta[i]] = z[n, i]
         if occasion >= 0:
             for i in range(len(iov)):
-                found[n, iov[i]] += z[n, len(eta) + occasion * len(iov) + i]
+                kappa = z[n, len(eta) + occasion * len(iov) + i]
+                if root > 0.0:
+                    for k in range(occasion):
+                        kappa += z[n, len(eta) + k * len(iov) + i]
+                    kappa *= root
+                found[n, iov[i]] += kappa
         for i in range(len(width)):
             found[n, wider[i]] += width[i] * z[n, effects - len(wider) + i]
         for p in range(len(shapes)):

@@ -76,5 +76,5 @@ def test_a_model_whose_effects_are_of_occasions_is_refused_before_anything_is_wr
     text = MODEL.replace("iiv = 0.1\n", "iiv = 0.1\niov = 0.1\n", 1).replace("[cadence]", extra)
     result = points(tmp_path, model=text)
     assert result.exit_code == 2
-    assert "has effects of occasions; support points are of parameters with iiv" in result.stderr
+    assert "has effects of occasions, or that drift; support points are of parameters with iiv" in result.stderr
     assert not (tmp_path / "out").exists()

@@ -112,7 +112,8 @@ def test_points_are_told_as_values_of_the_parameters(
 
 
 @pytest.mark.parametrize(
-    ("model", "problem"), [(eliminated(), "classes that nobody sees"), (between_occasions(), "effects of occasions")]
+    ("model", "problem"),
+    [(eliminated(), "classes that nobody sees"), (between_occasions(), "effects of occasions, or that drift")],
 )
 def test_what_has_no_points_is_refused(model: Model, problem: str) -> None:
     with pytest.raises(FitError, match=f"has {problem}; support points are of parameters with iiv"):
