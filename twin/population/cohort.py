@@ -332,8 +332,10 @@ class _Placed:
         """(N, P) in a segment."""
         return self._cohort.columns.phi(self._z, self._at, self._subject.occasion(segment), self._subject)
 
-    def lasting(self, _segments: Segments, _segment: Segment, /) -> Floats:
-        """The same without any occasion."""
+    def lasting(self, segments: Segments, segment: Segment, /) -> Floats:
+        """The same without any occasion, as far as it has drifted."""
+        if self._cohort.kernel.model.drift is not None:
+            return self.at(segments, segment)
         return self._cohort.columns.phi(self._z, self._at, WITHOUT, self._subject)
 
 

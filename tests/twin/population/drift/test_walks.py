@@ -177,3 +177,22 @@ def test_a_drift_may_be_known_before() -> None:
     penalty = theta.penalty(theta.pack(theta.start))
     assert penalty is not None
     assert np.flatnonzero(penalty.gradient).tolist() == [theta.names.index("drift.base")]
+
+
+@pytest.mark.parametrize("own", ["", ", lag = late"])
+def test_steps_move_what_is_given_also_where_doses_are_late(own: str) -> None:
+    """One compartment whose k drifts at each second hour: by its closed form, piece by piece."""
+    made = toys.made(
+        {"k": "0.3 1/h 0.09", "late": "0.000001 h"},
+        {"A": f"mg: input(toxin{own}) - k*A"},
+        {"level": "mg: A"},
+    )
+    text = made.text.replace("iiv = 0.09\n", "iiv = 0.09\ndrift = 0.02\n")
+    text += f"\n[drift]\ngrid = {GRID}\nlag = 20\n{toys.SOURCE}\n"
+    lines = ["ID,TIME,EVID,AMT,DV", "1,0,1,100,.", "1,1,0,.,70", "1,5,0,.,20"]
+    of = cohort_of(parse_model(text, "made.toml"), lines)
+    z = np.zeros((1, 1, of.size))
+    z[0, 0, :3] = (0.1, 0.4, -0.3)  # eta, and two steps at 2 and 4 h
+    found = of.predictions(np.array([0]), z, of.theta.start.place)[:, 0]
+    rates = 0.3 * np.exp(0.1 + np.sqrt(GRID) * np.cumsum([0.0, 0.4, -0.3]))
+    assert found == pytest.approx(100 * np.exp([-rates[0], -rates @ [2.0, 2.0, 1.0]]), rel=1e-5)
