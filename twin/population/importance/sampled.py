@@ -114,7 +114,7 @@ class Sample:
         self._z = np.concatenate([self.eta, shifts], axis=2)
         self._read = density.read(self._z, self.population.place)
         self._pieces = _Pieces.of(self.theta, cohort.directions, cohort.effects)
-        self.slopes = {at: self._slope(cohort.directions[at], self.vector[at]) for at in self._pieces.shifted}
+        self.slopes = {at: self._slope(cohort.directions[at], self._step(at)) for at in self._pieces.shifted}
         self._bends: dict[int, Slopes] = {}
         omega, d = self.population.omega, len(self.population.omega)
         thin = () if cohort.site is not None else thin_of(omega, proposals.covariance[:, :d, :d])
@@ -123,9 +123,12 @@ class Sample:
             self._u = self._plane.standard(self.eta)
             self._thin = [self._slope(np.eye(cohort.size)[one]) for one in thin]
 
-    def _slope(self, direction: Floats, value: float = 0.0) -> Slopes:
+    def _step(self, at: int) -> float:
+        """Displacement of a typical value without an effect of its own."""
+        return float(H * max(1.0, abs(self.vector[at])))
+
+    def _slope(self, direction: Floats, step: float = H) -> Slopes:
         """How what is read moves with z in a direction (M,), as does a typical value without an effect of its own."""
-        step = H * max(1.0, abs(value))
         up, down = self._beside(direction, step)
         return up.slopes(down, 2.0 * step)
 
@@ -141,7 +144,7 @@ class Sample:
         found = copy.copy(self)
         found._bends = {}
         for at in self.slopes:
-            step = H * max(1.0, abs(self.vector[at]))
+            step = self._step(at)
             found._bends[at] = self._read.bend(*self._beside(self.density.cohort.directions[at], step), step)
         return found
 

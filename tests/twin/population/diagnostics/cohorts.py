@@ -18,7 +18,7 @@ from twin.population.diagnostics.simulated import simulated
 from twin.population.theta import Theta
 from twin.solver.step_control import step_sizes_for
 from twin.study.records import record_of
-from twin.timeline.timeline import build
+from twin.timeline.timeline import Timeline, build
 
 TIMES = (0.0, 1.0, 2.0, 4.0, 6.0)
 
@@ -57,6 +57,12 @@ def levels() -> Model:
 
 def cohort_of(model: Model, lines: Sequence[str], output: str | None = None, fixed: Sequence[str] = ()) -> Cohort:
     """Everybody in lines of a table, everything free but what is ``fixed``."""
+    kernel = compile_model(model)
+    return Cohort(kernel, step_sizes_for(kernel), timelines_of(model, lines, output), Theta.of(model, fixed))
+
+
+def timelines_of(model: Model, lines: Sequence[str], output: str | None = None) -> dict[str, Timeline]:
+    """Of each patient in lines of a table."""
     header, *rows = (line.split(",") for line in lines)
     reading = read_table(header, rows, model, output=output)
     assert not reading.bad_lines, reading.bad_lines[0]
@@ -65,7 +71,7 @@ def cohort_of(model: Model, lines: Sequence[str], output: str | None = None, fix
         timeline = build(record_of(events, model)[0], kernel)
         assert timeline is not None
         found[patient] = timeline
-    return Cohort(kernel, step_sizes_for(kernel), found, Theta.of(model, fixed))
+    return found
 
 
 def line_of(values: Sequence[Floats], names: Sequence[str] | None = None) -> Cohort:

@@ -11,16 +11,13 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from scipy.integrate import solve_ivp
 
-from connectors.feeds.nmtran.reader import read_table
 from streams.batch.population.patients import asked_of, cohort_of
+from tests.twin.population.diagnostics.cohorts import timelines_of
 from tests.twin.toys import SOURCE
 from twin.arrays import Floats
-from twin.kernel.kernel import compile_model
 from twin.model.spec import Model
 from twin.modelfile.reader import parse_model
 from twin.population.cohort import Cohort
-from twin.study.records import record_of
-from twin.timeline.timeline import build
 
 FAR = (3.0, 1.0 / 3.0)
 """Factors that typical values are begun away by, in turn."""
@@ -98,14 +95,7 @@ class Made:
     def cohort(self, start: str = "truth") -> Cohort:
         """Everybody, with everything free of which the values tell, to begin at the truth or elsewhere."""
         model = self.model(start)
-        header, *rows = (line.split(",") for line in self.lines)
-        reading = read_table(header, rows, model)
-        assert not reading.bad_lines, reading.bad_lines[0]
-        kernel, found = compile_model(model), {}
-        for patient, events in reading.by_patient().items():
-            timeline = build(record_of(events, model)[0], kernel)
-            assert timeline is not None
-            found[patient] = timeline
+        found = timelines_of(model, self.lines)
         return cohort_of(found, asked_of(model, (), found)[0])
 
     def true(self, name: str) -> float:
