@@ -2,10 +2,10 @@
 
 A step of each chain draws, one given the others,
 
-    effects of sites           b ~ N(mean of patients, shrunk), where sites differ, and then what no datum has met,
     effects                    as `twin.population.sampling.chains` does,
-    typical values and
-    coefficients in means      theta ~ N(regression of individuals, (sum A' P A)^-1), individuals held,
+    typical values and         as `twin.population.sampling.typical` does, individuals held,
+    coefficients in means      whatever the effects of sites are,
+    effects of sites           as `twin.population.sampling.site_effects` does, and then what no datum has met,
     blocks of Omega            as `twin.population.sampling.blocks` does,
     shares of classes          p ~ Dirichlet(1 + how many patients are of each), with what is known before,
     all other numbers          by a random walk each, tuned while the chains warm up.
@@ -35,7 +35,6 @@ from twin.population.importance.climbing import by_modes
 from twin.population.importance.density import Density
 from twin.population.laplace.methods import usual_objective
 from twin.population.means.means import Means
-from twin.population.means.regression import normal_equations
 from twin.population.mixture.mixing import logits_of
 from twin.population.prior import Prior
 from twin.population.sampling.blocks import FREEDOM, WIDE, Walking, blocks, omega_drawn
@@ -44,6 +43,7 @@ from twin.population.sampling.classes import begun
 from twin.population.sampling.posterior import Posterior
 from twin.population.sampling.site_effects import Drawn, SiteEffects
 from twin.population.sampling.target import Target
+from twin.population.sampling.typical import typical_drawn
 from twin.population.sampling.weak import SAID, log_weak
 from twin.population.search import scores_curvature
 from twin.population.theta import Theta
@@ -62,9 +62,6 @@ WANTED = 0.44
 
 TOGETHER = 0.3
 """The same of steps of several numbers."""
-
-BENT = 1.0
-"""Length of a walk of numbers that means bend with, in conditional standard errors."""
 
 MOST = 8000
 """Steps that count at the most: more than `KEPT` are made while chains disagree, or draws are worth too few."""
@@ -156,6 +153,7 @@ class _Run:
         self._about: Drawn | None = None
         self._last: tuple[tuple[bytes, int], Target] | None = None
         self._with_prior = _with_prior(cohort.theta)
+        self._draw_sites()
 
     @property
     def held(self) -> float:
@@ -172,13 +170,10 @@ class _Run:
     def step(self, *, tune: bool) -> float:
         """One step of all chains; their mean log p(values, effects)."""
         self._steps += 1
-        if self.sites is not None:
-            populations = [self.theta.unpack(vector) for vector in self.vectors]
-            self._about = self.sites.of_each(self.chains.eta, populations, self.chains.here)
-            self.chains.draw_unmet(self._target(self.vectors))
         sweep = self.chains.sweep(self._target(self.vectors), self.believed, tune=tune)
         log = sweep.log_values + sweep.log_prior
         self._draw_means()
+        self._draw_sites()
         self._move_together(tune)
         self._draw_omega(tune)
         self._draw_shares()
@@ -191,14 +186,20 @@ class _Run:
         moved, after = list(self.means.moved), self.vectors.copy()
         occasions = self.density.cohort.occasions
         for c, vector in enumerate(self.vectors):
-            here = self.chains.here[:, c]
-            after[c] = mean_drawn(self.means, self.theta, vector, self._away(c), occasions, self.rng[c], here)
+            here, eta = self.chains.here[:, c], self.chains.eta[:, c]
+            after[c] = typical_drawn(self.means, self.theta, vector, eta, occasions, self.rng[c], here, self.sites)
             if self._with_prior & set(moved):
                 change = self._log_prior(after[c], moved) - self._log_prior(vector, moved)
                 if not np.log(self.rng[c].random()) < change:
                     after[c] = vector
         self.chains.hold(self.vectors, after)
         self.vectors = after
+
+    def _draw_sites(self) -> None:
+        if self.sites is not None:
+            populations = [self.theta.unpack(vector) for vector in self.vectors]
+            self._about = self.sites.of_each(self.chains.eta, populations, self.chains.here)
+            self.chains.draw_unmet(self._target(self.vectors))
 
     def _move_together(self, tune: bool) -> None:
         """A step of all but variances, with the effects as their modes move: far where data say little of anybody."""
@@ -312,40 +313,6 @@ class _Run:
         assert penalty is not None, "only where there is a prior"
         scale = sum(log_slope(self.theta, vector, at) for at in moved if at in self._with_prior)
         return -0.5 * penalty.value + scale
-
-
-def mean_drawn(
-    means: Means,
-    theta: Theta,
-    vector: Floats,
-    eta: Floats,
-    occasions: int,
-    rng: np.random.Generator,
-    here: NDArray[np.bool_] | None = None,
-) -> Floats:
-    """A vector (K,) with what moves means drawn anew, of individuals that effects (N, D) make with it, of members of a
-    mixture by those who are ``here`` (N,)."""
-    moved, found = list(means.moved), vector.copy()
-    counted = np.ones(len(eta)) if here is None else here.astype(np.float64)
-    psi = eta + means.at(vector)
-    precision = theta.unpack(vector).prior(occasions)[1]
-    # Where means bend, slopes at a place that stays make a walk that is as likely to go back.
-    design = means.design(vector if means.straight else theta.pack(theta.start))
-    away = counted[:, None] * (psi - means.at(vector))
-    left, right = normal_equations(design, precision, away, means, counted)
-    step = np.linalg.solve(np.linalg.cholesky(left).T, rng.standard_normal(len(moved)))
-    if means.straight:
-        found[moved] += np.linalg.solve(left, right) + step
-        return found
-    found[moved] += BENT * step
-    ends = [_misfit(counted[:, None] * (psi - means.at(one)), precision, means) for one in (vector, found)]
-    return found if np.log(rng.random()) < 0.5 * (ends[0] - ends[1]) else vector.copy()
-
-
-def _misfit(away: Floats, precision: Floats, means: Means) -> float:
-    """Squared distance of individuals from means."""
-    met = np.where(means.active, away, 0.0)
-    return float(np.einsum("ni,ij,nj->", met, precision, met))
 
 
 def log_slope(theta: Theta, vector: Floats, at: int) -> float:

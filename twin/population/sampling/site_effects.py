@@ -38,6 +38,20 @@ class Drawn(NamedTuple):
     square: Floats
 
 
+class Told(NamedTuple):
+    """What individuals tell of the effects of sites.
+
+    Attributes:
+        reach: (N, D, q) P_i E.
+        covariance: (n, C, q, q) V of each site.
+        site: (N,) whose each patient, or member, is.
+    """
+
+    reach: Floats
+    covariance: Floats
+    site: Integers
+
+
 class SiteEffects:
     """Effects of the sites (n,) of a cohort's patients, of whose effects the data have met those that are ``active``
     (N, D)."""
@@ -57,14 +71,19 @@ class SiteEffects:
 
     def drawn(self, psi: Floats, population: Population, here: NDArray[np.bool_]) -> Drawn:
         """Given effects psi (N, C, D) of patients and sites together, of members who are ``here`` (N, C)."""
+        told = self.told(population, here)
+        pull = np.where(here[:, :, None], np.einsum("ncd,ndq->ncq", psi, told.reach), 0.0)
+        mean = np.einsum("scqr,scr->scq", told.covariance, by_site(pull, self._site))
+        standard = np.stack([rng.standard_normal(mean.shape[1:]) for rng in self._streams])
+        b = mean + np.einsum("scqr,scr->scq", np.linalg.cholesky(told.covariance), standard)
+        each = np.einsum("scq,scr->qr", mean, mean) / (mean.shape[0] * mean.shape[1])
+        return Drawn(b, b[self._site] @ self._above.T, np.asarray(told.covariance.mean(axis=(0, 1)) + each))
+
+    def told(self, population: Population, here: NDArray[np.bool_]) -> Told:
+        """What psi tells, of members who are ``here`` (N, C)."""
         precision = population.prior(self._occasions)[1]
         reach = (self._active[:, :, None] * precision) @ self._above
-        told = np.swapaxes(self._active[:, :, None] * self._above, 1, 2) @ reach
-        pull = np.where(here[:, :, None], np.einsum("ncd,ndq->ncq", psi, reach), 0.0)
-        count = np.where(here[:, :, None, None], told[:, None], 0.0)
-        covariance = np.linalg.inv(population.precision_isv + by_site(count, self._site))
-        mean = np.einsum("scqr,scr->scq", covariance, by_site(pull, self._site))
-        standard = np.stack([rng.standard_normal(mean.shape[1:]) for rng in self._streams])
-        b = mean + np.einsum("scqr,scr->scq", np.linalg.cholesky(covariance), standard)
-        square = covariance.mean(axis=(0, 1)) + np.einsum("scq,scr->qr", mean, mean) / (mean.shape[0] * mean.shape[1])
-        return Drawn(b, b[self._site] @ self._above.T, np.asarray(square))
+        of_each = np.swapaxes(self._active[:, :, None] * self._above, 1, 2) @ reach
+        counted = np.where(here[:, :, None, None], of_each[:, None], 0.0)
+        covariance = np.asarray(np.linalg.inv(population.precision_isv + by_site(counted, self._site)))
+        return Told(reach, covariance, self._site)

@@ -23,7 +23,8 @@ from twin.population.means.means import Means
 from twin.population.prior import Known, Prior
 from twin.population.results.classified import renamed
 from twin.population.sampling.blocks import FREEDOM, WIDE, blocks, omega_drawn
-from twin.population.sampling.gibbs import _Run, mean_drawn, sampled, stated
+from twin.population.sampling.gibbs import _Run, sampled, stated
+from twin.population.sampling.typical import typical_drawn
 
 
 def age_of(cohort: Cohort) -> Floats:
@@ -38,7 +39,7 @@ def test_given_individuals_the_posterior_is_normal_inverse_wishart() -> None:
     vector, known, found = theta.pack(theta.start), blocks(theta), []
     for _ in range(2000):
         eta = (psi - means.at(vector)[:, 0])[:, None]
-        vector = mean_drawn(means, theta, vector, eta, 0, rng)
+        vector = typical_drawn(means, theta, vector, eta, 0, rng)
         eta = (psi - means.at(vector)[:, 0])[:, None]
         vector = omega_drawn(known, means, theta, vector, eta, rng)
         found.append(theta.natural(vector))
