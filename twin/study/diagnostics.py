@@ -20,7 +20,7 @@ from twin.model.spec import OutputSpec
 from twin.observation.kinds import kind_of
 from twin.observation.observation import Observation, output_of
 from twin.population.diagnostics.npde import PER_VALUE, npde
-from twin.population.joint.instants import Instants, levels_together
+from twin.population.joint.drawn import levels_together
 from twin.randomness import generator
 from twin.solver.effects import Effects
 from twin.study.prediction import Predictor
@@ -73,8 +73,7 @@ def simulated(predictor: Predictor, timeline: Timeline, replicates: int) -> Floa
     every = predictor.rows(population, timeline, timeline.observations)
     outputs = [output_of(model.outputs, observation) for observation in timeline.observations]
     errors = [output.error for output in model.outputs]
-    levels = rng.random((len(outputs), replicates))
-    levels = levels_together(Instants([timeline.observations], errors), 0, errors, levels)
+    levels = levels_together(timeline.observations, errors, rng.random((len(outputs), replicates)))
     drawn = [
         kind_of(output).at_levels(output, rows, level[:, None])
         for output, rows, level in zip(outputs, every, levels, strict=True)

@@ -18,7 +18,7 @@ from twin.events import LabResult, Quantity, event_id, from_millis
 from twin.model.spec import Model
 from twin.observation.kinds import kind_of
 from twin.observation.observation import Observation, in_turn, output_of
-from twin.population.joint.instants import Instants, levels_together
+from twin.population.joint.drawn import levels_together
 from twin.randomness import generator
 from twin.record.history import History
 from twin.record.recording import insert_event
@@ -113,7 +113,7 @@ def _looks(samples: Iterable[tuple[int, int]]) -> list[Observation]:
 def _levels(model: Model, looks: Sequence[Observation], alone: Sequence[float] | Floats) -> Floats:
     """Levels (n,) at which values are drawn, of residuals that correlate, from such as were drawn one by one."""
     errors = [output.error for output in model.outputs]
-    return levels_together(Instants([looks], errors), 0, errors, np.array(alone)[:, None])[:, 0]
+    return levels_together(looks, errors, np.array(alone)[:, None])[:, 0]
 
 
 def _drawn(predictor: Predictor, observation: Observation, rows: Floats, level: float) -> float:

@@ -103,8 +103,6 @@ def _missing(d: Diagnosed, number: int, *, discrete: bool, awaited: bool) -> lis
         )
     if spec.error.df is not None or spec.error.outliers is not None:
         said.append("Its error has heavy tails: CWRES and IWRES are in units of its scale, and are not normal.")
-    if spec.error.replicate_correlation is not None:
-        said.append("Replicates correlate in the model; CWRES and simulations take their errors to be independent.")
     return said
 
 

@@ -11,7 +11,7 @@ scale that the error is written for:
     E = f(eta*) - F eta*,    C = F Omega F' + R,    CWRES = C^-1/2 (y - E),    F = df/deta at eta*
 
 with the symmetric root, and with R at eta* (with interaction; without, at eta = 0), in which residuals of values that
-were measured together covary where the model says so. They are uncorrelated with variance
+were measured together, or repeatedly, covary where the model says so. They are uncorrelated with variance
 1 as far as the model is right and its linearisation good. What is known only by a limit, and what is no measured value
 with a density, has none.
 """
@@ -28,9 +28,9 @@ from twin.observation.kinds import kind_of
 from twin.observation.residual import transformed
 from twin.population import stencil
 from twin.population.cohort import Cohort
+from twin.population.joint.drawn import covariance_of
 from twin.population.objective import Evaluation, Objective
 from twin.population.residuals import variance
-from twin.population.values import Population
 
 
 @dataclass(frozen=True)
@@ -110,18 +110,9 @@ def _cwres(objective: Objective, here: Evaluation) -> Floats:
         part = np.arange(cohort.first[i], cohort.first[i + 1])
         of = part[usable[part]]
         if len(of):
-            together = _covariance(objective, population, i, r[part])[np.ix_(usable[part], usable[part])]
+            together = covariance_of(cohort.subjects[i].observations, population.errors, r[part])
+            together = together[np.ix_(usable[part], usable[part])]
             found[of] = weighted(y[of], f[of, 0], slope[of], together, eta, omega)
-    return found
-
-
-def _covariance(objective: Objective, population: Population, patient: int, variances: Floats) -> Floats:
-    """(n, n) of the residuals of a patient's values."""
-    found = np.diag(variances)
-    for group in objective.instants.of(np.array([patient], dtype=np.int64), population.errors):
-        for places in group.members:
-            size = np.sqrt(variances[places])
-            found[np.ix_(places, places)] = group.correlation * np.outer(size, size)
     return found
 
 

@@ -4,10 +4,9 @@ Of every patient K others are drawn from the population, with the doses, times, 
 patient, and measured with residual error. Each patient has a stream of random numbers of its own, which depends on its
 id and a seed alone: nobody's values change with who else is there.
 
-Values of outputs that were measured together have residuals that correlate where the model says so. Replicates of one
-instant are drawn with errors that are independent of one another, also where the model lets them
-correlate; a look for an event is taken to have been made whether or not the event had happened. Of a mixture the class
-of each is drawn too, and where sites differ the effects that patients of one share.
+Values of outputs that were measured together, and replicates of one, have residuals that correlate where the model says
+so; a look for an event is taken to have been made whether or not the event had happened. Of a mixture the class of each
+is drawn too, and where sites differ the effects that patients of one share.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from twin.arrays import Floats, Integers
 from twin.observation.kinds import kind_of
 from twin.observation.observation import Observation, output_of
 from twin.population.cohort import Cohort
-from twin.population.joint.instants import levels_together
+from twin.population.joint.drawn import levels_together
 from twin.population.laplace.weighed import Values
 from twin.population.values import Population
 from twin.randomness import generator
@@ -80,7 +79,7 @@ def _of_members(cohort: Cohort, population: Population, seed: int, replicates: i
         for n, (i, rng) in enumerate(zip(which.tolist(), rngs, strict=True)):
             observations = cohort.subjects[i].observations
             drawn_alone = rng.random((len(observations), replicates))
-            levels = levels_together(values.instants, i, population.errors, drawn_alone)
+            levels = levels_together(observations, population.errors, drawn_alone)
             own = rows[offsets[n] : offsets[n + 1]]
             for number, places in _alike(observations):
                 output = output_of(outputs, observations[places[0]])

@@ -14,7 +14,6 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from scipy import special
 
 from twin.arrays import Floats, Integers
 from twin.model.measured.error import ErrorSpec
@@ -90,17 +89,3 @@ class Instants:
             beside = np.linalg.inv(correlation) - np.eye(len(correlation))
             found.append(Group(places, patient, correlation, beside))
         return found
-
-
-def levels_together(instants: Instants, patient: int, errors: Sequence[ErrorSpec], levels: Floats) -> Floats:
-    """Levels (n, K) at which a patient's values are drawn, as those of residuals that correlate.
-
-    Args:
-        levels: drawn independently, uniform from 0 to 1; those of values that stand alone stay.
-    """
-    found = levels.copy()
-    for group in instants.of(np.array([patient], dtype=np.int64), errors):
-        factor = np.linalg.cholesky(group.correlation)
-        for places in group.members:
-            found[places] = special.ndtr(factor @ special.ndtri(levels[places]))
-    return found

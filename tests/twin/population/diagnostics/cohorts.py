@@ -26,6 +26,9 @@ OMEGA = np.array([[4.0, 0.3], [0.3, 0.25]])
 
 SD = 0.5
 
+SHARED = 0.6
+"""Correlation of replicates."""
+
 
 @functools.cache
 def straight() -> Model:
@@ -93,6 +96,20 @@ def drawn_line(patients: int, seed: int = 1, spread: float = 1.0) -> Cohort:
 
 
 @functools.cache
+def replicated(patients: int = 3) -> Cohort:
+    """The same with values that are two correlated replicates each."""
+    text = straight().text.replace(f"additive = {SD}", f"additive = {SD}, replicate_correlation = {SHARED}")
+    rng, lines = np.random.default_rng(3), ["ID,TIME,EVID,AMT,DV"]
+    for i in range(1, patients + 1):
+        lines += [f"{i},{t},0,.,{10.0 + 1.5 * t + rng.normal():.6f}" for t in TIMES for _ in range(2)]
+    return cohort_of(parse_model(text, "replicated.toml"), lines)
+
+
+def scatter_of_replicates() -> Floats:
+    """Their covariance (10, 10), of one patient."""
+    return np.asarray(SD**2 * np.kron(np.eye(len(TIMES)), [[1.0, SHARED], [SHARED, 1.0]]))
+
+
 def mixed(patients: int = 40, limit: float = 1.0) -> Cohort:
     """Patients of `levels` with values that it gives; levels below a limit are known only by it."""
     model, lines = levels(), ["ID,TIME,EVID,AMT,DV,DVID,CENS,WT,SEX"]

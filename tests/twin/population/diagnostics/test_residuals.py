@@ -34,6 +34,18 @@ def test_of_a_linear_model_they_do_not_depend_on_the_modes() -> None:
     np.testing.assert_allclose(found.iwres.reshape(6, -1), (y - own) / cohorts.SD, atol=1e-8)
 
 
+def test_replicates_are_whitened_with_what_they_have_in_common() -> None:
+    cohort = cohorts.replicated()
+    objective = objective_of(cohort, "laplace")
+    found = residuals(objective, objective(cohort.theta.pack(cohort.theta.start)))
+    t = np.repeat(cohorts.TIMES, 2)
+    design = np.column_stack([np.ones_like(t), t])
+    values, vectors = np.linalg.eigh(design @ cohorts.OMEGA @ design.T + cohorts.scatter_of_replicates())
+    y = np.array([[o.value for o in subject.observations] for subject in cohort.subjects])
+    whitened = (y - (10.0 + 1.5 * t)) @ (vectors / np.sqrt(values)) @ vectors.T
+    np.testing.assert_allclose(found.cwres.reshape(3, -1), whitened, atol=1e-5)
+
+
 def test_without_interaction_the_residual_variance_is_that_of_the_typical_patient() -> None:
     from tests.twin.population.test_objective import at_start, objective, oral
 

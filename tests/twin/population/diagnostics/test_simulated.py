@@ -22,6 +22,17 @@ def test_means_and_covariances_are_those_of_the_model() -> None:
     np.testing.assert_allclose(np.corrcoef(found.T)[:5, 5:], 0.0, atol=0.04)
 
 
+def test_replicates_have_in_common_what_the_model_says() -> None:
+    cohort = cohorts.replicated(1)
+    found = simulated(cohort, cohort.theta.start, 1, 20_000)
+    t = np.repeat(cohorts.TIMES, 2)
+    design = np.column_stack([np.ones_like(t), t])
+    within = found[:, 0::2] - found[:, 1::2]
+    np.testing.assert_allclose(within.var(axis=0), 2.0 * cohorts.SD**2 * (1.0 - cohorts.SHARED), rtol=0.05)
+    expected = design @ cohorts.OMEGA @ design.T + cohorts.scatter_of_replicates()
+    np.testing.assert_allclose(np.cov(found.T), expected, rtol=0.06, atol=0.1)
+
+
 def test_a_patients_values_do_not_change_with_who_else_is_there_and_do_with_the_seed() -> None:
     values = [np.full(5, 12.0)] * 3
     together = cohorts.line_of(values, ["a", "b", "c"])
