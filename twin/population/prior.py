@@ -36,6 +36,10 @@ FEWEST = 3.0
 """Degrees of freedom that a variance must have at least: below, its standard error is that of no estimate."""
 
 
+READ = ("source", "numbers")
+"""What the file of a prior says."""
+
+
 class PriorError(ValueError):
     """A prior that cannot be used: which number, its value, and the mend."""
 
@@ -86,7 +90,7 @@ class Prior:
         Raises:
             PriorError: what is missing or cannot be.
         """
-        for unknown in sorted(set(content) - {"source", "numbers"}):
+        for unknown in sorted(set(content) - {*READ}):
             raise PriorError(f"prior: {unknown!r} is nothing that a prior says; it has source and numbers")
         if not isinstance(content.get("source"), str) or not content["source"].strip():
             raise PriorError("prior: source is missing; say where the numbers were published")
@@ -127,7 +131,7 @@ class Prior:
             at = theta.names.index(one.name)
             if is_normal(theta, at):
                 assert one.se is not None
-                away, along = (natural[at] - one.value) / one.se, slopes[at] / one.se
+                away, along = (float(natural[at]) - one.value) / one.se, slopes[at] / one.se
                 value += away * away
                 gradient += 2.0 * away * along
                 curvature += 2.0 * np.outer(along, along)
@@ -171,9 +175,12 @@ class Prior:
         return np.asarray(patients * np.append(known, 1.0 - known.sum()))
 
     def as_numbers(self) -> dict[str, object]:
-        """It all by name, as JSON has it."""
-        known = [{"name": k.name, "value": k.value, "se": k.se, "degrees_of_freedom": k.degrees} for k in self.known]
-        return {"source": self.source, "numbers": known}
+        """It all by name, as `read` reads it."""
+        said = {k.name: {"value": k.value, "se": k.se, "degrees": k.degrees} for k in self.known}
+        return {
+            "source": self.source,
+            "numbers": {name: {key: x for key, x in of.items() if x is not None} for name, of in said.items()},
+        }
 
     def blocks(self, theta: Theta) -> list[Block]:
         """What is inverse-Wishart: blocks of Omega, and variances of errors."""

@@ -184,7 +184,7 @@ def _stepped(
         return replace(state, near=True, curvature=begun(again)), again
     curvature = _updated(curvature, found.vector - here.vector, found.gradient - gradient)
     # What was near and moved on has to come near again.
-    near = state.near and here.total - found.total < 1e-3
+    near = state.near and bool(here.total - found.total < 1e-3)
     return State(found.vector, curvature, state.step + 1, near), found
 
 

@@ -15,6 +15,7 @@ from twin.model.spec import Model
 from twin.modelfile.library import load_model
 from twin.population.cohort import Cohort
 from twin.population.diagnostics.diagnosed import REPLICATES, diagnosed
+from twin.population.prior import READ, Prior
 from twin.population.theta import Theta
 
 PAGE, TABLES = "fit.html", "tables"
@@ -69,7 +70,7 @@ def said_in(folder: Path) -> dict[str, Any]:
 
 
 def fitted_in(folder: Path) -> tuple[Model, Theta]:
-    """The fitted model of a folder, and what was free in it.
+    """The fitted model of a folder, and what was free in it, with what was known before.
 
     Raises:
         CaseError: it is not the folder of a fit, or its model is not that of its ``fit.json``.
@@ -84,7 +85,8 @@ def fitted_in(folder: Path) -> tuple[Model, Theta]:
     estimated = [one["name"] for one in found["estimates"]]
     if list(theta.names) != estimated:
         raise CaseError(f"{path} is not the model that {folder / 'fit.json'} speaks of; fit again")
-    return model, theta
+    known = found.get("prior")
+    return model, theta if known is None else theta.with_prior(Prior.read({key: known[key] for key in READ}))
 
 
 def require_same(found: dict[str, Any], data: str, files: Sequence[Path]) -> None:

@@ -39,6 +39,18 @@ def test_the_page_is_made_again_from_the_folder_to_the_same_bytes(fitted: Path) 
     assert values.read_text() != first[1]
 
 
+def test_what_was_known_before_the_fit_is_known_again(tmp_path: Path) -> None:
+    (tmp_path / "known.toml").write_text(
+        'source = "made up"\n[numbers.V]\nvalue = 9.0\nse = 0.01\n[numbers."omega.V"]\nvalue = 0.02\ndegrees = 20\n'
+    )
+    assert fit(tmp_path, "--prior", str(tmp_path / "known.toml")).exit_code == 0
+    weighing = tmp_path / "out" / "tables" / "patients.csv"
+    before = weighing.read_text()
+    result = diagnose(tmp_path, "--replicates", "1000")
+    assert result.exit_code == 0, result.output
+    assert weighing.read_text() == before
+
+
 @pytest.mark.slow
 def test_a_page_can_be_left_out(tmp_path: Path) -> None:
     result = fit(tmp_path, "--no-page")
