@@ -24,9 +24,6 @@ KEY = "hapi-fhir-8.8.0"
 START_SECONDS = 300.0
 """Longest wait for its start: half a minute of processor, on machines that have others to do."""
 
-_keepers: list[subprocess.Popen[bytes]] = []
-"""Keepers that this process started: they may outlive it."""
-
 _JAVA = ("java", "-Xmx900m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
 
 
@@ -78,8 +75,8 @@ def base_of(folder: Path, say: Say) -> str:
                     env=environment(os.environ), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                     start_new_session=True,
                 )  # fmt: skip
-            _keepers.append(keeper)
             _wait(folder / "fhir.log", keeper)
+            keeper.returncode = 0  # It may outlive this process, which need not warn of a child that it leaves behind.
             address.write_text(f"http://127.0.0.1:{port}/fhir")
     return address.read_text()
 
