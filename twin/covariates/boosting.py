@@ -5,7 +5,9 @@ the share `RATE`. A question "x_j <= t" is where the weighted squares that it ex
 
     S_l^2 / W_l + S_r^2 / W_r - S^2 / W,    S = sum w r, W = sum w,
 
-with no fewer than ``least`` patients on either side. Deterministic: of questions that explain the same it is the first.
+with no fewer than ``least`` patients on either side; of patients who are alike (`twin.covariates.alike`) r is less
+what is believed, before each tree, to be common to their site. Deterministic: of questions that explain the same it is
+the first.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from twin.arrays import Floats, Integers
+from twin.covariates.alike import Alike
 from twin.kernel.compiling.by_hand import compiled
 
 RATE = 0.1
@@ -42,19 +45,21 @@ class Trees:
         return sorted(set(self.column.ravel().tolist()) - {-1})
 
 
-def boosted(x: Floats, y: Floats, weight: Floats, count: int, least: int) -> Trees:
-    """So many trees of rows (N, C), values and weights (N,)."""
+def boosted(x: Floats, y: Floats, weight: Floats, count: int, least: int, alike: Alike) -> Trees:
+    """So many trees of rows (N, C), values and weights (N,), by how much they are missed of patients who are alike."""
     order = np.argsort(x, axis=0, kind="stable").T.copy()
     column, limit, answer = np.full((count, 3), -1, dtype=np.int64), np.zeros((count, 3)), np.zeros((count, 4))
-    _boost(np.ascontiguousarray(x), y.copy(), weight, order, least, column, limit, answer)
+    rows = np.ascontiguousarray(x)
+    _boost(rows, y.copy(), weight, order, least, alike.site, alike.held, column, limit, answer)
     return Trees(column, limit, answer)
 
 
 @compiled
-def _boost(x, left, weight, order, least, column, limit, answer):  # type: ignore[no-untyped-def]
-    node = np.zeros(len(left), dtype=np.int64)
+def _boost(x, residual, weight, order, least, site, held, column, limit, answer):  # type: ignore[no-untyped-def]
+    node, left = np.zeros(len(residual), dtype=np.int64), np.empty(len(residual))
     for t in range(len(column)):
         node[:] = 0
+        _own(residual, weight, site, held, left)
         column[t, 0], limit[t, 0] = _question(x, left, weight, order, node, 0, least)
         if column[t, 0] >= 0:
             for i in range(len(left)):
@@ -70,7 +75,18 @@ def _boost(x, left, weight, order, least, column, limit, answer):  # type: ignor
             if mass[leaf] > 0.0:
                 answer[t, leaf] = RATE * total[leaf] / mass[leaf]
         for i in range(len(left)):
-            left[i] -= answer[t, _leaf(x[i], column[t], limit[t])]
+            residual[i] -= answer[t, _leaf(x[i], column[t], limit[t])]
+
+
+@compiled
+def _own(residual, weight, site, held, left):  # type: ignore[no-untyped-def]
+    """`Alike.own`, into ``left`` (N,)."""
+    total, mass = np.zeros(site.max() + 1), np.zeros(site.max() + 1)
+    for i in range(len(residual)):
+        total[site[i]] += weight[i] * residual[i]
+        mass[site[i]] += weight[i]
+    for i in range(len(residual)):
+        left[i] = residual[i] - total[site[i]] / (held + mass[site[i]])
 
 
 @compiled

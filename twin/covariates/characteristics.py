@@ -59,7 +59,7 @@ def values_of(timelines: Iterable[Timeline], model: Model) -> Floats:
 def characteristics(
     timelines: Collection[Timeline], model: Model, categorical: Collection[str] = ()
 ) -> dict[str, Characteristic]:
-    """Every covariate of a model among the patients, by name.
+    """Every covariate of a model among the patients, by name, but for the one that tells sites.
 
     Args:
         categorical: which are categories although the model file names no levels.
@@ -68,9 +68,10 @@ def characteristics(
         CovariateError: a name that is no covariate, or a category with too many values.
     """
     names = [covariate.name for covariate in model.covariates]
+    searched = [name for name in names if name != _site(model)]
     for name in categorical:
-        if name not in names:
-            raise CovariateError(f"categorical: {name!r} is no covariate of {model.id}; {_known(names)}")
+        if name not in searched:
+            raise CovariateError(f"categorical: {name!r} is no covariate of {model.id}; {known(searched, model)}")
     values = values_of(timelines, model)
     every = [np.concatenate([timeline.covariates[:, j] for timeline in timelines]) for j in range(len(names))]
     return {
@@ -78,7 +79,20 @@ def characteristics(
             covariate, values[:, j], every[j], bool(covariate.levels) or covariate.name in categorical
         )
         for j, covariate in enumerate(model.covariates)
+        if covariate.name in searched
     }
+
+
+def known(names: Collection[str], model: Model) -> str:
+    """What a search may look at, to be said where it was asked for something else."""
+    site = _site(model)
+    told = "" if site is None else f"; {site} tells sites ([sites]), whose effects the model has"
+    return f"it has {', '.join(names) or 'none; declare them as [covariates.NAME]'}{told}"
+
+
+def _site(model: Model) -> str | None:
+    """The covariate that tells sites."""
+    return None if model.sites is None else model.sites.covariate
 
 
 def _described(
@@ -98,7 +112,3 @@ def _described(
     counts = Counter(values[np.isin(values, levels)].tolist())
     centre = min(counts, key=lambda level: (-counts[level], level), default=levels[0])
     return Characteristic(covariate.name, covariate.unit, centre, low, high, levels)
-
-
-def _known(names: Collection[str]) -> str:
-    return f"it has {', '.join(names)}" if names else "it has none; declare them as [covariates.NAME]"

@@ -10,7 +10,7 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from twin.covariates.characteristics import Characteristic, CovariateError
+from twin.covariates.characteristics import Characteristic, CovariateError, known
 from twin.covariates.relations import Relation, coefficients, factor
 from twin.model.spec import Model
 from twin.modelfile.reader import parse_model
@@ -52,8 +52,8 @@ def of(relation: Relation, model: Model, described: Mapping[str, Characteristic]
     if relation.parameter not in parameters:
         raise CovariateError(f"{relation}: {relation.parameter!r} is no parameter; there are {', '.join(parameters)}")
     if relation.covariate not in described:
-        known = ", ".join(described) or "none; declare them as [covariates.NAME]"
-        raise CovariateError(f"{relation}: {relation.covariate!r} is no covariate of {model.id}; it has {known}")
+        said = known(described, model)
+        raise CovariateError(f"{relation}: {relation.covariate!r} is no covariate of {model.id}; {said}")
     return described[relation.covariate]
 
 

@@ -17,7 +17,8 @@ Of any covariates S the coefficients, without knowing the others, follow by cond
     B_S = B G',    G = O_xS O_SS^-1,
     var(b_S) = G' var(b) G + (b_R' O_R|S b_R) O_SS^-1 / N     (b a row of B, R the covariates that are not in S),
 
-the second part being how little is known of the regression of the others on S from N patients.
+the second part being how little is known of the regression of the others on S from N patients. Where sites differ, eta
+is that of a patient of whatever site, and O_c what patients of one site differ by and what sites do together.
 """
 
 from __future__ import annotations

@@ -6,9 +6,11 @@ Then every patient of the fold has a difference
 
     d_i = log p(y_i | with a network) - log p(y_i | without),
 
-both by importance sampling under what was learnt from others. A network is taken where their mean is greater than 0 by
-more than its 95 % interval over patients, and where a choice among all of them is a network too. What is shipped is
-learnt from all; how certain it is, is told by networks that were learnt from patients drawn anew.
+both by importance sampling under what was learnt from others. Where sites differ whole sites are dealt into folds
+(`twin.covariates.alike` says why), the density is that of all values of a site together, and each of its patients has
+an equal part. A network is taken where the mean of d is greater than 0 by more than its 95 % interval over patients, or
+over sites, and where a choice among all of them is a network too. What is shipped is learnt from all; how certain it
+is, is told by networks that were learnt from patients, or sites, drawn anew.
 """
 
 from __future__ import annotations
@@ -19,9 +21,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from twin.arrays import Floats, Integers
+from twin.covariates.alike import check_sites, folds_of
 from twin.covariates.characteristics import CovariateError
 from twin.covariates.learning import Drawn, Weights, climbed, first_weights, shifts_of
-from twin.covariates.trees import folds_of
 from twin.population.results.uncertainty import NORMAL_95
 from twin.randomness import generator
 
@@ -64,11 +66,13 @@ class Verdict:
 
     Attributes:
         differences: (N,) d.
+        site: (N,) of each patient; who is alone is one.
         penalties: what was chosen of each fold's others; ``None``: no network.
         penalty: chosen among all.
     """
 
     differences: Floats
+    site: Integers
     penalties: tuple[float | None, ...]
     penalty: float | None
 
@@ -79,8 +83,10 @@ class Verdict:
 
     @property
     def interval(self) -> tuple[float, float]:
-        """95 % of the mean, over patients."""
-        error = NORMAL_95 * float(self.differences.std(ddof=1)) / np.sqrt(len(self.differences))
+        """95 % of the mean, over sites."""
+        of_sites = np.bincount(self.site, weights=self.differences - self.mean)
+        many = len(of_sites)
+        error = NORMAL_95 * float(np.sqrt((of_sites**2).sum() * many / (many - 1))) / len(self.differences)
         return float(self.mean - error), float(self.mean + error)
 
     @property
@@ -108,29 +114,30 @@ def judged(task: Task, done: Callable[[int], None] = lambda _: None) -> Verdict:
         done: is told how many of `FOLDS` + 1 choices are made.
 
     Raises:
-        CovariateError: too few patients.
+        CovariateError: too few patients or sites.
     """
-    count = len(task.x)
+    count, site = len(task.x), task.drawn.alone
     check_count(count)
-    fold_of = folds_of(count, FOLDS, task.seed)
+    check_sites(site)
+    fold_of = folds_of(site, FOLDS, task.seed)
     differences, penalties = np.zeros(count), []
-    for fold in range(FOLDS):
+    for fold in np.unique(fold_of):
         learn, out = task.of(np.flatnonzero(fold_of != fold)), np.flatnonzero(fold_of == fold)
         penalty = chosen(learn, INNER_FOLDS)
         penalties.append(penalty)
         if penalty is not None:
             differences[out] = _differences(learn, task.of(out), (penalty,))[0]
-        done(fold + 1)
+        done(len(penalties))
     penalty = chosen(task, FOLDS)
     done(FOLDS + 1)
-    return Verdict(differences, tuple(penalties), penalty)
+    return Verdict(differences, site, tuple(penalties), penalty)
 
 
 def chosen(task: Task, folds: int) -> float | None:
     """The penalty with which left-out patients are predicted best; ``None`` where that is without a network."""
-    fold_of = folds_of(len(task.x), folds, task.seed)
+    fold_of = folds_of(task.drawn.alone, folds, task.seed)
     total = np.zeros(len(PENALTIES))
-    for fold in range(folds):
+    for fold in np.unique(fold_of):
         learn, out = np.flatnonzero(fold_of != fold), np.flatnonzero(fold_of == fold)
         total += _differences(task.of(learn), task.of(out), PENALTIES).sum(axis=1)
     best = int(total.argmax())
@@ -166,6 +173,12 @@ def all_weights(task: Task, penalty: float, members: int) -> tuple[Floats, list[
     found = [weights]
     for member in range(members):
         rng = generator("covariates", task.seed, "member", member)
-        again = task.of(np.sort(rng.integers(len(task.x), size=len(task.x))))
-        found.append(learnt(again, penalty, weights, vector)[1])
+        found.append(learnt(task.of(drawn_anew(task.drawn.alone, rng)), penalty, weights, vector)[1])
     return vector, found
+
+
+def drawn_anew(site: Integers, rng: np.random.Generator) -> Integers:
+    """As many sites as there are, drawn with repetition: their patients, sorted."""
+    names = np.unique(site)
+    times = np.bincount(rng.integers(len(names), size=len(names)), minlength=len(names))
+    return np.repeat(np.arange(len(site)), times[np.searchsorted(names, site)])

@@ -14,8 +14,10 @@ That is what is climbed, by typical values, Omega and weights together and with 
     d log L_i / d mu_i  = Omega^-1 (E_i[e] - mu_i)
     d log L_i / d Omega = Omega^-1 (E_i[(e - mu)(e - mu)'] - Omega) Omega^-1 / 2
 
-with the means of the E-step of an EM, whose maximum it shares without its slowness. Numbers that no random effect goes
-with (residual errors, parameters that are the same in everybody) stay as they were fitted.
+with the means of the E-step of an EM, whose maximum it shares without its slowness. Where sites differ, e is that of a
+patient and its site together, and a site counts with the integral over its effects b of the product of its patients'
+sums (`twin.population.importance.site_integral`); the means are of e - b then, and those of b climb Omega_isv. Numbers
+that no random effect goes with (residual errors, parameters that are the same in everybody) stay as they were fitted.
 
 Gates of standardised covariates and weights are drawn towards 0 by half the penalty times their squares. An effect is a
 product of three of them, a gate and two weights, so that small ones are drawn most (as by the power 2/3 of their size):
@@ -25,6 +27,7 @@ of the number of patients, as the noise in what it is held against does.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -33,7 +36,11 @@ from scipy import optimize
 
 from twin.arrays import Floats, Integers
 from twin.kernel.compiling.by_hand import compiled
+from twin.population.importance.site_integral import integrated
+from twin.population.residuals import LOG_2PI
+from twin.population.sites.membership import drawn_sites
 from twin.population.theta import Theta
+from twin.population.values import Level, Population
 
 
 class Weights(NamedTuple):
@@ -70,9 +77,30 @@ MOST_STEPS, FLAT = 300, 1e-6
 """Steps of a climb at most, and the share of the likelihood below which one more is not worth making."""
 
 
+LEVELS: tuple[Level, ...] = ("omega", "isv")
+"""Whose covariances are climbed: of patients and of sites."""
+
 LEAST_LEFT = 0.1
 """Of an effect's variance, given those before it, what a network cannot explain away: draws that were made under all of
 it do not cover less."""
+
+
+class Expected(NamedTuple):
+    """What N patients' draws come to under a population.
+
+    Attributes:
+        log: (N,) log likelihoods.
+        off: (N, d) E[e - mean], without what is of the site.
+        effective: (N,) effective draws.
+        square, many: of patients (``omega``) and of sites (``isv``) the sum of second moments of effects about their
+            means, and how many there are.
+    """
+
+    log: Floats
+    off: Floats
+    effective: Floats
+    square: Mapping[Level, Floats]
+    many: Mapping[Level, int]
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,6 +111,7 @@ class Drawn:
         theta: of the population that they were made under; ``vector`` (K,): that population.
         directions: (K, d) what each number does to eta's mean.
         eta: (N, S, d); ``log``: (N, S) c.
+        site: (N,) number of each patient's site; ``None`` where sites do not differ.
     """
 
     theta: Theta
@@ -90,24 +119,45 @@ class Drawn:
     directions: Floats
     eta: Floats
     log: Floats
+    site: Integers | None = None
 
     def __len__(self) -> int:
         return len(self.eta)
 
     def of(self, which: Integers) -> Drawn:
-        """Of some patients, perhaps of some repeatedly."""
-        return replace(self, eta=self.eta[which], log=self.log[which])
+        """Of some patients, sorted, perhaps of some repeatedly: a site that is there repeatedly is as many sites."""
+        site = None if self.site is None else drawn_sites(self.site, which)
+        return replace(self, eta=self.eta[which], log=self.log[which], site=site)
+
+    @property
+    def alone(self) -> Integers:
+        """(N,) number of the site of each, who is one alone where sites do not differ."""
+        return np.arange(len(self)) if self.site is None else self.site
 
     def log_likelihood(self, vector: Floats, shifts: Floats) -> Floats:
-        """(N,) of a population (K,) whose typical values are shifted (N, d) for each patient."""
-        mean = self.mean(vector) + shifts
-        omega = self.theta.unpack(vector).omega
-        return np.asarray(_expected(self.eta, self.log, mean, *_prior(omega))[0])
+        """(N,) of a population (K,) whose typical values are shifted (N, d) for each patient; that of a site is in
+        equal parts of its patients."""
+        return self.expected(self.mean(vector) + shifts, self.theta.unpack(vector)).log
 
     def least_size(self, vector: Floats, shifts: Floats) -> float:
         """The least effective number of draws that any patient has there."""
-        mean = self.mean(vector) + shifts
-        return float(_expected(self.eta, self.log, mean, *_prior(self.theta.unpack(vector).omega))[3].min())
+        return float(self.expected(self.mean(vector) + shifts, self.theta.unpack(vector)).effective.min())
+
+    def expected(self, mean: Floats, population: Population) -> Expected:
+        """What draws come to where effects have these means (N, d)."""
+        if self.site is None:
+            precision, log_det = population.precision, population.log_det
+            log, off, square, effective = _expected(self.eta, self.log, mean, precision, log_det)
+            return Expected(log, off, effective, {"omega": square}, {"omega": len(self)})
+        away = self.eta - mean[:, None]
+        terms = self.log - 0.5 * np.einsum("nsi,ij,nsj->ns", away, population.precision, away, optimize=True)
+        terms -= 0.5 * (population.log_det + away.shape[2] * LOG_2PI)
+        above = np.eye(away.shape[2])[:, list(population.site_columns)]
+        found = integrated(terms, away, population.precision, above, population, self.site)
+        squares: dict[Level, Floats] = {"omega": found.square.sum(axis=0), "isv": found.of_sites.sum(axis=0)}
+        counts: dict[Level, int] = {"omega": len(self), "isv": len(found.of_sites)}
+        effective = 1.0 / np.maximum((found.share * found.share).sum(axis=1), 1e-300)
+        return Expected(found.log, found.away, effective, squares, counts)
 
     def mean(self, vector: Floats) -> Floats:
         """(d,) of eta, about 0 where the draws were made."""
@@ -126,7 +176,8 @@ def climbed(
         vector: where to begin; by default where the draws were made.
     """
     theta = drawn.theta
-    free = np.flatnonzero(drawn.directions.any(axis=1) | np.array([e.kind == "omega" for e in theta.elements]))
+    spread = np.array([e.kind in LEVELS for e in theta.elements])
+    free = np.flatnonzero(drawn.directions.any(axis=1) | spread)
     start = drawn.vector if vector is None else vector
     sd = np.sqrt(np.diag(theta.unpack(drawn.vector).omega))[at]
     one = np.column_stack([np.ones(len(x)), x])
@@ -140,12 +191,13 @@ def climbed(
         if weights is not None:
             hidden = np.tanh(one @ weights.inner.T)
             mean[:, at] += (hidden @ weights.outer.T) * sd
-        omega = theta.unpack(moved).omega
-        precision, log_det = _prior(omega)
-        log, off, square, _ = _expected(drawn.eta, drawn.log, mean, precision, log_det)
-        by_mean = off @ precision
-        by_omega = 0.5 * (precision @ square @ precision - len(drawn) * precision)
-        slope = drawn.directions @ by_mean.sum(axis=0) + _by_elements(theta, moved, omega, by_omega)
+        population = theta.unpack(moved)
+        found = drawn.expected(mean, population)
+        log = found.log
+        by_mean = found.off @ population.precision
+        slope = drawn.directions @ by_mean.sum(axis=0)
+        for level, square in found.square.items():
+            slope += _by_elements(theta, moved, population, level, square, found.many[level])
         if weights is None:
             return -float(log.sum()), -slope[free]
         by_shift = by_mean[:, at] * sd
@@ -161,7 +213,7 @@ def climbed(
     least = np.full(len(packed), -np.inf)
     least[: len(free)] = [
         drawn.vector[k] + 0.5 * np.log(LEAST_LEFT)
-        if (e := theta.elements[k]).kind == "omega" and e.i == e.j
+        if (e := theta.elements[k]).kind in LEVELS and e.i == e.j
         else -np.inf
         for k in free
     ]
@@ -189,24 +241,25 @@ def shifts_of(weights: Weights, drawn: Drawn, x: Floats, at: Integers) -> Floats
     return found
 
 
-def _by_elements(theta: Theta, vector: Floats, omega: Floats, by_omega: Floats) -> Floats:
-    """(K,) derivatives by the elements that Omega is made of, of those (d, d) by its entries."""
+def _by_elements(
+    theta: Theta, vector: Floats, population: Population, level: Level, square: Floats, count: int
+) -> Floats:
+    """(K,) derivatives by the elements that a covariance is made of, by sums of squares of so many effects."""
+    covariance = population.covariance(level)
+    precision = np.linalg.inv(covariance)
+    by_entry = 0.5 * (precision @ square @ precision - count * precision)
     found = np.zeros(theta.size)
-    blocks = theta.blocks("omega")
-    if all(theta.patterns["omega"][np.ix_(block, block)].all() for block in blocks):
-        lower = np.linalg.cholesky(omega)
-        by_lower = 2.0 * by_omega @ lower
+    blocks = theta.blocks(level)
+    if all(theta.patterns[level][np.ix_(block, block)].all() for block in blocks):
+        lower = np.linalg.cholesky(covariance)
+        by_lower = 2.0 * by_entry @ lower
         for place, (kind, i, j) in enumerate(theta.elements):
-            if kind == "omega":
+            if kind == level:
                 found[place] = by_lower[i, j] * (lower[i, i] if i == j else 1.0)
     else:  # entries that stay 0 make those of the factor depend on one another
-        for place, change in theta.omega_slopes(vector, "omega").items():
-            found[place] = float((by_omega * change).sum())
+        for place, change in theta.omega_slopes(vector, level).items():
+            found[place] = float((by_entry * change).sum())
     return found
-
-
-def _prior(omega: Floats) -> tuple[Floats, float]:
-    return np.asarray(np.linalg.inv(omega)), float(np.linalg.slogdet(omega)[1])
 
 
 @compiled

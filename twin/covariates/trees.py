@@ -6,26 +6,31 @@ them. With the share s = 1 - C/O that the data tell,
 
     y = m / s,    weight s
 
-is what the data alone say, with its worth: y has the mean of the effect given the covariates, and variance O/s.
+is what the data alone say, with its worth: y has the mean of the effect given the covariates, and variance O/s. Where
+sites differ, m and C are of a patient looked at alone, and the weight of y is by its variance among those of a site.
 
-Trees are boosted on (x, y) by squared error. How many, is found by cross-validation among the patients that they learn
-from; what a covariate is worth, in patients that were left out (five folds): by how much more they are missed where the
-covariate is dealt out anew among them, as a share of their variance. Everything is done by patient.
+Trees are boosted on (x, y) by squared error, or what that is of patients who are `alike`. How many, is found by
+cross-validation among the patients that they learn from; what a covariate is worth, in patients that were left out
+(five folds): by how much more they are missed where the covariate is dealt out anew among them, as a share of how much
+all are without it. Everything is done by patient, or by site.
 
 That worth is held against what chance makes: all covariates are dealt out anew among all patients, together, so that
 they keep their relations to one another, and everything is done again, many times. A pair is proposed whose worth few
 of the greatest worths by chance reach: so at most ``level`` of data sets without any effect get a proposal
-(Westfall & Young 1993, Resampling-Based Multiple Testing).
+(Westfall & Young 1993, Resampling-Based Multiple Testing). Patients of several sites are not exchangeable, and a
+covariate that sites differ in would not stay so: there covariates stay, and it is what is not common of values that is
+dealt out (`twin.covariates.alike.Alike.dealt`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from twin.arrays import Floats, Integers
+from twin.covariates.alike import Alike, check_sites, folds_of
 from twin.covariates.boosting import boosted
 from twin.covariates.characteristics import CovariateError
 from twin.randomness import generator
@@ -52,17 +57,46 @@ class Targets:
     Attributes:
         names: of the effects (P,).
         values, weights: (N, P).
+        site: (N,) of each patient; who is alone is one.
+        held: (P,) variance among the patients of a site over that between sites; infinite where sites do not differ.
     """
 
     names: tuple[str, ...]
     values: Floats
     weights: Floats
+    site: Integers
+    held: Floats
 
     @classmethod
-    def of(cls, names: Sequence[str], mean: Floats, variance: Floats, prior: Floats) -> Targets:
-        """Of posterior means and variances (N, P) and variances of the prior (P,)."""
+    def of(
+        cls,
+        names: Sequence[str],
+        mean: Floats,
+        variance: Floats,
+        prior: Floats,
+        between: Floats | None = None,
+        site: Integers | None = None,
+    ) -> Targets:
+        """Of posterior means and variances (N, P) and variances of the prior (P,), of which ``between`` sites (P,)."""
+        site = np.arange(len(mean)) if site is None else site
+        within = prior if between is None else prior - between
         share = np.clip(1.0 - variance / prior, LEAST_SHARE, 1.0)
-        return cls(tuple(names), mean / share, share)
+        weights = 1.0 / (1.0 + prior / within * (1.0 - share) / share)
+        with np.errstate(divide="ignore"):  # sites do not differ
+            held = within / (prior - within)
+        return cls(tuple(names), mean / share, weights, site, held)
+
+    def alike(self, effect: int) -> Alike:
+        """How patients are alike in an effect."""
+        return Alike(self.site, float(self.held[effect]))
+
+    def without_effect(self, values: Floats, order: Integers) -> tuple[Floats, Targets]:
+        """Covariates (N, C) and targets as they might be if covariates did nothing, patients being dealt out in this
+        ``order``."""
+        if len(np.unique(self.site)) == len(self.site):
+            return values[order], self
+        columns = [self.alike(i).dealt(self.values[:, i], self.weights[:, i], order) for i in range(len(self.names))]
+        return values, replace(self, values=np.column_stack(columns))
 
 
 @dataclass(frozen=True)
@@ -109,11 +143,12 @@ def proposals(
         done: is told how many permutations are done.
 
     Raises:
-        CovariateError: too few patients, or too few permutations for the level.
+        CovariateError: too few patients or sites, or too few permutations for the level.
     """
     count = len(values)
     if count < FEWEST:
         raise CovariateError(f"{count} patients are too few to learn from and judge by; {FEWEST} at least")
+    check_sites(targets.site)
     if (permutations + 1) * level < 1.0:
         raise CovariateError(
             f"permutations: {permutations} are too few for a level of {level:g}; take {round(1 / level)}"
@@ -122,7 +157,7 @@ def proposals(
     chance = np.empty(permutations)
     for n in range(permutations):
         order = generator("covariates", seed, "permuted", n).permutation(count)
-        chance[n] = worths(values[order], targets, seed).max()
+        chance[n] = worths(*targets.without_effect(values, order), seed).max()
         done(n + 1)
     pairs = [
         Proposal(parameter, covariate, float(found[i, j]), _p(float(found[i, j]), chance))
@@ -138,9 +173,10 @@ def proposals(
 
 def worths(values: Floats, targets: Targets, seed: int) -> Floats:
     """(P, C) worth of every pair in left-out patients."""
-    folds = folds_of(len(values), FOLDS, seed)
+    folds = folds_of(targets.site, FOLDS, seed)
     columns = [
-        _worth(values, targets.values[:, i], targets.weights[:, i], folds, seed) for i in range(len(targets.names))
+        _worth(values, targets.values[:, i], targets.weights[:, i], targets.alike(i), folds, seed)
+        for i in range(len(targets.names))
     ]
     return np.array(columns)
 
@@ -149,60 +185,50 @@ def _p(worth: float, chance: Floats) -> float:
     return float((1 + (chance >= worth).sum()) / (1 + len(chance)))
 
 
-def _worth(x: Floats, y: Floats, weight: Floats, folds: Integers, seed: int) -> Floats:
+def _worth(x: Floats, y: Floats, weight: Floats, alike: Alike, folds: Integers, seed: int) -> Floats:
     rng = generator("covariates", seed, "deals")
     lost = np.zeros(x.shape[1])
-    whole = float((weight * (y - np.average(y, weights=weight)) ** 2).sum())
-    for fold in range(FOLDS):
+    whole = alike.missed(y - alike.mean(y, weight), weight)
+    for fold in np.unique(folds):
         learn, out = folds != fold, folds == fold
-        trees = _trees(x[learn], y[learn], weight[learn], seed)
+        trees = _trees(x[learn], y[learn], weight[learn], alike.of(learn), seed)
         if trees is None:
             continue
         predict, used = trees
-        missed = _missed(predict(x[out]), y[out], weight[out])
+        left = alike.of(out)
+        missed = left.missed(y[out] - predict(x[out]), weight[out])
         for j in used:
             for _ in range(DEALS):
                 dealt = x[out].copy()
                 dealt[:, j] = rng.permutation(dealt[:, j])
-                lost[j] += (_missed(predict(dealt), y[out], weight[out]) - missed) / DEALS
+                lost[j] += (left.missed(y[out] - predict(dealt), weight[out]) - missed) / DEALS
     return lost / whole
-
-
-def _missed(predicted: Floats, y: Floats, weight: Floats) -> float:
-    return float((weight * (y - predicted) ** 2).sum())
 
 
 Predict = Callable[[Floats], Floats]
 
 
-def _trees(x: Floats, y: Floats, weight: Floats, seed: int) -> tuple[Predict, list[int]] | None:
+def _trees(x: Floats, y: Floats, weight: Floats, alike: Alike, seed: int) -> tuple[Predict, list[int]] | None:
     """Boosted trees as many as left-out patients among these are best served by, and the covariates that they use;
     ``None`` where that is none."""
-    folds = folds_of(len(x), INNER_FOLDS, seed)
+    folds = folds_of(alike.site, INNER_FOLDS, seed)
     missed = np.zeros(len(COUNTS) + 1)
-    for fold in range(INNER_FOLDS):
+    for fold in np.unique(folds):
         learn, out = folds != fold, folds == fold
-        centre = float(np.average(y[learn], weights=weight[learn]))
-        missed[0] += _missed(np.full(int(out.sum()), centre), y[out], weight[out])
-        trees = boosted(x[learn], y[learn] - centre, weight[learn], COUNTS[-1], _least(learn.sum()))
+        known, left = alike.of(learn), alike.of(out)
+        centre = known.mean(y[learn], weight[learn])
+        missed[0] += left.missed(y[out] - centre, weight[out])
+        trees = boosted(x[learn], y[learn] - centre, weight[learn], COUNTS[-1], _least(learn.sum()), known)
         for k, count in enumerate(COUNTS):
-            missed[k + 1] += _missed(centre + trees.predict(x[out], count), y[out], weight[out])
+            missed[k + 1] += left.missed(y[out] - centre - trees.predict(x[out], count), weight[out])
     best = int(missed.argmin())
     if not best:
         return None
-    centre = float(np.average(y, weights=weight))
-    trees = boosted(x, y - centre, weight, COUNTS[best - 1], _least(len(x)))
+    centre = alike.mean(y, weight)
+    trees = boosted(x, y - centre, weight, COUNTS[best - 1], _least(len(x)), alike)
     return lambda at: centre + trees.predict(at), trees.asked
 
 
 def _least(patients: int) -> int:
     """Patients on either side of a question."""
     return max(5, int(patients) // 20)
-
-
-def folds_of(count: int, folds: int, seed: int) -> Integers:
-    """(N,) fold of each patient, as even as can be."""
-    order = generator("covariates", seed, "folds", folds).permutation(count)
-    found = np.empty(count, dtype=np.int64)
-    found[order] = np.arange(count) % folds
-    return found

@@ -61,15 +61,28 @@ def effects_of(found: Fit, full: FullModel) -> FullRandomEffects:
     names, numbers = list(found.theta.names), found.theta.natural(found.evaluation.vector)
     at = [[names.index(one) for one in row] for row in coefficient_names(full.parameters, full.moments)]
     of_eta = [found.theta.model.eta_names.index(name) for name in full.parameters]
+    isv = found.theta.model.isv_names
     kinds: tuple[Kind, ...] = ("sandwich", "R", "S")
     covariance = next((found.certainty.covariance[kind] for kind in kinds if kind in found.certainty.covariance), None)
     rows = None
-    variances = [f"omega.{name}" for name in full.parameters]
-    if covariance is not None and all(one in names for one in variances):
-        each = [[*row, names.index(one)] for row, one in zip(at, variances, strict=True)]
-        rows = np.array([covariance[np.ix_(one, one)] for one in each])
-    residual = found.population.omega[np.ix_(of_eta, of_eta)]
+    of_variance = [[f"omega.{one}", *(("isv." + one,) if one in isv else ())] for one in full.parameters]
+    if covariance is not None and all(one in names for each in of_variance for one in each):
+        rows = np.array(
+            [
+                _of_row(covariance, row, [names.index(one) for one in of])
+                for row, of in zip(at, of_variance, strict=True)
+            ]
+        )
+    residual = found.population.alone[np.ix_(of_eta, of_eta)]
     return FullRandomEffects(full.parameters, full.moments, numbers[np.array(at)], residual, rows)
+
+
+def _of_row(covariance: Floats, row: Sequence[int], variance: Sequence[int]) -> Floats:
+    """(C + 1, C + 1) of coefficients and of the sum of some variances."""
+    made = np.zeros((len(row) + 1, len(covariance)))
+    made[np.arange(len(row)), row] = 1.0
+    made[-1, variance] = 1.0
+    return np.asarray(made @ covariance @ made.T)
 
 
 def lines_of(effects: FullRandomEffects, model: Model) -> list[str]:

@@ -15,7 +15,7 @@ from streams.batch.covariates.weights import uncertainty
 from streams.batch.population.fit import Moved
 from streams.terminal.version import version
 from twin.arrays import Floats
-from twin.covariates.characteristics import CovariateError, values_of
+from twin.covariates.characteristics import CovariateError, known, values_of
 from twin.covariates.full_random import constant
 from twin.covariates.held_out import Task, Verdict, all_weights
 from twin.covariates.learning import Drawn, Weights, shifts_of
@@ -79,8 +79,8 @@ def scope_of(asked: Asked, parameters: Sequence[str], covariates: Sequence[str])
         raise CovariateError(f"{asked.model.id} has no parameter with log-normal or normal random effects to learn of")
     for name in covariates:
         if name not in asked.described:
-            known = ", ".join(asked.described) or "none; declare them as [covariates.NAME]"
-            raise CovariateError(f"covariates: {name!r} is no covariate of {asked.model.id}; it has {known}")
+            said = known(asked.described, asked.model)
+            raise CovariateError(f"covariates: {name!r} is no covariate of {asked.model.id}; {said}")
         if not asked.described[name].varies:
             raise CovariateError(f"covariates: {name} is the same in every patient, which explains nothing")
     names = tuple(covariates) or tuple(name for name, each in asked.described.items() if each.varies)
@@ -97,7 +97,8 @@ def task_of(of: Standing, scope: Scope, hidden: int, seed: int) -> Task:
     sample = sample_of(of, DRAWS, seed)
     etas = cohort.theta.model.eta_names
     d = len(etas)
-    drawn = Drawn(cohort.theta, vector, cohort.directions[:, :d], sample.eta[:, :, :d].copy(), sample.without_prior())
+    eta, log = sample.eta[:, :, :d].copy(), sample.without_prior()
+    drawn = Drawn(cohort.theta, vector, cohort.directions[:, :d], eta, log, cohort.site)
     at = np.array([etas.index(name) for name in scope.parameters])
     return Task(drawn, standardised(scope.values), at, hidden, seed)
 

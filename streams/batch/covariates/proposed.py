@@ -25,10 +25,10 @@ from twin.model.spec import Model
 from twin.population.cohort import Cohort
 from twin.population.importance.climbing import proposals_at
 from twin.population.importance.density import Density
-from twin.population.importance.draws import even_draws
+from twin.population.importance.draws import even_draws, moments
 from twin.population.importance.sampled import Sample
 from twin.population.results.comparison import SE_APART, chi_squared_tail
-from twin.population.theta import FitError, Theta
+from twin.population.theta import Theta
 
 DRAWS = 1000
 """Of each patient, that trees learn from."""
@@ -87,13 +87,8 @@ def stood(
     """Fit a model that has these relations, from where the one before it ended.
 
     Raises:
-        FitError: it cannot be fitted, or its effects are not of patients alone.
+        FitError: it cannot be fitted.
     """
-    if model.sites is not None:
-        raise FitError(
-            f"{model.id} has effects of sites ([sites]), which trees and networks would take for those of patients;"
-            " search stepwise, or by frem"
-        )
     theta = Theta.of(model, asked.fixed)
     if before is not None:
         numbers = {name: value for name, value in before.numbers.items() if name in theta.names}
@@ -104,13 +99,18 @@ def stood(
 
 
 def targets_of(of: Standing, seed: int = 1) -> Targets:
-    """What the data alone say of each patient's effects, by draws under a fitted population."""
-    cohort, here = of.cohort, of.fit.evaluation
-    found = sample_of(of, DRAWS, seed).likelihood(here.vector, score=False)
+    """What the data alone say of each patient's effects, by draws under a fitted population: of a patient looked at
+    alone."""
+    cohort, population = of.cohort, of.fit.population
+    sample = sample_of(of, DRAWS, seed)
     etas = cohort.theta.model.eta_names
-    variance = np.diagonal(found.covariance, axis1=1, axis2=2)[:, : len(etas)]
-    prior = np.diag(of.fit.population.omega)
-    return Targets.of(etas, found.mean[:, : len(etas)], variance, prior)
+    eta = np.ascontiguousarray(sample.eta[:, :, : len(etas)])
+    along = np.einsum("nsi,ij,nsj->ns", eta, np.linalg.inv(population.alone), eta, optimize=True)
+    share = special.softmax(sample.without_prior() - 0.5 * along, axis=1)
+    mean, square = moments(eta, share)
+    variance = np.diagonal(square - mean[:, :, None] * mean[:, None, :], axis1=1, axis2=2)
+    prior = np.diag(population.alone)
+    return Targets.of(etas, mean, variance, prior, prior - np.diag(population.omega), cohort.site)
 
 
 def sample_of(of: Standing, draws: int, seed: int) -> Sample:

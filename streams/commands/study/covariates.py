@@ -250,6 +250,7 @@ def frem(
     from streams.batch.covariates.asked import with_covariates, words
     from streams.batch.covariates.full import as_json, effects_of, fitted, full_of, lines_of
     from streams.terminal.progress import said_moved
+    from twin.covariates.characteristics import known
 
     left_out, out = LeftOut(), given.out
     with _arguments(out):
@@ -257,8 +258,9 @@ def frem(
         wanted = words(covariates)
         unknown = [each for each in wanted if each not in of.described]
         if unknown or not wanted:
-            known = ", ".join(of.described) or "none; declare them as [covariates.NAME]"
-            raise CaseError(f"--covariates {covariates!r}: {of.model.id} has {known}")
+            raise CaseError(
+                f"--covariates {covariates!r}: covariates of {of.model.id} are wanted; {known(of.described, of.model)}"
+            )
         of = with_covariates(of, wanted, left_out)
         full = full_of(of, words(parameters), wanted)
     search = out / "search.json"

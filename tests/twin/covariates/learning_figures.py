@@ -1,9 +1,12 @@
-"""What networks find and what they only seem to: ``python -m tests.twin.covariates.learning_figures [N [KIND ...]]``.
+"""What networks find and what they only seem to.
+
+``python -m tests.twin.covariates.learning_figures [N [KIND ... [sites]]]``
 
 Of N simulated data sets of 80 patients with two effects (SD 0.3) and six covariates, each effect known with a share of
 0.3 to 0.9: with nothing in them, in how many a network is taken; with one covariate in one effect (0.2 by its SD,
 linear or only above the mean), or two that act together as maturation does (the first by its logistic, within the
-second's sign), in how many one is taken, and how much nearer to the truth it then is than no effect is.
+second's sign), in how many one is taken, and how much nearer to the truth it then is than no effect is. With ``sites``
+patients are of 16 sites.
 """
 
 from __future__ import annotations
@@ -13,7 +16,7 @@ import time
 
 import numpy as np
 
-from tests.streams.batch.covariates.simulated import MODEL
+from tests.streams.batch.covariates.simulated import IN_SITES, MODEL
 from twin.arrays import Floats, Integers
 from twin.covariates.held_out import Task, Verdict, all_weights, judged
 from twin.covariates.learning import Drawn, shifts_of
@@ -39,31 +42,43 @@ def effect(x: Floats, kind: str) -> Floats:
 
 
 def simulated(
-    seed: int, kind: str, patients: int = PATIENTS, covariates: int = COVARIATES, draws_each: int = DRAWS
+    seed: int,
+    kind: str,
+    patients: int = PATIENTS,
+    covariates: int = COVARIATES,
+    draws_each: int = DRAWS,
+    sites: int = 0,
 ) -> tuple[Task, Floats]:
-    """What may be learnt, and the true effect (N,)."""
+    """What may be learnt, and the true effect (N,); of so many ``sites``, which differ in the first effect by 0.5, and
+    in covariates as much as their patients do."""
     rng = np.random.default_rng(seed)
     x = rng.normal(size=(patients, covariates))
+    site = np.arange(patients) % sites if sites else None
+    if site is not None:
+        x = np.sqrt(0.5) * (x + rng.normal(size=(sites, covariates))[site])
     truth = effect(x, kind)
     eta = 0.3 * rng.normal(size=(patients, 2))
     eta[:, 0] += truth - truth.mean()
+    if site is not None:
+        eta[:, 0] += 0.5 * rng.normal(size=sites)[site]
     omega = np.diag(eta.var(axis=0))
     share = rng.uniform(0.3, 0.9, size=eta.shape)
     noise = np.diag(omega) * (1.0 - share) / share
     seen = eta + rng.normal(size=eta.shape) * np.sqrt(noise)
-    model = parse_model(MODEL, "simulated.toml")
-    theta = Theta.of(model)
-    vector = theta.pack(theta.population({"omega.CL": omega[0, 0], "omega.V": omega[1, 1]}))
+    theta = Theta.of(parse_model(IN_SITES if sites else MODEL, "simulated.toml"))
+    apart = {"isv.CL": 0.7 * omega[0, 0]} if sites else {}
+    own = {"omega.CL": omega[0, 0] - sum(apart.values()), "omega.V": omega[1, 1]}
+    vector = theta.pack(theta.population({**own, **apart}))
     covariance = np.array([np.diag(one) for one in np.diag(omega) * (1.0 - share)])
     proposals = Proposals.around(share * seen, covariance, omega)
     standard = even_draws([str(n) for n in range(patients)], 1, draws_each, 2)
     draws = proposals.drawn(standard)
-    apart = (draws - seen[:, None]) ** 2 / noise[:, None]
-    log = -0.5 * (apart + np.log(2.0 * np.pi * noise)[:, None]).sum(axis=2) - proposals.log_density(standard)
+    off = (draws - seen[:, None]) ** 2 / noise[:, None]
+    log = -0.5 * (off + np.log(2.0 * np.pi * noise)[:, None]).sum(axis=2) - proposals.log_density(standard)
     directions = np.zeros((theta.size, 2))
     directions[0, 0] = directions[1, 1] = 1.0
     at: Integers = np.array([0, 1])
-    return Task(Drawn(theta, vector, directions, draws, log), standardised(x), at, HIDDEN, seed), truth
+    return Task(Drawn(theta, vector, directions, draws, log, site), standardised(x), at, HIDDEN, seed), truth
 
 
 def one(seed: int, kind: str, members: int = 0, **size: int) -> tuple[Verdict, float, float]:
@@ -85,9 +100,10 @@ def one(seed: int, kind: str, members: int = 0, **size: int) -> tuple[Verdict, f
 
 if __name__ == "__main__":
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 40
-    for kind in sys.argv[2:] or KINDS:
+    size = {"sites": 16} if "sites" in sys.argv else {}
+    for kind in [word for word in sys.argv[2:] if word != "sites"] or KINDS:
         begun = time.process_time()
-        every = [one(seed, kind, members=20) for seed in range(count)]
+        every = [one(seed, kind, members=20, **size) for seed in range(count)]
         taken = np.array([each[1:] for each in every if each[0].accepted]).reshape(-1, 2)
         some = sum(any(each is not None for each in verdict.penalties) for verdict, *_ in every)
         left, covered = (np.median(taken, axis=0)[0], taken[:, 1].mean()) if len(taken) else (1.0, 0.0)

@@ -45,8 +45,32 @@ def test_worths_depend_on_nothing_but_patients_and_seed() -> None:
 
 def test_too_few_patients_or_permutations_are_refused() -> None:
     x, targets = simulated(4, 0.2)
-    few = Targets(targets.names, targets.values[:20], targets.weights[:20])
+    few = Targets(targets.names, targets.values[:20], targets.weights[:20], targets.site[:20], targets.held)
     with pytest.raises(CovariateError, match="20 patients are too few to learn from"):
         proposals(NAMES, x[:20], few)
     with pytest.raises(CovariateError, match="permutations: 9 are too few for a level"):
         proposals(NAMES, x, targets, 9)
+
+
+def test_of_sites_covariates_that_sites_differ_in_are_proposed_no_more_often_than_was_said() -> None:
+    assert sum(bool(proposed(seed, 0.0, permutations=19, sites=16)) for seed in range(8)) <= 2
+    assert ("CL", "x0") in proposed(7, 0.3, permutations=19, sites=16)
+
+
+def test_sites_that_are_taken_for_patients_propose_what_only_tells_sites_apart() -> None:
+    def alone(seed: int) -> bool:
+        x, targets = simulated(seed, 0.0, sites=8)
+        apart = Targets(targets.names, targets.values, targets.weights, np.arange(len(x)), np.full(2, np.inf))
+        return bool(proposals(NAMES, x, apart, 19, seed=seed).proposed)
+
+    # At 5 % 3 or more of 12 would be seen once in 50.
+    assert sum(alone(seed) for seed in range(12)) >= 3
+    assert not any(proposed(seed, 0.0, permutations=19, sites=8) for seed in range(12))
+
+
+def test_what_data_say_of_a_patient_weighs_by_what_patients_of_one_site_differ_by() -> None:
+    # Of a variance of 1, a quarter between sites, data leave a half: they have a variance of 1 themselves.
+    targets = Targets.of(("CL",), np.array([[0.2]]), np.array([[0.5]]), np.ones(1), np.array([0.25]), np.zeros(1, int))
+    np.testing.assert_allclose(targets.values, 0.4)
+    np.testing.assert_allclose(targets.weights, 0.75 / 1.75)
+    np.testing.assert_allclose(targets.held, 3.0)

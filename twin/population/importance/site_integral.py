@@ -139,7 +139,7 @@ def _likeliest(draws: _Draws) -> tuple[Floats, Floats, Parabolas]:
         mean, square = moments(draws.psi, np.nan_to_num(share))
         own = square - mean[:, :, None] * mean[:, None, :]
         posterior = mixed(log, population.shares).posterior
-        arrow = Arrow.of(together(own, posterior), precision, above, population.precision_isv, site)
+        arrow = _held(Arrow.of(together(own, posterior), precision, above, population.precision_isv, site), population)
         slopes = (mean - there @ above.T) @ precision @ above
         slope = by_site(together(slopes, posterior), site) - b @ population.precision_isv
         step = (arrow.covariance @ slope[:, :, None])[:, :, 0]
@@ -149,6 +149,18 @@ def _likeliest(draws: _Draws) -> tuple[Floats, Floats, Parabolas]:
     reach = precision @ above
     log = log - 0.5 * np.einsum("nq,qr,nr->n", there, inside, there)
     return b, arrow.covariance, Parabolas(log, slopes, inside - reach.T @ own @ reach)
+
+
+def _held(arrow: Arrow, population: Population) -> Arrow:
+    """The same with no b less certain than its prior is: few draws far from where they were made may seem to bend the
+    wrong way, and neither a step nor nodes follow from that."""
+    factor = np.linalg.cholesky(population.omega_isv)
+    sizes, axes = np.linalg.eigh(factor.T @ arrow.schur @ factor)
+    if sizes.min() >= 1.0:
+        return arrow
+    back = np.linalg.inv(factor).T @ axes
+    held = (back * np.maximum(sizes, 1.0)[:, None]) @ back.swapaxes(1, 2)
+    return arrow.where(np.where(sizes.min(axis=1)[:, None, None] < 1.0, held, arrow.schur))
 
 
 @compiled

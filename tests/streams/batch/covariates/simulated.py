@@ -3,7 +3,8 @@
     ln CL = ln 5 + by["CL", WT] zw + by["CL", CRCL] zc + eta,    ln V = ln 40 + ... + eta
 
 with zw and zc the standardised weight (mean 70 kg, SD 12) and creatinine clearance (90 mL/min, SD 20), of correlation
-0.6, and SEX, a coin that does nothing unless it is told to.
+0.6, and SEX, a coin that does nothing unless it is told to. In `IN_SITES` patients are of sites, which differ in
+clearance (SD 0.5), and half of weight is the site's.
 """
 
 from __future__ import annotations
@@ -65,6 +66,20 @@ horizon = 72
 [numerics]
 """
 
+IN_SITES = MODEL.replace("iiv = 0.09\n", "iiv = 0.09\nisv = 0.25\n").replace(
+    "[parameters.CL]",
+    """[covariates.SITE]
+unit = "1"
+reference = 0
+source = "made up for tests"
+
+[sites]
+covariate = "SITE"
+source = "made up for tests"
+
+[parameters.CL]""",
+)
+
 Effects = Mapping[tuple[str, str], float]
 """Of parameter and covariate: what one standard deviation does along eta."""
 
@@ -75,13 +90,16 @@ CORRELATION = 0.6
 SD = {"WT": 12.0, "CRCL": 20.0, "SEX": 0.5}
 
 
-def levels(patients: int, seed: int, by: Effects, noise: int = 0) -> str:
-    """A table of so many patients as `dosetwin` reads it; with columns N1, N2 ... that say nothing."""
+def levels(patients: int, seed: int, by: Effects, noise: int = 0, each: int = 0) -> str:
+    """A table of so many patients as `dosetwin` reads it; with columns N1, N2 ... that say nothing, and SITE where
+    ``each`` site has so many patients."""
     rng = np.random.default_rng(seed)
-    columns = ["ID,TIME,EVID,AMT,DV,WT,CRCL,SEX", *(f"N{k + 1}" for k in range(noise))]
-    lines = [",".join(columns)]
+    columns = ["ID,TIME,EVID,AMT,DV,WT,CRCL,SEX", *(f"N{k + 1}" for k in range(noise)), *(["SITE"] if each else [])]
+    lines, apart, heavy = [",".join(columns)], 0.0, 0.0
     for patient in range(1, patients + 1):
-        weight = rng.normal()
+        if each and patient % each == 1:
+            apart, heavy = rng.normal(0.0, 0.5), rng.normal()
+        weight = np.sqrt(0.5) * (heavy + rng.normal()) if each else rng.normal()
         z = {
             "WT": weight,
             "CRCL": CORRELATION * weight + np.sqrt(1.0 - CORRELATION**2) * rng.normal(),
@@ -89,8 +107,9 @@ def levels(patients: int, seed: int, by: Effects, noise: int = 0) -> str:
         }
         sd = {"CL": 0.3, "V": 0.2}
         eta = {name: rng.normal(0.0, sd[name]) + sum(by.get((name, c), 0.0) * z[c] for c in z) for name in sd}
-        clearance, volume = 5.0 * np.exp(eta["CL"]), 40.0 * np.exp(eta["V"])
+        clearance, volume = 5.0 * np.exp(eta["CL"] + apart), 40.0 * np.exp(eta["V"])
         told = [70.0 + 12.0 * z["WT"], 90.0 + 20.0 * z["CRCL"], (z["SEX"] + 1.0) / 2.0, *rng.normal(size=noise)]
+        told += [1 + (patient - 1) // each] if each else []
         said = ",".join(f"{value:.6g}" for value in told)
         lines.append(f"{patient},0,1,500,.,{said}")
         for hours in HOURS:

@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from streams.cli import app
-from tests.streams.batch.covariates.simulated import CORRELATION, MODEL, SD, levels
+from tests.streams.batch.covariates.simulated import CORRELATION, IN_SITES, MODEL, SD, levels
 from tests.twin.population.published.sets import DATA, FOLDER
 from twin.modelfile.reader import parse_model
 
@@ -143,7 +143,7 @@ def test_who_lacks_a_covariate_is_left_out_of_a_full_model_by_name(tmp_path: Pat
     assert "0 patients are too few for 1; name fewer" in result.stderr
     result = full(tmp_path, "--covariates", "HT")
     assert result.exit_code == 2
-    assert "--covariates 'HT': simulated has WT, CRCL, SEX" in result.stderr
+    assert "--covariates 'HT': covariates of simulated are wanted; it has WT, CRCL, SEX" in result.stderr
 
 
 @pytest.mark.slow
@@ -229,3 +229,51 @@ def test_what_cannot_be_learnt_is_named_before_anything_is_written(
     assert result.exit_code == 2, result.output
     assert said in result.stderr
     assert not (tmp_path / "out").exists()
+
+
+def in_sites(folder: Path, *asked: str) -> Result:
+    (folder / "model.toml").write_text(IN_SITES)
+    (folder / "levels.csv").write_text(levels(48, 4, {("CL", "WT"): 0.4}, each=6))
+    given = [str(folder / "levels.csv"), "--model", str(folder / "model.toml"), "--out", str(folder / "out")]
+    return CliRunner().invoke(app, ["covariates", asked[0], *given, *asked[1:]])
+
+
+@pytest.mark.slow
+def test_of_sites_every_search_finds_what_a_covariate_does_beside_what_sites_have_in_common(tmp_path: Path) -> None:
+    fixed = ("--fix", "V,omega.V,error.plasma.proportional")
+    result = in_sites(tmp_path, "trees", "--permutations", "19", *fixed)
+    assert result.exit_code == 0, result.output
+    found = json.loads((tmp_path / "out" / "trees.json").read_text())
+    assert found["relations"] == ["CL:WT=linear"]
+    assert not any(pair["covariate"] == "SITE" for pair in found["pairs"])
+    result = in_sites(tmp_path, "learn", *fixed, "--parameters", "CL", "--covariates", "WT", "--hidden", "1")
+    assert result.exit_code == 0, result.output
+    found = json.loads((tmp_path / "out" / "learnt.json").read_text())
+    told = list(found["left_out"]["patients"].values())
+    # Patients of one site have equal parts of what is said of it.
+    assert all(len(set(told[begin : begin + 6])) == 1 for begin in range(0, 48, 6))
+    assert len(set(told)) > 4
+    result = in_sites(tmp_path, "frem", "--fix", "V,omega.V", "--parameters", "CL", "--covariates", "WT")
+    assert result.exit_code == 0, result.output
+    estimates = json.loads((tmp_path / "out" / "fit.json").read_text())["estimates"]
+    number = {each["name"]: each["value"] for each in estimates}
+    full = json.loads((tmp_path / "out" / "frem.json").read_text())
+    weight = full["omega"][1][1]
+    among = number["omega.CL"] + number["isv.CL"]
+    by = number["CL_WT"] ** 2 * weight
+    assert full["omega"][0][0] == pytest.approx(among + by, rel=1e-6)
+    assert full["explained"]["CL"]["share"] == pytest.approx(by / (among + by), rel=1e-6)
+
+
+def test_what_tells_sites_is_searched_by_nothing(tmp_path: Path) -> None:
+    tells = "it has WT, CRCL, SEX; SITE tells sites ([sites]), whose effects the model has"
+    for asked in (
+        ("stepwise", "--pairs", "CL:SITE"),
+        ("stepwise", "--categorical", "SITE"),
+        ("frem", "--covariates", "SITE"),
+        ("learn", "--covariates", "SITE"),
+    ):
+        result = in_sites(tmp_path, *asked)
+        assert result.exit_code == 2
+        assert tells in result.stderr
+        assert not (tmp_path / "out").exists()
