@@ -44,8 +44,10 @@ def unpacked(raw: bytes) -> Message:
     try:
         with np.load(io.BytesIO(raw), allow_pickle=False) as file:
             found = {name: file[name] for name in file.files}
-    except (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile) as error:
-        raise BadMessage(f"not a message of a twin ({error}); 'dosetwin replay' writes them to posterior/") from None
+    except (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile):
+        raise BadMessage(
+            "is no message of a twin, or a damaged one; 'dosetwin replay' makes them of records, in posterior/"
+        ) from None
     return from_arrays(found)
 
 

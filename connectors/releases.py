@@ -336,12 +336,19 @@ def _read_all(folder: Path) -> tuple[list[Release], list[str]]:
     return found, wrong
 
 
-def new_key(path: Path, passphrase: str) -> str:
+Passphrase = str | Callable[[], str]
+"""A passphrase, or what asks for it once it is known to be needed."""
+
+
+def new_key(path: Path, passphrase: Passphrase) -> str:
     """Write a reviewer's private key, locked by a passphrase; returns the public one for `REVIEWERS`.
 
     Raises:
         NotReleased: a passphrase that is too short, or a file that is there already or cannot be written.
     """
+    if path.exists():
+        raise NotReleased(f"{path}: is there already; a key is never written over: name another file")
+    passphrase = passphrase if isinstance(passphrase, str) else passphrase()
     if len(passphrase) < SHORTEST_PASSPHRASE:
         raise NotReleased(f"the passphrase is shorter than {SHORTEST_PASSPHRASE} characters")
     key = Ed25519PrivateKey.generate()
@@ -354,14 +361,16 @@ def new_key(path: Path, passphrase: str) -> str:
     return base64.b64encode(key.public_key().public_bytes_raw()).decode()
 
 
-def open_key(path: Path, passphrase: str) -> Ed25519PrivateKey:
+def open_key(path: Path, passphrase: Passphrase) -> Ed25519PrivateKey:
     """A reviewer's private key.
 
     Raises:
         NotReleased: it cannot be read, is locked by another passphrase, or is no Ed25519 key.
     """
     try:
-        key = load_pem_private_key(path.read_bytes(), passphrase.encode())
+        locked = path.read_bytes()
+        passphrase = passphrase if isinstance(passphrase, str) else passphrase()
+        key = load_pem_private_key(locked, passphrase.encode())
     except OSError as error:
         raise NotReleased(f"{path}: {error.strerror}") from None
     except (ValueError, TypeError):

@@ -129,6 +129,13 @@ def cases_in(files: Sequence[Path], how: RecordedCases, report: Report) -> tuple
         return read_cases(files, how, report, lambda text: typer.echo(f"note: {text}", err=True), reached)
 
 
+def in_words(error: Exception) -> str:
+    """An error as it is told: of a file that cannot be used its path, and what the system says of it."""
+    if isinstance(error, OSError) and error.filename is not None and error.strerror:
+        return f"{error.filename}: {error.strerror}; check the path"
+    return str(error)
+
+
 @contextmanager
 def usable_arguments() -> Iterator[None]:
     """What the user has to mend before anything can be done is said in one line, with exit code 2."""
@@ -138,7 +145,7 @@ def usable_arguments() -> Iterator[None]:
     try:
         yield
     except (CaseError, NmtranError, ModelError, OSError) as error:
-        typer.echo(f"dosetwin: {error}", err=True)
+        typer.echo(f"dosetwin: {in_words(error)}", err=True)
         raise typer.Exit(UNUSABLE) from None
 
 
@@ -171,7 +178,7 @@ def ended_plainly(cluster: str | None = None, *, goes_on: bool = False) -> Itera
         typer.echo(f"dosetwin: {error}", err=True)
         raise typer.Exit(UNUSABLE) from None
     except (WorkerLost, ClusterLost, OSError) as error:
-        typer.echo(f"dosetwin: {error}", err=True)
+        typer.echo(f"dosetwin: {in_words(error)}", err=True)
         raise typer.Exit(1) from None
     finally:
         signal.signal(signal.SIGTERM, before)

@@ -220,6 +220,7 @@ def gathered(
     )
     cases = tuple(case for case in every if case is not None)
     _note_without_doses(cases, patients, note)
+    _note_idle_doses(cases, patients, note)
     _note_references(cases, patients, note)
     return cases
 
@@ -232,6 +233,17 @@ def _note_without_doses(cases: Sequence[Case], patients: Mapping[str, _Patient],
         more = f" and {len(never) - NAMED} more" if len(never) > NAMED else ""
         which = f" ({', '.join(never[:NAMED])}{more})" if len(never) < len(asked) else ""
         note(f"no dose was read of {len(never)} of {len(asked)} patients{which}: they are taken as given nothing")
+
+
+def _note_idle_doses(cases: Sequence[Case], patients: Mapping[str, _Patient], note: Note) -> None:
+    """Say of which drugs of a model doses were read that do nothing in it."""
+    for model in {case.model.id: case.model for case in cases}.values():
+        idle = set(model.drugs) - drugs_used(model)
+        own = [patients[case.patient_id].given for case in cases if case.model.id == model.id]
+        for drug in sorted(idle & set().union(*own)):
+            whose = f"{sum(drug in given for given in own)} of {len(own)} patients"
+            why = f"it enters no state and is in no formula; write input({drug}) in the derivative of its state"
+            note(f"doses of {drug} in {whose} do nothing in {model.id}: {why}")
 
 
 def _note_references(cases: Sequence[Case], patients: Mapping[str, _Patient], note: Note) -> None:
@@ -327,7 +339,7 @@ class _Patient:
         self._enrolments: dict[RecordedEvent, Enrolment] = {}
         self._ids: dict[bytes, str] = {}
         self.said: frozenset[str] = frozenset()
-        self.given = False
+        self.given: set[str] = set()
         self._zero: int | None = None
 
     def add(self, event: InputEvent, place: EventPlace, zero: int | None) -> None:
@@ -336,7 +348,8 @@ class _Patient:
         self._zero = self._zero if zero is None else zero
         self._ids[recorded.raw] = event.event_id
         self.said |= said_by([event])
-        self.given = self.given or isinstance(event, DoseGiven | PumpDelivery | PumpTotals)
+        if isinstance(event, DoseGiven | PumpDelivery | PumpTotals):
+            self.given.add(event.drug)
         if isinstance(event, Enrolment):
             self._enrolments[recorded] = event
 

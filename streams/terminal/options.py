@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, NamedTuple
@@ -43,6 +44,27 @@ Clinical = Annotated[
         help="clinical mode: only models that a reviewer released in this folder ('dosetwin models sign')",
     ),
 ]
+
+Passphrase = Annotated[
+    str | None,
+    typer.Option(envvar="DOSETWIN_SIGNING_PASSPHRASE", help="of the reviewer's key; asked for where it is not said"),
+]
+
+
+def asked_passphrase(said: str | None, *, twice: bool = False) -> str:
+    """The passphrase that was said, else the one that is typed now, unseen; ``twice`` where it is a new one.
+
+    Raises:
+        typer.Abort: nobody is there to type it.
+    """
+    if said is not None:
+        return said
+    if not sys.stdin.isatty():
+        typer.echo("Passphrase: say it in DOSETWIN_SIGNING_PASSPHRASE where nobody types it", err=True)
+        raise typer.Abort
+    typed: str = typer.prompt("Passphrase", hide_input=True, confirmation_prompt=twice, err=True)
+    return typed
+
 
 Jobs = Annotated[int | None, typer.Option(min=1, help="processes; by default one a core (the results are the same)")]
 

@@ -175,6 +175,15 @@ def test_a_key_opens_by_its_passphrase_alone_and_is_its_owners(tmp_path: Path) -
         new_key(path, PASSPHRASE)
     with pytest.raises(NotReleased, match="shorter than 12 characters"):
         new_key(tmp_path / "other.key", "short")
+
+    def unasked() -> str:
+        raise AssertionError("nobody is asked for the passphrase of a key that is not opened")
+
+    with pytest.raises(NotReleased, match="No such file or directory"):
+        open_key(tmp_path / "gone.key", unasked)
+    with pytest.raises(NotReleased, match="a key is never written over"):
+        new_key(path, unasked)
+    assert open_key(path, lambda: PASSPHRASE).public_key() == open_key(path, PASSPHRASE).public_key()
     assert not (tmp_path / "other.key").exists()
 
 

@@ -79,6 +79,18 @@ def loaded_library() -> Found[Model]:
     return gathering.found()
 
 
+_NO_MODELS = {
+    frozenset({".csv", ".tsv", ".dat", ".nmtran", ".ndjson", ".npz"}): (
+        "is a table of records or what was made of one, and no model; name the model's id or its file, as my.toml, and"
+        " records as the other files of the command"
+    ),
+    frozenset({".mod", ".ctl", ".cpp", ".r", ".xml", ".sbml"}): (
+        "is a model of another program; bring it over with 'dosetwin models import' and name the file that it writes"
+    ),
+}
+"""What is said of files that are named where a model is wanted, by how their names end."""
+
+
 @functools.cache
 def library_drugs() -> frozenset[str]:
     """Every drug that a model of the library knows."""
@@ -113,6 +125,10 @@ def _levels(model: Model, covariate: str) -> str:
 
 
 def _load(id_or_path: str | Path) -> Model:
+    suffixes = {suffix.lower() for suffix in Path(id_or_path).suffixes}
+    for kind, what in _NO_MODELS.items():
+        if kind & suffixes:
+            raise ModelError(str(id_or_path), "", what)
     if isinstance(id_or_path, Path) or id_or_path.endswith(".toml"):
         return _parse_once(text_of(Path(id_or_path)), Path(id_or_path).name)
     found = library().named(id_or_path)

@@ -42,10 +42,15 @@ class Trace:
         self.theta = theta
         self.points: list[Point] = []
 
-    def add(self, step: int, vector: Floats, objective: float, slope: float = NO_SLOPE) -> None:
-        """Record that the search stands at a vector (K,) after so many steps."""
-        values = tuple(self.theta.natural(vector).tolist())
-        self.points.append(Point(step, float(objective), values, float(slope)))
+    def add(self, step: int, vector: Floats, objective: float, slope: float = NO_SLOPE) -> bool:
+        """Record that the search stands at a vector (K,) after so many steps; whether that is elsewhere than before.
+
+        A search that ends, or begins its curvature anew, tells once more where it stands: that is one point.
+        """
+        found = Point(step, float(objective), tuple(self.theta.natural(vector).tolist()), float(slope))
+        again = bool(self.points) and (found.step, found.values) == (self.points[-1].step, self.points[-1].values)
+        self.points[-1 if again else len(self.points) :] = [found]
+        return not again
 
     def moving(self, most: int = 3) -> str:
         """The numbers that moved most in the last step, with their values, in words."""

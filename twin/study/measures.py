@@ -32,6 +32,24 @@ class Measure:
     high: float
 
 
+def share_of_patients(name: str, value: float, drawn: Floats, patients: int) -> Measure:
+    """A share, with its interval by shares ``drawn`` from so many ``patients`` of whom it was asked.
+
+    Where all that is drawn is 0, or 1, it says nothing of what more patients would show: then the interval ends where
+    a share would be that is met in none, or all, of so many with a probability of 5 % (Clopper & Pearson 1934,
+    Biometrika 26:404).
+    """
+    known = drawn[np.isfinite(drawn)]
+    if not len(known):
+        return Measure(name, value, np.nan, np.nan)
+    low, high = np.quantile(known, (0.05, 0.95)).tolist()
+    if patients and known.max() == 0.0:
+        high = 1.0 - 0.05 ** (1.0 / patients)
+    if patients and known.min() == 1.0:
+        low = 0.05 ** (1.0 / patients)
+    return Measure(name, value, low, high)
+
+
 @dataclass(frozen=True)
 class Description:
     """The figures of one output.

@@ -1,18 +1,19 @@
 """What warnings were worth over all patients, each figure with its 90 % interval.
 
-Intervals are by bootstrap over patients (Efron 1979), who are independent of one another as their alerts are not.
+Intervals are by bootstrap over patients (Efron 1979), who are independent of one another as their alerts are not; of
+shares that are 0 or 1 in all of them see `twin.study.measures.share_of_patients`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from twin.arrays import Floats
 from twin.randomness import generator
-from twin.study.measures import Measure
+from twin.study.measures import Measure, share_of_patients
 from twin.trial.warnings import Warned
 
 RESAMPLED = 1000
@@ -46,18 +47,22 @@ def worth(name: str, warned: Sequence[Warned]) -> Worth:
     drawn_leads = np.array([_median(np.concatenate([leads[i] for i in row])) for row in chosen])
     total = counts.sum(axis=0)
 
-    def measure(title: str, of: Callable[[Floats], Floats]) -> Measure:
-        return _measure(title, float(of(total[None])[0]), of(sums))
+    false = total[2] - total[3], sums[:, 2] - sums[:, 3]
+
+    def share(title: str, part: int, whole: int) -> Measure:
+        value = float(_share(total[None, part], total[None, whole])[0])
+        drawn = _share(sums[:, part], sums[:, whole])
+        return share_of_patients(title, value, drawn, int((counts[:, whole] > 0).sum()))
 
     return Worth(
         name,
         int(total[0]),
         int(total[2]),
         float(total[4]),
-        measure("events found", lambda n: _share(n[:, 1], n[:, 0])),
+        share("events found", 1, 0),
         _measure("days of lead, median", _median(np.concatenate(leads)), drawn_leads),
-        measure("alerts that were right", lambda n: _share(n[:, 3], n[:, 2])),
-        measure("false alerts per patient-day", lambda n: _share(n[:, 2] - n[:, 3], n[:, 4])),
+        share("alerts that were right", 3, 2),
+        _measure("false alerts per patient-day", float(false[0] / total[4]), false[1] / sums[:, 4]),
     )
 
 

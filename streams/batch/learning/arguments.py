@@ -15,7 +15,8 @@ from streams.batch.learning.folding import folded
 from streams.batch.learning.judging import Comparison
 from streams.batch.learning.messages import read_messages
 from streams.batch.learning.rounds import FoldAgain
-from streams.batch.learning.verdicts import read_version
+from streams.batch.learning.sites import said_in
+from streams.batch.learning.verdicts import file_of, read_version
 from streams.batch.process_pool import prepare, worker_processes
 from streams.terminal.options import ReadingOptions
 from streams.terminal.progress import progress
@@ -37,7 +38,8 @@ def estimate_lines(published: Model, anchor: Anchor, found: Learnt) -> list[str]
 
     at, omega = anchor.natural(found.theta)
     by_name = {p.name: p for p in published.parameters}
-    lines = [f"{found.patients} patients, {found.steps} steps, log-likelihood better by {found.gain:.4g}"]
+    patients = "1 patient" if found.patients == 1 else f"{found.patients} patients"
+    lines = [f"{patients}, {found.steps} steps, log-likelihood better by {found.gain:.4g}"]
     lines.append(f"{'':14}{'published':>12}{'learnt':>12}{'SE':>10}{'iiv publ.':>12}{'learnt':>10}{'SE':>10}")
     for i, name in enumerate(anchor.centres.names):
         parameter = by_name[name]
@@ -96,10 +98,23 @@ def read_all(paths: Sequence[Path], left_out: LeftOut) -> tuple[Message, ...]:
     return found
 
 
-def require_place(out: Path) -> None:
+def require_place(out: Path, option: str = "--out") -> None:
 
     if out.is_dir() or not out.parent.is_dir():
-        raise CaseError(f"--out {out}: name a file in a folder that is there")
+        raise CaseError(f"{option} {out}: name a file in a folder that is there")
+
+
+def require_version_place(out: Path, name: str, published: Model, option: str = "--out") -> None:
+    """Refuse what would take the place of the published model, or of a file that is no version of it.
+
+    Raises:
+        CaseError: ``name`` is the published model's id, or ``out`` cannot be written or is another model's file.
+    """
+    require_place(out, option)
+    if name == published.id:
+        raise CaseError(f"--id {name}: is the id of the published model; a version has one of its own, as {name}_2")
+    if out.exists() and not file_of(out).exists():
+        raise CaseError(f"{option} {out}: is there already, and no version that was learnt; name another file")
 
 
 def standing(published: Model, prior: str | None, learn: Sequence[str]) -> Standing | None:
@@ -144,7 +159,7 @@ def tried(at: Path | None, anchor: Anchor) -> Theta:
 
     if at is None:
         return anchor.published
-    return theta_from(json.loads(at.read_text(encoding="utf-8")), anchor)
+    return said_in(at, lambda text: theta_from(json.loads(text), anchor))
 
 
 def folder_of(

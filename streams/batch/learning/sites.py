@@ -11,9 +11,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from connectors.releases import digest
 from streams.batch.cases import CaseError
@@ -34,6 +35,23 @@ from twin.model.spec import Model
 FORMAT = 1
 
 ANSWERED = ".answered.toml"
+
+
+T = TypeVar("T")
+
+
+def said_in(path: Path, read: Callable[[str], T]) -> T:
+    """What ``read`` makes of a file's text; whatever it says against it names the file.
+
+    Raises:
+        CaseError: it cannot be read.
+    """
+    try:
+        return read(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise CaseError(f"{path}: {error.strerror}; check the path") from None
+    except ValueError as error:
+        raise CaseError(f"{path}: {error}") from None
 
 
 # --- learning --------------------------------------------------------------------------------------------------------
@@ -70,10 +88,14 @@ def stepped(paths: Sequence[Path], anchor: Anchor, prior: Standing | None) -> St
     """The next population by the sums in some files, in any order.
 
     Raises:
-        CaseError: they are at different populations, or what was learnt before is not learnt now.
-        ValueError: a file that holds no sums of this model.
+        CaseError: a file that holds no sums of this model, or those that another holds; they are at different
+            populations, or what was learnt before is not learnt now.
     """
-    parts = [from_json(path.read_text(encoding="utf-8"), anchor) for path in paths]
+    parts = [said_in(path, lambda text: from_json(text, anchor)) for path in paths]
+    own: dict[tuple[int, ...], Path] = {}
+    for path, (sums, _, _) in zip(paths, parts, strict=True):
+        if (first := own.setdefault(tuple(sums.total.tolist()), path)) != path or paths.count(path) > 1:
+            raise CaseError(f"{path}: has the sums in {first} once more; name each site's once")
     theta = parts[0][1]
     for path, (_, other, _) in zip(paths, parts, strict=True):
         if distance(theta, other) > 0:
@@ -167,6 +189,18 @@ def answer_from(text: str) -> Answer:
     if found.log_ratio > found.patients:
         raise ValueError(f"total: {found.patients} patients cannot count for {found.log_ratio:.4g} in log score")
     return Answer(str(version), str(sha256), str(in_use), str(other), found)
+
+
+def answers_in(paths: Sequence[Path]) -> dict[Path, Answer]:
+    """The answers of sites, by their files.
+
+    Raises:
+        CaseError: a file that holds none, or is named twice.
+    """
+    for path in paths:
+        if paths.count(path) > 1:
+            raise CaseError(f"{path}: is named twice; name each site's answer once")
+    return {path: said_in(path, answer_from) for path in paths}
 
 
 def joint_verdict(compared: Comparison, answers: Mapping[Path, Answer]) -> tuple[Verdict, Account]:

@@ -171,8 +171,8 @@ def _fitted(
     trace = Trace(cohort.theta)
 
     def told(state: State, total: float, slope: float) -> None:
-        trace.add(state.step, state.vector, total, slope)
-        moved(state.step, total, trace.moving())
+        if trace.add(state.step, state.vector, total, slope):
+            moved(state.step, total, trace.moving())
         if kept_at is not None:
             keep(kept_at, key, state)
 

@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 
 from streams.terminal.option_sets import with_sets
-from streams.terminal.options import Cluster, Jobs, Kafka, Prefix, ReadingOptions, examples
+from streams.terminal.options import Cluster, Jobs, Kafka, Passphrase, Prefix, ReadingOptions, examples
 
 app = typer.Typer(
     name="learn",
@@ -83,7 +83,7 @@ def fit(
         estimate_lines,
         folder_of,
         read_all,
-        require_place,
+        require_version_place,
         standing,
         usable,
     )
@@ -100,7 +100,7 @@ def fit(
         worth = standing(published, prior, learn or ())
         said = read_all(messages, left_out)
         again = folder_of(records, read_by, model, particles, jobs, left_out)
-        require_place(out)
+        require_version_place(out, name, published)
     with ended_plainly(cluster), usable(), progress("learn", "steps") as done:
         whole = prior == WORTH_NOTHING
         found = learn_all(published, anchor, said, name, worth, again, lambda step, *_: done(step), whole)
@@ -178,13 +178,14 @@ def widen(
     by: Annotated[float, typer.Option(help="factor of every variance, above 1")] = 2.0,
 ) -> None:
     """Write a version with a wider population, to enrol under while it is learnt: its messages reach further."""
-    from streams.batch.learning.arguments import require_place, usable
+    from streams.batch.learning.arguments import require_version_place, usable
     from twin.learning.draft import widened_draft
     from twin.modelfile.library import load_model
 
     with usable():
-        require_place(out)
-        found = widened_draft(load_model(model, mixtures=True), by, name)
+        published = load_model(model, mixtures=True)
+        require_version_place(out, name, published)
+        found = widened_draft(published, by, name)
         out.write_text(found.text, encoding="utf-8")
     typer.echo(
         f"{out}: {found.id}, hash {found.hash}, variances times {by:g}; dosetwin worker --model {found.id}={out}"
@@ -241,10 +242,7 @@ def release(
     draft: Annotated[Path, typer.Argument(help="file of a version that later patients accepted")],
     key: Annotated[Path, typer.Option(help="the reviewer's private key")],
     reviewer: Annotated[str, typer.Option(help="who looked at it, as in reviewers.toml")],
-    passphrase: Annotated[
-        str,
-        typer.Option(envvar="DOSETWIN_SIGNING_PASSPHRASE", prompt=True, hide_input=True, help="of that key; asked for"),
-    ],
+    passphrase: Passphrase = None,
     releases: Annotated[
         Path, typer.Option(envvar="DOSETWIN_CLINICAL", file_okay=False, help="folder of releases")
     ] = Path("releases"),
@@ -264,6 +262,7 @@ def release(
     from streams.batch.cases import CaseError
     from streams.batch.learning.arguments import usable
     from streams.batch.learning.verdicts import evidence, file_of, read_version
+    from streams.terminal.options import asked_passphrase
     from twin.modelfile.library import load_model
 
     with usable():
@@ -279,7 +278,8 @@ def release(
         file = releases / f"{found.id}{of.ENDING}"
         today = datetime.now(UTC).date()
         try:
-            signed = of.sign(found, of.open_key(key, passphrase), reviewer, today, note, replaces, proof)
+            private = of.open_key(key, lambda: asked_passphrase(passphrase))
+            signed = of.sign(found, private, reviewer, today, note, replaces, proof)
             of.publish(signed, found, releases, proof)
         except of.NotReleased as error:
             raise CaseError(str(error)) from None
@@ -307,7 +307,7 @@ def sums(
 
     from streams.batch.arguments import LeftOut
     from streams.batch.cases import CaseError
-    from streams.batch.learning.arguments import read_all, tried, usable
+    from streams.batch.learning.arguments import read_all, require_place, tried, usable
     from twin.learning.contribution import reach
     from twin.learning.population import anchor_of, particles_of
     from twin.learning.sums import TooFew, as_json, for_others, sums_of
@@ -315,6 +315,7 @@ def sums(
 
     left_out = LeftOut()
     with usable():
+        require_place(out)
         anchor = anchor_of(load_model(model, mixtures=True))
         theta = tried(at, anchor)
         each = [particles_of(message, anchor) for message in read_all(messages, left_out)]
@@ -343,7 +344,7 @@ def step(
     """Take one step of learning from the sums of several sites; the order of the sites changes no bit."""
     from connectors.releases import digest
     from streams.batch.cases import CaseError
-    from streams.batch.learning.arguments import standing, usable
+    from streams.batch.learning.arguments import require_place, require_version_place, standing, usable
     from streams.batch.learning.sites import stepped
     from streams.batch.learning.verdicts import Version, file_of
     from twin.learning.estimation import LEFT
@@ -353,7 +354,10 @@ def step(
     with usable():
         if (draft is None) != (name is None):
             raise CaseError("--draft and --id: write both, or neither")
+        require_place(out)
         published = load_model(model, mixtures=True)
+        if draft is not None and name is not None:
+            require_version_place(draft, name, published, "--draft")
         anchor = anchor_of(published, hold or (), learn or ())
         taken = stepped(sites, anchor, standing(published, prior, learn or ()))
         out.write_text(theta_as_text(taken.theta) + "\n", encoding="utf-8")
@@ -409,6 +413,9 @@ def answer(
         found, account = answer_of(compared, taught, said, subgroup or (), again)
         kept.write_text(account.as_toml(), encoding="utf-8")
         out.write_text(found.as_json(), encoding="utf-8")
+    if account is compared.account:
+        said_before = f"note: this site answered about {found.version} before ({kept})"
+        typer.echo(f"{said_before}, and that answer stands, whoever is named now", err=True)
     typer.echo(f"{out}: sums over {found.tally.patients} patients")
     raise typer.Exit(left_out.exit_code)
 
@@ -426,17 +433,18 @@ def verdict(
     """
     from streams.batch.learning.account import account_of
     from streams.batch.learning.arguments import comparison, usable
-    from streams.batch.learning.sites import answer_from, joint_verdict
+    from streams.batch.learning.sites import answers_in, joint_verdict
     from streams.batch.learning.verdicts import file_of, reviewed, verdict_lines
 
     with usable():
         compared, kept = comparison(model, draft, against, account_of)
-        said = {path: answer_from(path.read_text(encoding="utf-8")) for path in answers}
+        said = answers_in(answers)
         found, account = joint_verdict(compared, said)
         kept.write_text(account.as_toml(), encoding="utf-8")
         file_of(draft).write_text(reviewed(compared.version, found, account).as_toml(), encoding="utf-8")
     typer.echo("\n".join(verdict_lines(found)))
     for reason in found.reasons:
         typer.echo(f"not accepted: {reason}", err=True)
-    typer.echo(f"{draft}: {'accepted' if found.accepted else 'not accepted'} by {len(said)} sites", err=True)
+    by = f"by {len(said)} {'site' if len(said) == 1 else 'sites'}"
+    typer.echo(f"{draft}: {'accepted' if found.accepted else 'not accepted'} {by}", err=True)
     raise typer.Exit(0 if found.accepted else 3)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from streams.terminal.options import examples
+from streams.terminal.options import Passphrase, asked_passphrase, examples
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -277,19 +277,13 @@ def _numbers(option: str, given: list[str]) -> dict[str, float]:
 Folder = Annotated[
     Path, typer.Option("--releases", envvar="DOSETWIN_CLINICAL", file_okay=False, help="folder of releases")
 ]
-Passphrase = Annotated[
-    str,
-    typer.Option(
-        envvar="DOSETWIN_SIGNING_PASSPHRASE", prompt=True, hide_input=True, help="of the reviewer's key; asked for"
-    ),
-]
 
 
 @app.command(epilog=examples("dosetwin models key 'A. Reviewer' --out reviewer.key"))
 def key(
     reviewer: Annotated[str, typer.Argument(help="name of who will review models")],
     out: Annotated[Path, typer.Option(help="new file for the private key, which stays with the reviewer")],
-    passphrase: Passphrase,
+    passphrase: Passphrase = None,
 ) -> None:
     """Make a reviewer's key, and print the line for reviewers.toml in the folder of releases."""
     import json
@@ -297,7 +291,7 @@ def key(
     from connectors.releases import REVIEWERS, NotReleased, new_key
 
     try:
-        public = new_key(out, passphrase)
+        public = new_key(out, lambda: asked_passphrase(passphrase, twice=True))
     except NotReleased as error:
         _fail(error)
     typer.echo(f"{out}: written; add the line below to [reviewers] of {REVIEWERS}", err=True)
@@ -314,7 +308,7 @@ def sign(
     key: Annotated[Path, typer.Option(help="the reviewer's private key")],
     reviewer: Annotated[str, typer.Option(help="who reviewed it, as in reviewers.toml")],
     note: Annotated[str, typer.Option(help="what was looked at, in one line")],
-    passphrase: Passphrase,
+    passphrase: Passphrase = None,
     releases: Folder = Path("releases"),
     replaces: Annotated[
         str, typer.Option(help="id of the model of which this is a version: running twins of it go on by this one")
@@ -335,7 +329,8 @@ def sign(
         found = load_model(model, mixtures=True)
         file = releases / f"{found.id}{of.ENDING}"
         reviewed = datetime.now(UTC).date()
-        of.publish(of.sign(found, of.open_key(key, passphrase), reviewer, reviewed, note, replaces), found, releases)
+        opened = of.open_key(key, lambda: asked_passphrase(passphrase))
+        of.publish(of.sign(found, opened, reviewer, reviewed, note, replaces), found, releases)
     except (ModelError, OSError, of.NotReleased) as error:
         _fail(error)
     typer.echo(f"{file}: {found.id}, SHA-256 {of.digest(found)}, reviewed by {reviewer} on {reviewed}")
@@ -378,7 +373,9 @@ def _write_page(model: Model, path: Path) -> None:
 
 
 def _fail(error: Exception) -> NoReturn:
-    typer.echo(str(error), err=True)
+    from streams.batch.arguments import in_words
+
+    typer.echo(in_words(error), err=True)
     raise typer.Exit(1)
 
 

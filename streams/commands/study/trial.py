@@ -110,6 +110,7 @@ def trial(
     from streams.batch.arguments import LEFT_OUT, ended_plainly, require_folder, usable_arguments
     from streams.batch.cases import CaseError
     from streams.batch.process_pool import prepare, worker_processes
+    from streams.batch.trial.doses.lines import require_lines
     from streams.batch.trial.doses.running import run_doses, run_lines
     from streams.batch.trial.doses.treating import DosePlan
     from streams.batch.trial.patients import TrialPlan
@@ -140,6 +141,12 @@ def trial(
         if late is not None:
             plan = replace(plan, late=late, late_levels=late)
         departure.of(true)
+        levels = tuple(level or [24.0])
+        if of == Of.lines:
+            try:
+                require_lines(true, levels)
+            except ValueError as error:
+                raise CaseError(str(error)) from None
         if of == Of.doses:
             allowed, arms = _dose_arguments(chosen, true, protocol, arm)
         processes = worker_processes(jobs, patients)
@@ -152,7 +159,7 @@ def trial(
             elif of == Of.doses:
                 found = run_doses(DosePlan(plan, allowed, arms), chosen, processes, done)
             else:
-                found = run_lines(plan, tuple(level or [24.0]), chosen, processes, done)
+                found = run_lines(plan, levels, chosen, processes, done)
         except ValueError as error:
             raise CaseError(str(error)) from None
         told = trial_page(found) if isinstance(found, TrialReport) else dose_trial_page(found)

@@ -13,8 +13,10 @@ from hypothesis import strategies as st
 from connectors.feeds.nmtran.lines.records import NmtranError
 from streams.batch.cases import Case, CaseError, EventPlace, Problem, RecordedCases, holds_events, read_cases
 from streams.batch.left_out import in_words
+from tests.twin import toys
 from twin.events import Clock, Enrolment, InputEvent, LabResult, Quantity, decode, encode
 from twin.modelfile.library import load_model
+from twin.modelfile.reader import parse_model
 
 START = datetime(2026, 3, 2, tzinfo=UTC)
 DOCETAXEL = load_model("docetaxel_ozawa2007")
@@ -155,6 +157,18 @@ def test_the_suffix_tells_what_a_file_holds_and_else_its_first_character(
 ) -> None:
     (tmp_path / name).write_bytes(content)
     assert holds_events(tmp_path / name) is expected
+
+
+def test_doses_that_do_nothing_in_the_model_are_told(tmp_path: Path) -> None:
+    idle = toys.BOLUS.replace("input(toxin) - ", "-")
+    assert idle != toys.BOLUS
+    (tmp_path / "a.csv").write_text("ID,TIME,AMT,DV\n1,0,100,.\n1,2,.,3\n2,0,.,1\n")
+    for text, told in ((idle, True), (toys.BOLUS, False)):
+        notes: list[str] = []
+        how = RecordedCases(parse_model(text, "toy.toml"))
+        read_cases([tmp_path / "a.csv"], how, lambda _: None, notes.append, lambda _: None)
+        words = "doses of toxin in 1 of 2 patients do nothing in "
+        assert any(words in note and "write input(toxin)" in note for note in notes) is told, notes
 
 
 def test_what_a_record_lost_stays_with_its_patient_and_its_notes_say_what_stands_at_its_reference(

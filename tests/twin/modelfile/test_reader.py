@@ -293,6 +293,19 @@ def test_a_model_that_is_not_there_is_named_with_what_is(tmp_path: Path) -> None
         load_model(tmp_path / "huge.toml")
 
 
+@pytest.mark.parametrize("name", ["levels.csv", "LEVELS.CSV", "levels.csv.gz", "events.ndjson", "P-1.npz"])
+def test_a_table_that_is_named_as_the_model_is_said_to_be_one(name: str, tmp_path: Path) -> None:
+    for named in (name, tmp_path / name):
+        with pytest.raises(ModelError, match=r"is a table of records or what was made of one, and no model"):
+            load_model(named)
+
+
+@pytest.mark.parametrize("name", ["run1.mod", "run1.ctl", "model.cpp", "model.R", "model.xml"])
+def test_a_model_of_another_program_is_to_be_imported(name: str) -> None:
+    with pytest.raises(ModelError, match=rf"{name}: is a model of another program; .*'dosetwin models import'"):
+        load_model(name)
+
+
 # --- what is refused -------------------------------------------------------------------------------------------------
 
 CORRELATION = '[[correlations]]\nbetween = ["CL", "V1"]\n{}\nassumed = "a test"\n\n[cadence]'

@@ -33,3 +33,15 @@ def test_what_moved_most_is_named_first() -> None:
     trace.add(1, vector, 11.0, steepest(np.array([0.1, -0.7])))
     assert trace.moving(1) == "V 19.785"
     assert trace.points[-1].slope == 0.7
+
+
+def test_where_a_search_stands_still_is_one_point() -> None:
+    trace = Trace(THETA)
+    vector = THETA.pack(THETA.start)
+    assert trace.add(4, vector, 12.5, 1.0)
+    assert not trace.add(4, vector, 12.4999, 0.5)
+    assert [(point.step, point.objective, point.slope) for point in trace.points] == [(4, 12.4999, 0.5)]
+    assert trace.add(5, vector, 12.4999)
+    vector[0] += 0.1
+    assert trace.add(5, vector, 12.0)
+    assert len(trace.points) == 3

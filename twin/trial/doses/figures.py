@@ -14,7 +14,7 @@ import numpy as np
 
 from twin.arrays import Floats
 from twin.randomness import generator
-from twin.study.measures import Measure
+from twin.study.measures import Measure, share_of_patients
 from twin.trial.doses.outcome import Cycle, Treated
 
 RESAMPLED = 1000
@@ -49,7 +49,7 @@ def _figures(arm: str, mine: Sequence[Treated], reference: Sequence[Treated], na
         found = []
         for title, value in _asked(mine):
             table = _table(mine, numbers, value)
-            found.append(_measure(title, table, chosen))
+            found.append(_measure(title, table, chosen, share=value is not _intensity))
             if title.startswith("had ") and arm != name:
                 beside = _table(reference, numbers, value)
                 found.append(_ratio(f"{title}, over that of {name}", table, beside, chosen))
@@ -66,8 +66,12 @@ def _asked(mine: Sequence[Treated]) -> list[tuple[str, Callable[[Cycle], float |
     if first.near is not None:
         found.append(("within 10 % of its middle", lambda one: one.near))
     found += [(f"had {name}", functools.partial(_suffered, name)) for name in first.suffered]
-    found.append(("dose, of the planned", lambda one: one.intensity))
+    found.append(("dose, of the planned", _intensity))
     return found
+
+
+def _intensity(one: Cycle) -> float:
+    return one.intensity
 
 
 def _suffered(name: str, one: Cycle) -> bool:
@@ -83,9 +87,12 @@ def _table(mine: Sequence[Treated], numbers: Sequence[int], value: Callable[[Cyc
     return found
 
 
-def _measure(title: str, table: Floats, chosen: np.ndarray) -> Measure:
-    low, high = np.quantile(_mean(table[chosen].sum(axis=1)), (0.05, 0.95)).tolist()
-    return Measure(title, float(_mean(table.sum(axis=0)[None])[0]), low, high)
+def _measure(title: str, table: Floats, chosen: np.ndarray, *, share: bool) -> Measure:
+    value, drawn = float(_mean(table.sum(axis=0)[None])[0]), _mean(table[chosen].sum(axis=1))
+    if share:
+        return share_of_patients(title, value, drawn, int((table[:, 1] > 0).sum()))
+    low, high = np.quantile(drawn, (0.05, 0.95)).tolist()
+    return Measure(title, value, low, high)
 
 
 def _ratio(title: str, table: Floats, beside: Floats, chosen: np.ndarray) -> Measure:

@@ -20,14 +20,25 @@ from twin.trial.reliability import Stated
 WHAT = "a line of the consensus crossed"
 
 
+def require_lines(model: Model, samples: tuple[float, ...]) -> None:
+    """Refuse a trial of lines that no patient could be in.
+
+    Raises:
+        ValueError: a model of another drug, or samples (hours from the beginning) that are drawn after the first line.
+    """
+    if DRUG not in {one.drug for one in model.regimens}:
+        raise ValueError(f"--of lines is of {DRUG} alone, and {model.id} gives {', '.join(model.drugs)}")
+    if not samples or not 0 < max(samples) < HOURS[0]:
+        raise ValueError(f"--level: levels are drawn before the first line, at {HOURS[0]:g} h; got {samples}")
+
+
 def watch_line(plan: TrialPlan, model: Model, patient: WardPatient, samples: tuple[float, ...]) -> Stated:
     """What a twin says of the lines when the last of ``samples`` (hours from the beginning) is known, and the truth.
 
     Raises:
-        ValueError: the patient gets no methotrexate, or a sample is drawn after the first line.
+        ValueError: what `require_lines` refuses, or the patient gets no methotrexate.
     """
-    if not samples or not 0 < max(samples) < HOURS[0]:
-        raise ValueError(f"levels are drawn before the first line, at {HOURS[0]:g} h; got {samples}")
+    require_lines(patient.model, samples)
     route, doses = patient.orders.get(DRUG, ("iv", ()))
     if not doses:
         raise ValueError(f"{model.id} gives no {DRUG}")

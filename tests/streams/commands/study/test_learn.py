@@ -100,6 +100,60 @@ def test_how_records_are_read_is_refused_where_none_are_named(command: str, ward
     assert not (ward / "toy_more.toml").exists()
 
 
+@pytest.mark.parametrize("command", ["fit", "widen", "step"])
+def test_no_version_takes_the_id_or_the_file_of_the_published_model(command: str, ward: Path) -> None:
+    own, common, text = ward / "own.json", ("--model", ward / "toy.toml"), (ward / "toy.toml").read_text()
+    call("sums", ward / "early", *common, "--out", own)
+    given: dict[str, tuple[str | Path, ...]] = {
+        "fit": ("fit", ward / "early", *common, "--out"),
+        "widen": ("widen", ward / "toy.toml", "--out"),
+        "step": ("step", own, *common, "--out", ward / "there.json", "--draft"),
+    }
+    same = call(*given[command], ward / "mine.toml", "--id", "toy_levels")
+    assert (same.exit_code, "--id toy_levels: is the id of the published model" in same.output) == (2, True)
+    over = call(*given[command], ward / "toy.toml", "--id", "toy_mine")
+    assert over.exit_code == 2
+    assert "toy.toml: is there already, and no version that was learnt; name another" in " ".join(over.output.split())
+    assert (ward / "toy.toml").read_text() == text
+    assert not (ward / "mine.toml").exists()
+
+
+def test_a_site_counts_once_and_what_is_wrong_with_a_file_names_it(ward: Path) -> None:
+    common, at = ("--model", ward / "toy.toml"), ward / "once"
+    at.mkdir()
+    call("sums", ward / "early", *common, "--out", at / "a.json")
+    (at / "b.json").write_bytes((at / "a.json").read_bytes())
+    (at / "no.json").write_text("{}")
+    for other, named in (
+        ("a.json", "a.json: has the sums in"),
+        ("b.json", "b.json: has the sums in"),
+        ("no.json", "no.json: format: is not 3"),
+        ("gone.json", "gone.json: No such file or directory; check the path"),
+    ):
+        found = call("step", at / "a.json", at / other, *common, "--out", at / "next.json")
+        assert (found.exit_code, named in "".join(found.output.split("\n"))) == (2, True), found.output
+    lost = call("sums", ward / "early", *common, "--out", at / "no" / "a.json")
+    assert (lost.exit_code, "name a file in a folder that is there" in lost.output) == (2, True)
+    strange = call("sums", ward / "early", *common, "--at", at / "no.json", "--out", at / "c.json")
+    assert (strange.exit_code, "no.json: theta: must have" in strange.output) == (2, True)
+    assert not (at / "next.json").exists()
+
+
+def test_records_that_are_named_as_messages_are_said_to_be_none(ward: Path) -> None:
+    (ward / "levels.csv").write_text("ID,TIME,DV\n1,0,1\n")
+    found = call("fit", ward / "levels.csv", "--model", ward / "toy.toml", "--id", "x", "--out", ward / "x.toml")
+    assert found.exit_code == 2
+    assert "levels.csv: is no message of a twin, or a damaged one; 'dosetwin replay' makes them" in found.output
+    assert "pickle" not in found.output
+
+
+def test_nobody_is_asked_for_a_passphrase_of_what_cannot_be_signed(ward: Path, draft: Path) -> None:
+    signing = ("--key", ward / "gone.key", "--reviewer", "A", "--releases", ward)
+    early = call("release", draft, *signing)
+    assert (early.exit_code, "is draft, and not accepted" in early.output) == (2, True), early.output
+    assert "Passphrase" not in early.output
+
+
 def test_sites_that_share_sums_learn_the_same_to_the_last_bit(ward: Path, draft: Path) -> None:
     """Two sites, of which neither says a particle, take the steps that one site with all patients takes."""
     files = sorted((ward / "early").glob("*.npz"))
@@ -151,7 +205,8 @@ def test_sites_judge_together_as_one_site_of_everybody_would_to_the_last_bit(war
         told = (ward / site / "answer.json").read_text()
         assert not [who for who in map(fingerprint, PATIENTS) if who in told], "of nobody"
     first = (ward / "a" / "answer.json").read_bytes()
-    assert answered("a", ward / "later").exit_code == 0
+    again = answered("a", ward / "later")
+    assert (again.exit_code, "and that answer stands, whoever is named now" in again.output) == (0, True)
     assert (ward / "a" / "answer.json").read_bytes() == first, "a site answers once about a version"
 
     joint = {}
@@ -169,6 +224,8 @@ def test_sites_judge_together_as_one_site_of_everybody_would_to_the_last_bit(war
     assert 'state = "reviewed"' in (ward / "a" / "joint.version.toml").read_text()
     missing = " ".join(call("verdict", at, ward / "a" / "answer.json", *common).output.split())
     assert "1 of the 2 who judged toy_ward before are missing" in missing
+    named_twice = call("verdict", at, *[ward / "a" / "answer.json"] * 2, *common)
+    assert (named_twice.exit_code, "is named twice" in named_twice.output) == (2, True), named_twice.output
     (ward / "again.json").write_bytes(first)
     twice = call("verdict", at, ward / "a" / "answer.json", ward / "again.json", ward / "b" / "answer.json", *common)
     assert (twice.exit_code, "name each site's once" in " ".join(twice.output.split())) == (2, True)
@@ -258,9 +315,9 @@ def test_the_newest_messages_of_a_ward_are_collected_but_of_who_was_erased(
 
 
 def test_a_wide_version_is_written(ward: Path) -> None:
-    found = call("widen", ward / "toy.toml", "--id", "toy_wide", "--out", ward / "wide.toml")
+    found = call("widen", ward / "toy.toml", "--id", "toy_wide", "--out", ward / "wider.toml")
     assert "variances times 2" in found.output
-    assert np.allclose(load_model(ward / "wide.toml").omega, 2 * PUBLISHED.omega)
+    assert np.allclose(load_model(ward / "wider.toml").omega, 2 * PUBLISHED.omega)
 
 
 @pytest.mark.parametrize(

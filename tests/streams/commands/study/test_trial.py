@@ -23,6 +23,8 @@ from twin import load_model
         ),
         (["--of", "doses", "--faults", "0.3"], "--faults: a trial of doses makes no use of it; leave it out"),
         (["--of", "lines", "--late", "0.3"], "--late: a trial of lines makes no use of it; leave it out"),
+        (["--of", "lines"], "--of lines is of methotrexate alone, and docetaxel_ozawa2007 gives docetaxel"),
+        (["--of", "doses", "--protocol", "gone.toml"], "gone.toml: No such file or directory; check the path"),
         (["--arm", "twin"], "--arm: a trial of alerts makes no use of it; leave it out"),
         (["--of", "doses", "--arm", "guess"], "--arm guess: there is no such arm; name some of protocol, published"),
     ],
