@@ -2,14 +2,15 @@
 
 A draft says of every number that was learnt from how many patients and by what; everything else is as it was published,
 and so are its sources. It is written anew from what the file says, without its comments, and read again before it is
-given away.
+given away. Of a model with sites (`twin.model.spec.SiteSpec`) what is learnt is of patients looked at alone, as twins
+look at them; it is written as what patients of a site and what sites differ by, in the published proportion.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -75,11 +76,7 @@ def _version(
     factors: Mapping[str, float] = MappingProxyType({}),
     shares: Mapping[str, float] = MappingProxyType({}),
 ) -> Model:
-    if published.sites is not None:
-        raise ValueError(
-            f"{published.id}: has effects of sites ([sites]), and what is learnt does not tell sites from patients; fit"
-            " with 'dosetwin fit', or add isv to iiv and leave isv and [sites] out"
-        )
+    omega, omega_isv = _parted(published, omega)
     content = content_of(published.text, published.id)
     content["id"] = name
     content["note"] = "\n\n".join(
@@ -92,6 +89,9 @@ def _version(
     for i, parameter in enumerate(published.eta_names):
         said = content["parameters"][parameter]
         said["iiv"] = _short(omega[i, i])
+        if parameter in published.isv_names:
+            at = published.isv_names.index(parameter)
+            said["isv"] = _short(omega_isv[at, at])
         said["stated"] = {key: each for key, each in said.get("stated", {}).items() if key == "iov"}
         if not said["stated"]:
             del said["stated"]
@@ -116,17 +116,44 @@ def _version(
     if shares:
         content["mixture"].pop("assumed", None)
         content["mixture"] |= {"shares": {of: _short(share) for of, share in shares.items()}, "source": words}
-    _correlate(content, published, omega, words)
+    _correlate(content, {"iiv": (published.eta_names, omega), "isv": (published.isv_names, omega_isv)}, words)
     found = parse_model(toml_of(content), f"{name}.toml")
     assert structure_of(found) == structure_of(published)
     return found
 
 
-def _correlate(content: dict[str, Any], published: Model, omega: Floats, words: str) -> None:
+def _parted(published: Model, omega: Floats) -> tuple[Floats, Floats]:
+    """What patients of one site differ by (d, d) and what sites do (q, q), of a covariance (d, d) of both together: the
+    share of each variance that is between sites is the published one, and so are correlations between sites, but where
+    only sites have one.
+
+    Raises:
+        ValueError: a covariance that cannot be parted so.
+    """
+    columns = list(published.site_columns)
+    if not columns:
+        return omega, published.omega_isv
+    by = np.sqrt(np.diag(omega) / np.diag(published.omega))[columns]
+    between, cross = published.omega_isv * np.outer(by, by), np.ix_(columns, columns)
+    alone = (published.omega_iiv[cross] == 0.0) & (between != 0.0)
+    between[alone] = omega[cross][alone]
+    within = omega.copy()
+    within[cross] -= between
+    if min(np.linalg.eigvalsh(within).min(), np.linalg.eigvalsh(between).min()) <= 0.0:
+        raise ValueError(
+            f"{published.id}: what was learnt of correlations is more than patients of one site and sites ([sites]) can"
+            " have apart; fit with 'dosetwin fit', or add isv to iiv and leave isv and [sites] out"
+        )
+    return within, between
+
+
+def _correlate(content: dict[str, Any], of: Mapping[str, tuple[Sequence[str], Floats]], words: str) -> None:
     for said in content.get("correlations", []):
-        if said.get("level", "iiv") != "iiv":
+        level = said.get("level", "iiv")
+        if level not in of:
             continue
-        i, j = (published.eta_names.index(parameter) for parameter in said["between"])
+        names, omega = of[level]
+        i, j = (names.index(parameter) for parameter in said["between"])
         for key in ("correlation", "stated_as", "assumed"):
             said.pop(key, None)
         said |= {"covariance": _short(omega[i, j]), "source": words}

@@ -40,13 +40,14 @@ def estimate_lines(published: Model, anchor: Anchor, found: Learnt) -> list[str]
     by_name = {p.name: p for p in published.parameters}
     patients = "1 patient" if found.patients == 1 else f"{found.patients} patients"
     lines = [f"{patients}, {found.steps} steps, log-likelihood better by {found.gain:.4g}"]
-    lines.append(f"{'':14}{'published':>12}{'learnt':>12}{'SE':>10}{'iiv publ.':>12}{'learnt':>10}{'SE':>10}")
+    differ = "iiv" if published.sites is None else "iiv+isv"
+    lines.append(f"{'':14}{'published':>12}{'learnt':>12}{'SE':>10}{differ + ' publ.':>14}{'learnt':>10}{'SE':>10}")
     for i, name in enumerate(anchor.centres.names):
         parameter = by_name[name]
         value = parameter.value if anchor.held[i] else typical_value(parameter, float(at[i]))
         error = found.errors.mean[i] * anchor.sd[i] * abs(value_slope(parameter, float(at[i])))
         numbers = (parameter.value, value, error, published.omega[i, i], omega[i, i])
-        shown = "".join(f"{number:>{width}.4g}" for number, width in zip(numbers, (12, 12, 10, 12, 10), strict=True))
+        shown = "".join(f"{number:>{width}.4g}" for number, width in zip(numbers, (12, 12, 10, 14, 10), strict=True))
         lines.append(f"{name:14}{shown}{found.errors.covariance[i, i] * anchor.sd[i] ** 2:>10.3g}")
     return lines + _further_lines(anchor, found)
 

@@ -11,6 +11,9 @@ the residual error (`twin.observation.scatter`).
 Of a mixture (`Model.mixture`) a particle is of a class too, and the same holds of both together, with the shares of the
 classes p_k in the prior density, p_k p(phi | theta): weights of one class sum to how probable the class is.
 
+Where sites differ (`Model.sites`) phi is that of a patient with its site, and Omega of both together: what a message is
+of is looked at alone.
+
 Particles of one patient are personal data: they stay where the patient is, and others get sums (`twin.learning.sums`).
 """
 
@@ -113,15 +116,11 @@ def message_of(patient_id: str, model: Model, *believed: InitialEffects | None) 
     """What a twin by ``model`` says, which believes this of its patient: of a mixture as one of each class, in order.
 
     Raises:
-        NoMessage: nothing was measured yet, nothing varies in the model, sites differ in it, or effects drifted and the
-            particles have left the past behind.
+        NoMessage: nothing was measured yet, nothing varies in the model, or effects drifted and the particles have left
+            the past behind.
     """
     if not model.eta_names:
         raise NoMessage(f"{model.id}: no parameter has iiv, so there is no population to learn")
-    if model.sites is not None:
-        raise NoMessage(
-            f"{model.id}: has effects of sites ([sites]), which a message does not tell from those of patients"
-        )
     each = [one for one in believed if one is not None and one.observations]
     shares = shares_of(model)
     if len(each) < max(len(shares.names), 1):

@@ -2,7 +2,8 @@
 
 Learnt are the typical value of every parameter that differs between patients, the covariance of these differences and
 the shares of classes that nobody sees; and, where that is asked for, coefficients of covariates that do what such a
-difference does (`twin.population.means.movable`) and one factor of all sizes of an output's residual error. The
+difference does (`twin.population.means.movable`) and one factor of all sizes of an output's residual error; what sites
+differ by goes along with what patients do. The
 rest, occasions, drift, the kinds of errors, equations, is the published model's, and the structure is a hash of that:
 two models of one structure are versions of one another. A Box-Cox parameter's typical value stays too, as a shift of
 its effect is no change of its value.
@@ -21,10 +22,11 @@ from twin.arrays import Floats
 from twin.kernel.free import natural, placed, scale_of, slope
 from twin.model.spec import Model, ParameterSpec
 from twin.modelfile.reader import content_of
+from twin.modelfile.variability import RESIDUAL
 from twin.observation.scatter import size_of, sized
 from twin.population.means.movable import movable
 
-LEARNT = ("value", "iiv", "stated", "stated_as", "source", "assumed", "note")
+LEARNT = ("value", "iiv", "isv", "stated", "stated_as", "source", "assumed", "note")
 """Keys of a parameter with iiv, and of a coefficient that can be learnt, that may differ between versions."""
 
 SIZES = ("additive", "proportional", "log_additive")
@@ -35,6 +37,9 @@ WITH_COEFFICIENT = frozenset({"power", "deviation"})
 
 RATIO_DIGITS = 8
 """Digits to which sizes of one error have the same ratio in all versions."""
+
+_AS_PUBLISHED = ("iov", RESIDUAL)
+"""Levels whose correlations are not learnt."""
 
 WORDS = (
     "id",
@@ -134,8 +139,10 @@ def structure_of(model: Model) -> str:
     if model.mixture is not None:
         kept["mixture"] = [model.mixture.covariate, model.mixture.classes]
     # Which effects are correlated at all is structure; how strongly is learnt.
-    related = [(c.level, sorted(c.between), None if c.level == "iiv" else c.covariance) for c in model.correlations]
-    kept["related"], kept["varying"] = sorted(map(str, related)), model.eta_names
+    related = [
+        (c.level, sorted(c.between), c.covariance if c.level in _AS_PUBLISHED else None) for c in model.correlations
+    ]
+    kept["related"], kept["varying"] = sorted(map(str, related)), (*model.eta_names, *model.isv_names)
     return hashlib.sha256(json.dumps(kept, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
 
