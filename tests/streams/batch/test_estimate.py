@@ -19,6 +19,7 @@ from tests.places import REFERENCE
 from tests.twin import toys
 from tests.twin.filter.test_posthoc import between_occasions
 from tests.twin.population.mixture import mixtures
+from tests.twin.population.mixture.clinics import LAW, levels_in_clinics, log_by_class
 from twin.events import encode, to_millis
 from twin.filter.posthoc import post_hoc
 from twin.kernel.kernel import compile_model
@@ -185,6 +186,26 @@ def test_of_a_mixture_the_likeliest_class_is_estimated_and_how_probable_each_is(
     assert float(measured["ETA_CL"]) == pytest.approx(apart[0].eta[0], abs=1e-5)
     assert float(measured["CL"]) == pytest.approx(2.0 * np.exp(apart[0].eta[0]), rel=1e-5)
     assert float(unmeasured["probability.slow"]) == pytest.approx(0.4)
+
+
+def test_of_a_mixture_in_sites_the_objective_is_of_patient_and_site_together(folder: Path) -> None:
+    """Levels that are linear and normal given the class, whose law is known."""
+    model, values = levels_in_clinics(), [1.9, 3.4, 2.6]
+    (folder / "mixture.toml").write_text(model.text)
+    lines = ["ID,TIME,EVID,AMT,DV,SITE", *(f"A,{t},0,.,{y},7" for t, y in enumerate(values))]
+    (folder / "two.csv").write_text("\n".join(lines) + "\n")
+    done = run(folder, "--jobs", "1", file="two.csv", model="mixture.toml")
+    assert done.exit_code == 0, done.output
+    (found,) = table(folder / "out.csv")
+    both = LAW._replace(iiv=LAW.iiv + LAW.isv)
+    terms = log_by_class(values, np.zeros(1), both)[:, 0]
+    assert float(found["OFV"]) == pytest.approx(-2.0 * np.logaddexp(*terms), abs=1e-5)
+    slow = float(np.exp(terms[0] - np.logaddexp(*terms)))
+    assert 0.05 < slow < 0.95
+    assert float(found["probability.slow"]) == pytest.approx(slow, abs=1e-6)
+    centre = LAW.centres[int(slow < 0.5)] + 1.0
+    mode = (np.array(values) - centre).sum() / (len(values) + LAW.sd**2 / both.iiv)
+    assert float(found["ETA_shift"]) == pytest.approx(mode, abs=1e-5)
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,9 @@ import pytest
 from tests.twin import toys
 from tests.twin.bedside import PATIENT, clock, covariate, dose
 from tests.twin.bedside import level as drug_level
-from tests.twin.longrun import Floats, log_normal, quadrature
+from tests.twin.longrun import Floats, Reference, log_normal, quadrature
 from tests.twin.population.mixture import mixtures
+from tests.twin.population.mixture.clinics import eliminated_in_clinics
 from tests.twin.shapes import decay, individual
 from twin.events import DrugLevel, Estimate, InputEvent, Withdrawn, encode
 from twin.learning.messages.message import NoMessage
@@ -77,6 +78,38 @@ def test_how_probable_each_class_is_follows_from_shares_and_integrals() -> None:
     assert last.class_probability == twin.weights
     assert last.model_weights is None
     assert (last.model, last.model_hash) == (MODEL.id, MODEL.hash)
+
+
+def test_of_a_site_both_variances_are_in_the_prior_of_each_class_and_in_what_follows_from_it() -> None:
+    model, site = eliminated_in_clinics(), covariate(0.0, "SITE", 7.0, "1")
+    twin = begun_twin(PATIENT, model, 2000)
+    assert isinstance(twin, AveragedTwin)
+    last = estimates(twin.observe([site, *EVENTS]))[-1]
+
+    def of_class(clearance: float) -> Reference:
+        def log_likelihood(eta: Floats) -> Floats:
+            cl, v = individual((clearance, 20.0), eta)
+            known = decay(np.array(list(LEVELS)), DOSES, cl / v) / v
+            return np.asarray(sum(log_normal(y, c, 0.1 * c) for y, c in zip(LEVELS.values(), known, strict=True)))
+
+        return quadrature(log_likelihood, model.omega)
+
+    each = [of_class(one) for one in CLEARANCE.values()]
+    joint = np.log([0.4, 0.6]) + [one.log_evidence for one in each]
+    known = np.exp(joint - np.logaddexp(*joint))
+    assert 0.02 < known[0] < 0.98
+    assert list(twin.weights.values()) == pytest.approx(known.tolist(), abs=0.015)
+    assert last.log_evidence == pytest.approx(np.logaddexp(*joint), abs=0.05)
+    pairs = zip(CLEARANCE.values(), each, known, strict=True)
+    values, weights = zip(*((c * np.exp(one.eta[:, 0]), k * one.weight) for c, one, k in pairs), strict=True)
+    order = np.argsort(np.concatenate(values))
+    reached = np.cumsum(np.concatenate(weights)[order])
+    (own,) = (band for band in last.parameters if band.name == "CL")
+    for quantile, told in ((0.05, own.q05), (0.5, own.median), (0.95, own.q95)):
+        assert told == pytest.approx(np.concatenate(values)[order][np.searchsorted(reached, quantile)], rel=0.03)
+    said = message_by(twin)
+    np.testing.assert_array_equal(said.omega, model.omega)
+    assert said.covariates == {"SITE": 7.0}
 
 
 def test_individual_parameters_are_those_of_all_classes_together() -> None:

@@ -10,7 +10,10 @@ from streams.batch.trial.following import follow
 from streams.batch.trial.patients import told, virtual_patient
 from tests.streams.batch.trial.test_patients import MODEL, PLAN
 from tests.twin.population.mixture import mixtures
+from tests.twin.population.sites.clinics import SITES
 from twin.clock import DAY_MS
+from twin.model.spec import Model
+from twin.modelfile.reader import parse_model
 
 DAILY = replace(PLAN, days=7.0, count_days=7.0, estimate_hours=24.0, particles=50)
 
@@ -26,8 +29,13 @@ def test_what_is_said_of_days_in_which_a_pump_will_fail_is_not_held_against_the_
     assert len(second) <= 2, "only of the first day's words is the horizon over when the pump begins to fail"
 
 
-def test_how_probable_classes_are_is_held_against_the_class_that_nobody_was_told() -> None:
-    model = mixtures.treated()
+def in_sites() -> Model:
+    """`mixtures.treated`, in sites that differ."""
+    return parse_model(mixtures.treated().text.replace("iiv = 0.06\n", "iiv = 0.06\nisv = 0.05\n") + SITES, "made.toml")
+
+
+@pytest.mark.parametrize("model", [mixtures.treated(), in_sites()], ids=["alone", "in sites"])
+def test_how_probable_classes_are_is_held_against_the_class_that_nobody_was_told(model: Model) -> None:
     plan = replace(DAILY, truth=(model.text, model.id), days=1.5, count_days=0.25, faults=0.0)
     patient = virtual_patient(plan, model, 0)
     assert not [one for one in told(plan, patient) if getattr(one.event, "name", None) == "SORT"]
