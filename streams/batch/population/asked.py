@@ -52,7 +52,9 @@ class Asked:
         """
         if self.bootstrap == 1 or (self.strata is not None and not self.bootstrap):
             raise FitError("--bootstrap: give at least 2 replicates, also with --strata")
-        asked = {"--bootstrap": bool(self.bootstrap), "--profile": bool(self.profile), "--sir": self.sir}
+        if self.bootstrap and method == "bayes":
+            raise FitError("--bootstrap goes with all methods but bayes, whose intervals are those of its posterior")
+        asked = {"--profile": bool(self.profile), "--sir": self.sir}
         for option in (name for name, wanted in asked.items() if wanted and method in DRAWING):
             raise FitError(f"{option} goes with focei, foce, fo and laplace; fit by one of these for it")
         places_of(cohort.theta, self.profile)
@@ -136,7 +138,7 @@ class Asked:
         strata, count = strata_of(cohort, self.strata), self.bootstrap
         with progress("bootstrap", "replicates", count) as done:
             processes = worker_processes(self.jobs, count)
-            found = bootstrap(question, fit.evaluation, strata, count, processes, done)
+            found = bootstrap(question, fit.method, fit.evaluation, strata, count, processes, done)
         return replace(fit, bootstrap=found, problems=(*fit.problems, *([found.problem] if found.problem else [])))
 
 

@@ -197,7 +197,7 @@ def test_a_bootstrap_says_how_certain_the_numbers_are_on_any_number_of_processes
         (("--bootstrap", "1"), "at least 2 replicates"),
         (("--strata", "SEX"), "at least 2 replicates"),
         (("--bootstrap", "5", "--strata", "SEX"), "is no covariate of made"),
-        (("--bootstrap", "5", "--method", "imp"), "goes with focei"),
+        (("--bootstrap", "5", "--method", "bayes"), "goes with all methods but bayes"),
     ],
 )
 def test_a_bootstrap_that_cannot_be_made_is_refused_before_the_fit(
