@@ -146,14 +146,14 @@ class Drawn:
     def expected(self, mean: Floats, population: Population) -> Expected:
         """What draws come to where effects have these means (N, d)."""
         if self.site is None:
-            precision, log_det = population.precision, population.log_det
+            precision, log_det = population.precision("omega"), population.log_det("omega")
             log, off, square, effective = _expected(self.eta, self.log, mean, precision, log_det)
             return Expected(log, off, effective, {"omega": square}, {"omega": len(self)})
         away = self.eta - mean[:, None]
-        terms = self.log - 0.5 * np.einsum("nsi,ij,nsj->ns", away, population.precision, away, optimize=True)
-        terms -= 0.5 * (population.log_det + away.shape[2] * LOG_2PI)
+        terms = self.log - 0.5 * np.einsum("nsi,ij,nsj->ns", away, population.precision("omega"), away, optimize=True)
+        terms -= 0.5 * (population.log_det("omega") + away.shape[2] * LOG_2PI)
         above = np.eye(away.shape[2])[:, list(population.site_columns)]
-        found = integrated(terms, away, population.precision, above, population, self.site)
+        found = integrated(terms, away, population.precision("omega"), above, population, self.site)
         squares: dict[Level, Floats] = {"omega": found.square.sum(axis=0), "isv": found.of_sites.sum(axis=0)}
         counts: dict[Level, int] = {"omega": len(self), "isv": len(found.of_sites)}
         effective = 1.0 / np.maximum((found.share * found.share).sum(axis=1), 1e-300)
@@ -194,7 +194,7 @@ def climbed(
         population = theta.unpack(moved)
         found = drawn.expected(mean, population)
         log = found.log
-        by_mean = found.off @ population.precision
+        by_mean = found.off @ population.precision("omega")
         slope = drawn.directions @ by_mean.sum(axis=0)
         for level, square in found.square.items():
             slope += _by_elements(theta, moved, population, level, square, found.many[level])

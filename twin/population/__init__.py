@@ -9,12 +9,12 @@ How to stand on it
 back (``pack``, ``unpack``; by name ``names``, ``natural``, ``population``; slopes of Omega ``omega_slopes``). Numbers
 of the population are arguments of compiled code (`twin.kernel.free`): nothing is compiled while they move.
 
-`cohort.Cohort(kernel, step_sizes, timelines, theta)` holds everybody, prepared. Its unknowns are rows
-z = (eta, kappas of each occasion, shifts), the same columns for all; ``rows`` and ``predictions`` solve for any number
-of points of any patients, ``population.place`` being the typical values. A sampler that needs log p(y | eta) of many
-draws gives them as points: ``predictions(which, z[:, draws, :], place)``, for everybody in one call.
+`cohort.Cohort(kernel, step_sizes, timelines, theta)` holds everybody, prepared. Its unknowns are rows z = (eta, kappa
+of each occasion, what each step of a drift adds, shifts), the same columns for all; ``rows`` and ``predictions`` solve
+for any number of points of any patients, ``population.place`` being the typical values. A sampler that needs log p(y |
+eta) of many draws gives them as points: ``predictions(which, z[:, draws, :], place)``, for everybody in one call.
 
-`population.prior(cohort.occasions)` is the law of the D effects; `modes.descend` finds modes, of any objective that
+`population.prior(cohort.parts)` is the law of the D effects; `modes.descend` finds modes, of any objective that
 says U, its gradient, H and U''. `objective.Objective(cohort, method)` is FOCE-I and FOCE: an `Evaluation` has per
 patient the objective, mode, covariance (a proposal), score and the mode's derivative, and is handed to the next call,
 so that modes are found from where they were. `residuals.terms` are the derivatives of a normal residual.

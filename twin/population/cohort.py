@@ -22,10 +22,9 @@ from twin.kernel.compiling.by_hand import compiled
 from twin.kernel.delayed_input import TIMING
 from twin.kernel.free import free_functions, with_own_individuals
 from twin.kernel.kernel import Kernel
-from twin.population.drift.walks import walking
 from twin.population.paces.walked import paced
 from twin.population.sites.membership import drawn_sites, sites_of
-from twin.population.subjects import WITHOUT, Stretch, Subject, members_of, prepared
+from twin.population.subjects import Held, Stretch, Subject, members_of, prepared
 from twin.population.theta import FitError, Theta
 from twin.population.unknowns.columns import Columns
 from twin.randomness import generator
@@ -71,7 +70,8 @@ class Cohort:
         subjects: in the order of everything that is by patient.
         classes: of a mixture; 1 of a model without any.
         theta: what is free; it decides which shifts there are.
-        effects: D, columns of eta and of all kappas.
+        parts: which columns are of eta, of each kappa and of each step of a drift.
+        effects: D, columns of all these and of what widens them.
         size: M, columns of z.
         directions: (K, M) what each element of theta does to z: 0 but for typical values.
         first: (N + 1,) range of each patient's observations in arrays of all of them.
@@ -89,8 +89,8 @@ class Cohort:
         theta: Theta,
         spread: Spread = map,
     ) -> None:
-        model = walking(kernel.model)
-        self.kernel = kernel = replace(kernel, model=model)
+        model = kernel.model
+        self.kernel = kernel
         self.step_sizes = step_sizes
         self.subjects, self.classes = members_of(kernel, step_sizes, timelines)
         if not any(subject.observations for subject in self.subjects):
@@ -102,7 +102,7 @@ class Cohort:
                 f"drift: its grid of {model.drift.grid:g} makes {self.columns.effects} effects of who was followed"
                 f" longest, and a fit takes {MOST_EFFECTS}; write a coarser grid into [drift]"
             )
-        self.theta, self.occasions, self.effects = self.columns.theta, self.columns.occasions, self.columns.effects
+        self.theta, self.parts, self.effects = self.columns.theta, self.columns.parts, self.columns.effects
         self.size, self.directions = self.columns.size, self.columns.directions
         self.first = np.concatenate([[0], np.cumsum([len(s.observations) for s in self.subjects])]).astype(np.int64)
         self._single = np.array([rows[0] for rows in kernel.rows], dtype=np.int64)
@@ -217,9 +217,9 @@ class Cohort:
         """Of each run the way through time of its particles, and their equations in each of the patient's systems, all
         made at once."""
         parts = [
-            (n, self.columns.phi(z, place, occasion, self.subjects[run.subject]), covariates)
+            (n, self.columns.phi(z, place, held, self.subjects[run.subject]), covariates)
             for n, (run, z) in enumerate(zip(runs, points, strict=True))
-            for covariates, occasion in self.subjects[run.subject].systems
+            for covariates, held in self.subjects[run.subject].systems
         ]
         found: list[list[System]] = [[] for _ in runs]
         placed: list[list[Floats]] = [[] for _ in runs]
@@ -238,7 +238,7 @@ class Cohort:
 
     def _paced(self) -> tuple[Subject, ...]:
         """Everybody, stepped no more finely than `PEOPLE` of the population that the search begins with need."""
-        deviation = np.sqrt(np.diag(self.theta.start.prior(self.occasions)[0]))
+        deviation = np.sqrt(np.diag(self.theta.start.prior(self.parts)[0]))
         eta = np.zeros((len(self), self.effects))
         return self.paced_around(eta, np.broadcast_to(np.diag(deviation), (len(self), *[self.effects] * 2)), WIDELY)
 
@@ -266,7 +266,7 @@ class Cohort:
             z = storable(z) if np.isfinite(z).all() else z
             usable = subject.stretches is not None and np.isfinite(z).all()
             systems = self._systems([Run(number, 0, 1)], [z], place)[1][0] if usable else []
-            placed = np.concatenate([self.columns.phi(z, place, occasion) for _, occasion in subject.systems] or [z])
+            placed = np.concatenate([self.columns.phi(z, place, held) for _, held in subject.systems] or [z])
             looked_at = np.stack([placed.min(axis=0), placed.max(axis=0)])
             found.append(paced(subject, self.kernel, self.step_sizes, systems, looked_at) if systems else subject)
         return tuple(found)
@@ -330,13 +330,12 @@ class _Placed:
 
     def at(self, _segments: Segments, segment: Segment, /) -> Floats:
         """(N, P) in a segment."""
-        return self._cohort.columns.phi(self._z, self._at, self._subject.occasion(segment), self._subject)
+        return self._cohort.columns.phi(self._z, self._at, self._subject.held(segment), self._subject)
 
-    def lasting(self, segments: Segments, segment: Segment, /) -> Floats:
+    def lasting(self, _segments: Segments, segment: Segment, /) -> Floats:
         """The same without any occasion, as far as it has drifted."""
-        if self._cohort.kernel.model.drift is not None:
-            return self.at(segments, segment)
-        return self._cohort.columns.phi(self._z, self._at, WITHOUT, self._subject)
+        held = Held(steps=self._subject.held(segment).steps)
+        return self._cohort.columns.phi(self._z, self._at, held, self._subject)
 
 
 def runs_of(which: Integers) -> list[Run]:

@@ -37,7 +37,7 @@ from twin.population.residuals import (
     spread,
     terms,
 )
-from twin.population.theta import FitError
+from twin.population.theta import FitError, effect_names
 from twin.population.values import Penalty, Population, scales
 
 Method = Literal["focei", "foce", "fo", "laplace"]
@@ -165,7 +165,7 @@ class Objective:
         if last is None:
             cohort.subjects = self._begun
         population = cohort.theta.unpack(vector)
-        covariance, precision, log_det = population.prior(cohort.occasions)
+        covariance, precision, log_det = population.prior(cohort.parts)
         point = self.point(population, precision)
         settled = np.ones(len(cohort), dtype=np.bool_)
         eta = np.zeros((len(cohort), cohort.effects)) if last is None else moved_along(last, vector, covariance)
@@ -213,8 +213,8 @@ class Objective:
         names = [p.name for p in model.parameters]
         variance = np.zeros(len(population.place))
         variance[len(names) :] = 1.0  # shapes: what one does hangs on the effects, not on its size
-        for level, omega in ((model.eta_names, population.omega), (model.iov_names, population.omega_iov)):
-            for name, one in zip(level, np.diag(omega), strict=True):
+        for level in ("omega", "iov", "drift"):
+            for name, one in zip(effect_names(model, level), np.diag(population.covariance(level)), strict=True):
                 variance[names.index(name)] += one
         size = np.ones(len(population.place))
         for i, scale in enumerate(self._scales):
@@ -264,7 +264,7 @@ class Point:
         self.cohort = objective.cohort
         self.population = population
         self.precision = precision
-        self.covariance = population.prior(self.cohort.occasions)[0]
+        self.covariance = population.prior(self.cohort.parts)[0]
         self.h = objective.displacement(population)
         self._mixed = self.cohort.size <= FEW
         self._at_zero = np.empty((0, 0))
@@ -412,19 +412,16 @@ class Point:
     def _by_omega(self, by: By, vector: Floats, eta: Floats, seen: Seen) -> None:
         """Add derivatives by the entries of Omega: of eta' P eta / 2, log det Omega and P in H."""
         theta, population = self.cohort.theta, self.population
-        d, o, occasions = len(population.omega), len(population.omega_iov), self.cohort.occasions
-        blocks = {"omega": [slice(0, d)], "iov": [slice(d + n * o, d + (n + 1) * o) for n in range(occasions)]}
-        precisions = {"omega": population.precision, "iov": population.precision_iov}
-        for level in ("omega", "iov"):
-            precision = precisions[level]
-            forces = [each_row(eta[:, block], precision) for block in blocks[level]]
+        for level, parts in self.cohort.parts.items():
+            precision = population.precision(level)
+            forces = [each_row(eta[:, part], precision) for part in parts]
             for at, change in theta.omega_slopes(vector, level).items():
-                for block, force in zip(blocks[level], forces, strict=True):
+                for part, force in zip(parts, forces, strict=True):
                     # In this order: P is large where Omega is next to singular, and eta' P is not.
                     along = each_row(force, change)
                     by.u[:, at] -= 0.5 * (along * force).sum(axis=1)
-                    by.u_e[:, block, at] -= each_row(along, precision)
-                    by.t[:, at] += np.einsum("nij,ij->n", seen.by_omega[:, block, block], change)
+                    by.u_e[:, part, at] -= each_row(along, precision)
+                    by.t[:, at] += np.einsum("nij,ij->n", seen.by_omega[:, part, part], change)
 
 
 def _settled(point: Point, vector: Floats, eta: Floats, log_det: float, settled: NDArray[np.bool_]) -> Evaluation:

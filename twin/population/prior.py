@@ -27,10 +27,9 @@ import numpy as np
 
 from twin.arrays import Floats
 from twin.model.measured.error_numbers import NUMBERS
-from twin.population.drift.walks import word_of
 from twin.population.mixture.mixing import share_slopes
 from twin.population.theta import Theta, effect_names
-from twin.population.values import LEVELS, VARIANCES, Level, Penalty
+from twin.population.values import LEVELS, Level, Penalty
 
 FEWEST = 3.0
 """Degrees of freedom that a variance must have at least: below, its standard error is that of no estimate."""
@@ -191,10 +190,10 @@ class Prior:
             if one is not None and kind == "error" and not is_normal(theta, at):
                 found.append(Block("error", (at,), np.array([[one.value**2]]), one.freedom))
         for level in LEVELS:
-            names, word = effect_names(theta.model, level), word_of(theta.model, level)
+            names = effect_names(theta.model, level)
             for rows in theta.blocks(level):
-                variances = [f"{word}.{names[i]}" for i in rows]
-                pairs = [(f"{word}.{names[j]}.{names[i]}", a, b) for a, i in enumerate(rows) for b, j in
+                variances = [f"{level}.{names[i]}" for i in rows]
+                pairs = [(f"{level}.{names[j]}.{names[i]}", a, b) for a, i in enumerate(rows) for b, j in
                          enumerate(rows) if j < i]  # fmt: skip
                 if not any(name in by_name for name in (*variances, *(name for name, *_ in pairs))):
                     continue
@@ -246,7 +245,7 @@ def _read(name: str, table: object) -> Known:
     if value is None:
         raise PriorError(f"prior: {name}: value is missing")
     kind, *rest = name.split(".")
-    variance, covariance = (kind in VARIANCES and len(rest) == count for count in (1, 2))
+    variance, covariance = (kind in LEVELS and len(rest) == count for count in (1, 2))
     size = kind == "error" and rest[-1:] not in [[one.name] for one in NUMBERS if not one.size]
     if degrees is not None and not (variance or size):
         raise PriorError(f"prior: {name}: degrees are of a variance or the size of an error; write se")

@@ -17,7 +17,6 @@ from twin.arrays import Floats, Integers
 from twin.kernel.arguments import Steps, StepSizes
 from twin.kernel.kernel import Kernel
 from twin.observation.observation import Observation, by_themselves
-from twin.population.drift.walks import begin_of, begins_before
 from twin.population.mixture.mixing import in_class
 from twin.population.theta import FitError
 from twin.solver.step_schedule import schedule
@@ -26,6 +25,14 @@ from twin.timeline.timeline import Timeline
 
 WITHOUT = -1
 """Number of the occasion of a model that has none."""
+
+
+class Held(NamedTuple):
+    """Which effects hold: the number of the occasion, and how many steps the drift has taken."""
+
+    occasion: int = WITHOUT
+    steps: int = 0
+
 
 _NO_STOPS: Integers = np.empty(0, dtype=np.int64)
 
@@ -73,10 +80,10 @@ class Subject:
         id: as the data have it.
         timeline: what was given, and when.
         observations: in the order of all arrays by observation.
-        occasions: ms at which each occasion, or step of a drift, that the data met began.
+        occasions, steps: ms at which each occasion, and each step of a drift, that the data met began.
         marks: (M,) ms of the rows of the solution.
         mark, output: (n,) of each observation the row of the solution, and of `Model.outputs`.
-        systems: of each set of equations the covariates (C,) and the number of the occasion.
+        systems: of each set of equations the covariates (C,) and which effects hold.
         stretches: the way through time; ``None`` where only `twin.solver` can follow it (late doses, steady states).
         shown: whether the first row of the output is at the very start.
         key: of the random numbers of this patient, and of this class where the model has several.
@@ -89,10 +96,11 @@ class Subject:
     timeline: Timeline
     observations: tuple[Observation, ...]
     occasions: tuple[int, ...]
+    steps: tuple[int, ...]
     marks: Integers
     mark: Integers
     output: Integers
-    systems: tuple[tuple[Floats, int], ...]
+    systems: tuple[tuple[Floats, Held], ...]
     stretches: tuple[Stretch, ...] | None
     shown: bool
     key: str
@@ -108,12 +116,11 @@ class Subject:
             return self.stretches
         return self.finest
 
-    def occasion(self, segment: Segment) -> int:
-        """Number of the occasion of a segment; that of a time after the last datum is the last one's."""
-        if not self.occasions:
-            return WITHOUT
-        begin = begin_of(self.timeline.segments, segment)
-        return self.occasions.index(begin) if begin in self.occasions else WITHOUT
+    def held(self, segment: Segment) -> Held:
+        """Which effects hold in a segment; of what began after the last datum nothing does."""
+        known = segment.occasion in self.occasions
+        occasion = self.occasions.index(segment.occasion) if known else WITHOUT
+        return Held(occasion, bisect_right(self.steps, segment.step))
 
 
 def prepared(
@@ -131,13 +138,14 @@ def prepared(
     observations = by_themselves(timeline.observations)
     every = [millis for o in observations for millis in (o.millis, *o.moments)]
     marks = np.unique(np.concatenate([np.array(every, dtype=np.int64), also]))
-    varying = bool(kernel.model.iov_names) and len(marks) > 0
-    occasions = begins_before(timeline.segments, int(marks[-1])) if varying else ()
+    segments, last = timeline.segments, int(marks[-1]) if len(marks) else timeline.start
+    occasions = segments.occasions_before(last) if kernel.model.iov_names and len(marks) else ()
     subject = Subject(
         name,
         timeline,
         observations,
         occasions,
+        segments.steps_before(last),
         marks,
         np.searchsorted(marks, [o.millis for o in observations]).astype(np.int64),
         np.array([o.output for o in observations], dtype=np.int64),
@@ -162,15 +170,15 @@ def stepped_by(
 def cut(subject: Subject, kernel: Kernel, step_sizes: StepSizes, pace: tuple[Pace, ...]) -> Subject:
     """The patient with its way through time in stretches, each stepped as its pace says."""
     timeline, marks = subject.timeline, subject.marks
-    systems: dict[tuple[bytes, int], int] = {}
-    known: list[tuple[Floats, int]] = []
+    systems: dict[tuple[bytes, Held], int] = {}
+    known: list[tuple[Floats, Held]] = []
     found: list[Stretch] = []
     since = [one.since for one in pace]
 
-    def system(covariates: Floats, occasion: int) -> int:
-        number = systems.setdefault((covariates[kernel.shaping].tobytes(), occasion), len(known))
+    def system(covariates: Floats, held: Held) -> int:
+        number = systems.setdefault((covariates[kernel.shaping].tobytes(), held), len(known))
         if number == len(known):
-            known.append((covariates, occasion))
+            known.append((covariates, held))
         return number
 
     at, end, done = timeline.start, int(marks[-1]), int(subject.shown)
@@ -178,11 +186,11 @@ def cut(subject: Subject, kernel: Kernel, step_sizes: StepSizes, pace: tuple[Pac
         epoch = int(timeline.stages[np.searchsorted(timeline.epoch[timeline.stages], at, side="right") - 1])
         segment = timeline.segments.at(at)
         covariates = np.ascontiguousarray(timeline.covariates[epoch], dtype=np.float64)
-        occasion = subject.occasion(segment)
-        number, begins = system(covariates, occasion), None
+        held = subject.held(segment)
+        number, begins = system(covariates, held), None
         if not found or at in timeline.resets:
             then = np.ascontiguousarray(timeline.covariates_of(at), dtype=np.float64)
-            begins = Moment(system(then, occasion), then)
+            begins = Moment(system(then, held), then)
         until = min(end, timeline.segments.next_after(at) or end)
         stage = int(np.searchsorted(timeline.stages, epoch, side="right"))
         until = min([until, *timeline.epoch[timeline.stages[stage : stage + 1]].tolist()])

@@ -35,7 +35,6 @@ from twin.model.measured.error_numbers import NUMBERS, ErrorNumber, numbers_of, 
 from twin.model.spec import Model, ParameterSpec
 from twin.model.structure import analyse
 from twin.observation.residual_correlation import correlated, correlation_of, entries_of, pattern_of, with_entries
-from twin.population.drift.walks import walking, word_of
 from twin.population.factors import Factor, blocks_of, factor_of, pattern_of_effects
 from twin.population.mixture.mixing import logits_of, share_slopes, shares_of
 from twin.population.values import LEVELS, Level, Penalty, Population, scales, shaped
@@ -54,7 +53,7 @@ class FitError(ValueError):
 class Element(NamedTuple):
     """One number of the vector: a ``kind`` and where it is.
 
-    ``place``: number i of `Population.place`. ``omega``, ``iov``, ``isv``: entry (i, j) of L. ``error``: output i,
+    ``place``: number i of `Population.place`. A level (`values.LEVELS`): entry (i, j) of L. ``error``: output i,
     number j of `NUMBERS`. ``residual``: outputs i and j, entry of their L. ``share``: class i.
     """
 
@@ -119,10 +118,6 @@ class Theta:
     @classmethod
     def whole(cls, model: Model, start: Population | None = None) -> Theta:
         """All numbers of a model, also those that its file fixes."""
-        try:
-            model = walking(model)
-        except ValueError as error:
-            raise FitError(str(error)) from None
         start = Population.of(model) if start is None else start
         _refuse_weighing_class(model)
         patterns = {level: pattern_of_effects(model, effect_names(model, level), level) for level in LEVELS}
@@ -201,8 +196,7 @@ class Theta:
             assert model.mixture is not None, "only a mixture has shares"
             return f"share.{model.mixture.classes[i]}"
         of = effect_names(model, kind)
-        word = word_of(model, kind)
-        return f"{word}.{of[i]}" if i == j else f"{word}.{of[j]}.{of[i]}"
+        return f"{kind}.{of[i]}" if i == j else f"{kind}.{of[j]}.{of[i]}"
 
     def pack(self, population: Population) -> Floats:
         """The vector (K,) of a population."""
@@ -237,8 +231,8 @@ class Theta:
             errors = correlated(errors, self._residual(vector))
         logits = vector[self.shares]
         shares = shares_of(logits) if len(logits) else self.start.shares
-        omega, iov, isv = (self._omega(level, vector) for level in LEVELS)
-        return Population(place, omega, iov, errors, shares, isv, self.start.site_columns, self.start.widened)
+        found = replace(self.start, place=place, errors=errors, shares=shares)
+        return found.with_covariances({level: self._omega(level, vector) for level in LEVELS})
 
     @functools.cached_property
     def joint(self) -> list[int]:
@@ -444,4 +438,5 @@ def _refuse_weighing_class(model: Model) -> None:
 
 def effect_names(model: Model, level: Level) -> tuple[str, ...]:
     """Parameters with effects of a level, in the order of its covariance."""
-    return {"omega": model.eta_names, "iov": model.iov_names, "isv": model.isv_names}[level]
+    drifting = () if model.drift is None else model.eta_names
+    return {"omega": model.eta_names, "iov": model.iov_names, "drift": drifting, "isv": model.isv_names}[level]

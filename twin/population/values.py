@@ -18,13 +18,13 @@ from twin.kernel.free import Scale, natural, placed, scale_of
 from twin.model.measured.error import ErrorSpec
 from twin.model.spec import Model
 
-Level = Literal["omega", "iov", "isv"]
-"""What effects are of: a patient, one of its occasions, or a site that patients share."""
+Level = Literal["omega", "iov", "drift", "isv"]
+"""What effects are of: a patient, one of its occasions, a step of its drift, or a site that patients share."""
 
 LEVELS: tuple[Level, ...] = get_args(Level)
 
-VARIANCES = (*LEVELS, "drift")
-"""What the names of variances begin with: ``drift`` is that of a model that drifts instead of ``iov``."""
+Parts = Mapping[Level, tuple[slice, ...]]
+"""Columns of a patient's effects: of eta, of the kappa of each occasion and of what each step of a drift adds."""
 
 
 class Penalty(NamedTuple):
@@ -50,6 +50,7 @@ class Population:
         omega: (d, d) covariance of eta, `Model.eta_names`, among the patients of one site.
         omega_iov: (o, o) covariance of an occasion's kappa, `Model.iov_names`.
         errors: of each of `Model.outputs`.
+        omega_drift: (d, d) variance that eta gains per unit of time, on the diagonal; of a model that drifts.
         shares: (K,) of the classes of a mixture (`Model.mixture`); of a model without one the whole.
         omega_isv: (q, q) covariance of a site's effects, `Model.isv_names`, and their columns among those of eta.
         widened: standard normal effects that stand for what widens the prior of a patient (`cohort.Cohort`).
@@ -60,6 +61,7 @@ class Population:
     omega_iov: Floats
     errors: tuple[ErrorSpec, ...]
     shares: Floats = field(default_factory=lambda: np.ones(1))
+    omega_drift: Floats = field(default_factory=lambda: np.zeros((0, 0)))
     omega_isv: Floats = field(default_factory=lambda: np.zeros((0, 0)))
     site_columns: tuple[int, ...] = ()
     widened: int = 0
@@ -71,18 +73,9 @@ class Population:
         place = np.array([*typical, *(model.parameters[i].shape for i in shaped(model))], dtype=np.float64)
         errors = tuple(o.error for o in model.outputs)
         shares = np.ones(1) if model.mixture is None else np.array(model.mixture.shares)
-        covariances = model.omega_iiv.copy(), model.omega_iov.copy()
-        return cls(place, *covariances, errors, shares, model.omega_isv.copy(), model.site_columns)
-
-    @functools.cached_property
-    def precision(self) -> Floats:
-        """(d, d) inverse of ``omega``."""
-        return np.asarray(np.linalg.inv(self.omega))
-
-    @functools.cached_property
-    def precision_iov(self) -> Floats:
-        """(o, o) inverse of ``omega_iov``."""
-        return np.asarray(np.linalg.inv(self.omega_iov))
+        drift = np.diag([p.drift for p in model.parameters if p.drift is not None])
+        between, within, sites = model.omega_iiv.copy(), model.omega_iov.copy(), model.omega_isv.copy()
+        return cls(place, between, within, errors, shares, drift, sites, model.site_columns)
 
     @functools.cached_property
     def alone(self) -> Floats:
@@ -91,46 +84,41 @@ class Population:
         found[np.ix_(columns, columns)] += self.omega_isv
         return found
 
-    @functools.cached_property
-    def precision_isv(self) -> Floats:
-        """(q, q) inverse of ``omega_isv``."""
-        return np.asarray(np.linalg.inv(self.omega_isv))
-
-    @functools.cached_property
-    def log_det_isv(self) -> float:
-        """Of ``omega_isv``."""
-        return float(np.linalg.slogdet(self.omega_isv)[1]) if len(self.omega_isv) else 0.0
-
     def covariance(self, level: Level) -> Floats:
         """The covariance of a level."""
-        return {"omega": self.omega, "iov": self.omega_iov, "isv": self.omega_isv}[level]
+        return {"omega": self.omega, "iov": self.omega_iov, "drift": self.omega_drift, "isv": self.omega_isv}[level]
+
+    def precision(self, level: Level) -> Floats:
+        """Its inverse."""
+        return self._precisions[level]
+
+    def log_det(self, level: Level) -> float:
+        """The logarithm of its determinant."""
+        return self._log_dets[level]
+
+    @functools.cached_property
+    def _precisions(self) -> dict[Level, Floats]:
+        return {level: np.asarray(np.linalg.inv(self.covariance(level))) for level in LEVELS}
+
+    @functools.cached_property
+    def _log_dets(self) -> dict[Level, float]:
+        return {level: float(np.linalg.slogdet(self.covariance(level))[1]) for level in LEVELS}
 
     def with_covariances(self, of: Mapping[Level, Floats]) -> Population:
         """The same with other covariances of some levels."""
-        omega, iov, isv = (of.get(level, self.covariance(level)) for level in LEVELS)
-        return replace(self, omega=omega, omega_iov=iov, omega_isv=isv)
+        omega, iov, drift, isv = (of.get(level, self.covariance(level)) for level in LEVELS)
+        return replace(self, omega=omega, omega_iov=iov, omega_drift=drift, omega_isv=isv)
 
-    def prior(self, occasions: int) -> tuple[Floats, Floats, float]:
-        """Covariance and precision (D, D) of eta, so many kappas in a row and what widens it, and log det of the
+    def prior(self, parts: Parts) -> tuple[Floats, Floats, float]:
+        """Covariance and precision (D, D) of a patient's effects and of what widens them, and log det of the
         covariance."""
-        d, o = len(self.omega), len(self.omega_iov)
-        covariance, precision = (np.eye(d + o * occasions + self.widened) for _ in range(2))
-        covariance[:d, :d], precision[:d, :d] = self.omega, self.precision
-        for n in range(occasions):
-            part = slice(d + n * o, d + (n + 1) * o)
-            covariance[part, part], precision[part, part] = self.omega_iov, self.precision_iov
-        log_det = self.log_det + occasions * self.log_det_iov
+        size = self.widened + sum(part.stop - part.start for of_level in parts.values() for part in of_level)
+        covariance, precision, log_det = np.eye(size), np.eye(size), 0.0
+        for level, of_level in parts.items():
+            log_det += len(of_level) * self.log_det(level)
+            for part in of_level:
+                covariance[part, part], precision[part, part] = self.covariance(level), self.precision(level)
         return covariance, precision, log_det
-
-    @functools.cached_property
-    def log_det(self) -> float:
-        """Of ``omega``."""
-        return float(np.linalg.slogdet(self.omega)[1]) if len(self.omega) else 0.0
-
-    @functools.cached_property
-    def log_det_iov(self) -> float:
-        """Of ``omega_iov``."""
-        return float(np.linalg.slogdet(self.omega_iov)[1]) if len(self.omega_iov) else 0.0
 
     def values(self, model: Model) -> dict[str, float]:
         """Typical values by parameter name, in the units of the model."""
@@ -150,6 +138,7 @@ class Population:
         value, shape = self.values(model), self.shapes(model)
         variance = dict(zip(model.eta_names, np.diag(self.omega).tolist(), strict=True))
         of_occasion = dict(zip(model.iov_names, np.diag(self.omega_iov).tolist(), strict=True))
+        gained = dict(zip(model.eta_names, np.diag(self.omega_drift).tolist(), strict=False))
         of_site = dict(zip(model.isv_names, np.diag(self.omega_isv).tolist(), strict=True))
         parameters = tuple(
             replace(
@@ -157,7 +146,7 @@ class Population:
                 value=value[p.name],
                 iiv=variance.get(p.name),
                 iov=of_occasion.get(p.name),
-                drift=None if model.drift is None else of_occasion.get(p.name),
+                drift=gained.get(p.name),
                 isv=of_site.get(p.name),
                 shape=shape.get(p.name, p.shape),
             )

@@ -15,6 +15,8 @@ from twin.arrays import Floats
 from twin.figure.axes import labelled
 from twin.population.diagnostics.diagnosed import Diagnosed
 from twin.population.diagnostics.effects import Covariate, difference, trend
+from twin.population.theta import effect_names
+from twin.population.values import Level
 
 SIZE = (260, 200)
 
@@ -51,16 +53,17 @@ def histograms(d: Diagnosed) -> list[Markup]:
 
 
 def _of_occasions(d: Diagnosed) -> list[Markup]:
-    names, first = d.cohort.kernel.model.iov_names, len(d.population.omega)
-    step = "occasion" if d.cohort.kernel.model.drift is None else "step of the drift"
-    found = []
-    for k, name in enumerate(names):
-        met = [
-            d.here.eta[i, first + n * len(names) + k]
-            for i, subject in enumerate(d.cohort.subjects)
-            for n in range(len(subject.occasions))
-        ]
-        found.append(_histogram(np.array(met), float(np.sqrt(d.population.omega_iov[k, k])), f"{name}, by {step}"))
+    """Of what the data have met of each occasion, and of each step of a drift."""
+    subjects, found = d.cohort.subjects, []
+    of_levels: tuple[tuple[Level, str, list[int]], ...] = (
+        ("iov", "occasion", [len(subject.occasions) for subject in subjects]),
+        ("drift", "step of the drift", [len(subject.steps) for subject in subjects]),
+    )
+    for level, word, often in of_levels:
+        parts, sd = d.cohort.parts[level], np.sqrt(np.diag(d.population.covariance(level)))
+        for k, name in enumerate(effect_names(d.cohort.kernel.model, level)):
+            met = [d.here.eta[i, part.start + k] for i, count in enumerate(often) for part in parts[:count]]
+            found.append(_histogram(np.array(met), float(sd[k]), f"{name}, by {word}"))
     return found
 
 

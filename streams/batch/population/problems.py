@@ -107,10 +107,10 @@ def problems_of(
         )
     for level in LEVELS:
         names, omega = effect_names(theta.model, level), population.covariance(level)
-        who = "sites" if level == "isv" else "patients"
-        sd = np.sqrt(np.diag(omega))
+        alike = {"isv": "sites do not differ in it", "drift": "it does not drift"}
+        what, sd = alike.get(level, "patients do not differ in it"), np.sqrt(np.diag(omega))
         found += [
-            f"the variance of {name} runs to 0: {who} do not differ in it as far as the data tell; leave it out"
+            f"the variance of {level}.{name} runs to 0: {what} as far as the data tell; leave it out"
             for name, one in zip(names, sd, strict=True)
             if one * one < NO_VARIANCE
         ]

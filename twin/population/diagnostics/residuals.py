@@ -103,7 +103,7 @@ def _cwres(objective: Objective, here: Evaluation) -> Floats:
         of = dense & (output == number)
         y[of] = transformed(population.errors[number], y[of])
         r[of] = variance(population.errors[number], around[of])
-    omega = population.prior(cohort.occasions)[0]
+    omega = population.prior(cohort.parts)[0]
     usable = dense & np.isfinite(y) & np.isfinite(r) & np.isfinite(slope).all(axis=1)
     found = np.full(len(y), np.nan)
     for i, eta in enumerate(here.eta):

@@ -64,7 +64,7 @@ def _patients(cohort: Cohort) -> Iterator[tuple[int, Integers]]:
 def _of_members(cohort: Cohort, population: Population, seed: int, replicates: int) -> Floats:
     values = Values(cohort)
     outputs = [replace(o, error=e) for o, e in zip(cohort.kernel.model.outputs, population.errors, strict=True)]
-    covariance = population.prior(cohort.occasions)[0]
+    covariance = population.prior(cohort.parts)[0]
     factor = np.linalg.cholesky(covariance) if cohort.effects else covariance
     site, of_sites = cohort.site_of_members, _of_sites(cohort, population, seed, replicates)
     found = np.empty((replicates, int(cohort.first[-1])))

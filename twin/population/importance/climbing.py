@@ -129,7 +129,7 @@ def climb(density: Density, start: Floats, seed: int = 1, told: Progress = lambd
         vector = vector + (reached - vector) / max(1, late)
         # Of thin effects it is here, and not where the round ended, that draws lie on their plane.
         here = found if np.array_equal(vector, reached) else sample.likelihood(vector, score=False)
-        proposals = adapted(here, cohort.theta.unpack(vector).prior(cohort.occasions)[0])
+        proposals = adapted(here, cohort.theta.unpack(vector).prior(cohort.parts)[0])
         slope = steepest(2.0 * begun.slope)
         rounds.append(Round(-2.0 * found.total, moved, float(found.size.min()), slope))
         told(len(rounds), rounds[-1], vector)
@@ -236,7 +236,7 @@ def first_proposals(density: Density, vector: Floats) -> Proposals:
 
 def proposals_at(cohort: Cohort, seen: Evaluation) -> Proposals:
     """Around the modes of an evaluation."""
-    prior = cohort.theta.unpack(seen.vector).prior(cohort.occasions)[0]
+    prior = cohort.theta.unpack(seen.vector).prior(cohort.parts)[0]
     return Proposals.around(seen.eta, seen.covariance, prior)
 
 

@@ -30,7 +30,7 @@ from twin.population.residuals import LOG_2PI
 from twin.population.sites.arrow import first_of
 from twin.population.stencil import H
 from twin.population.theta import Theta
-from twin.population.values import Level, Penalty, Population
+from twin.population.values import Penalty, Population
 
 STEP = 1e-4
 """Displacement of the logarithm of an error's size, and of a typical value without an effect, for a central difference
@@ -185,7 +185,7 @@ class Sample:
     ) -> Likelihood:
         """The same where sites differ."""
         population, eta, cohort = there.population, there.eta, self.density.cohort
-        precision = population.prior(cohort.occasions)[1]
+        precision = population.prior(cohort.parts)[1]
         joint = integrated(terms, eta, precision, cohort.above, population, site)
         mean, square = moments(eta, joint.share)
         members = Likelihood(
@@ -205,7 +205,7 @@ class Sample:
         found = members if cohort.classes == 1 else self._whatever_class(members, population.shares, whole)
         if not score:
             return found
-        precision, first = population.precision_isv, first_of(site)
+        precision, first = population.precision("isv"), first_of(site)
         for at, change in self.theta.omega_slopes(vector, "isv").items():
             moved = precision @ change @ precision
             of_site = 0.5 * (np.einsum("sij,ij->s", joint.of_sites, moved) - float((precision * change).sum()))
@@ -222,14 +222,14 @@ class Sample:
         return replace(members, log=found.log, score=score, error=error, size=size, posterior=found.posterior)
 
     def without_prior(self) -> Floats:
-        """(N, S) log p(values | draw) + log p(kappas, u) - log q where it was drawn: all but the prior of eta."""
-        population = self.population
-        d, o = len(population.omega), len(population.omega_iov)
+        """(N, S) log p(values | draw) + log p(all effects but eta) - log q where it was drawn."""
+        population, parts = self.population, self.density.cohort.parts
         found = self.density.of(self._read, population.errors) - self._log_q
-        for n in range(self.density.cohort.occasions if o else 0):
-            kappa = self.eta[:, :, d + n * o : d + (n + 1) * o]
-            along = np.einsum("nsi,ij,nsj->ns", kappa, population.precision_iov, kappa)
-            found -= 0.5 * (along + population.log_det_iov + o * LOG_2PI)
+        for level in ("iov", "drift"):
+            for part in parts[level]:
+                effects = self.eta[:, :, part]
+                along = np.einsum("nsi,ij,nsj->ns", effects, population.precision(level), effects)
+                found -= 0.5 * (along + population.log_det(level) + effects.shape[2] * LOG_2PI)
         if w := population.widened:
             found -= 0.5 * ((self.eta[:, :, -w:] ** 2).sum(axis=2) + w * LOG_2PI)
         return np.asarray(found)
@@ -253,12 +253,12 @@ class Sample:
     def _log_prior(self, there: _There) -> Floats:
         """log p(effects) (N, S), of thin ones that of what is held, in units of what they were where it was drawn."""
         eta, plane = there.eta, there.plane
-        _, precision, log_det = there.population.prior(self.density.cohort.occasions)
+        _, precision, log_det = there.population.prior(self.density.cohort.parts)
         log = np.zeros(eta.shape[:2])
         if plane is not None and self._plane is not None:
             d = len(there.population.omega)
             log += plane.log_prior(eta, self._u) - float(np.log(np.diag(self._plane.own)).sum())
-            eta, precision, log_det = eta[:, :, d:], precision[d:, d:], log_det - there.population.log_det
+            eta, precision, log_det = eta[:, :, d:], precision[d:, d:], log_det - there.population.log_det("omega")
         square = np.einsum("nsd,nsd->ns", eta @ precision, eta)
         return np.asarray(log - 0.5 * (square + log_det + eta.shape[2] * LOG_2PI))
 
@@ -276,7 +276,7 @@ class Sample:
         """Of draws with shares (N, S); ``mean`` (N, D) and ``square`` (N, D, D) are those of what the prior is of."""
         population, read = there.population, there.read
         score = np.zeros((len(share), self.theta.size))
-        _, precision, _ = population.prior(self.density.cohort.occasions)
+        _, precision, _ = population.prior(self.density.cohort.parts)
         pull, d = self._pull(there, share), len(population.omega)
         for at in self._pieces.placed:
             direction = self._pieces.directions[at]
@@ -297,21 +297,16 @@ class Sample:
     def _omega_score(
         self, score: Floats, vector: Floats, population: Population, square: Floats, pull: Pull | None
     ) -> None:
-        d, o = len(population.omega), len(population.omega_iov)
-        blocks = {"omega": [slice(0, d)]}
-        blocks["iov"] = [slice(d + n * o, d + (n + 1) * o) for n in range(self.density.cohort.occasions)]
-        precisions = {"omega": population.precision, "iov": population.precision_iov}
-        levels: tuple[Level, ...] = ("omega", "iov")
-        for level in levels:
+        for level, parts in self.density.cohort.parts.items():
             for at, change in self.theta.omega_slopes(vector, level).items():
                 if pull is not None and level == "omega":
                     score[:, at] += pull.by_omega(square, change)
                     continue
-                precision = precisions[level]
+                precision = population.precision(level)
                 moved = precision @ change @ precision
                 trace = float((precision * change).sum())
-                for block in blocks[level]:
-                    score[:, at] += 0.5 * (np.einsum("nij,ij->n", square[:, block, block], moved) - trace)
+                for part in parts:
+                    score[:, at] += 0.5 * (np.einsum("nij,ij->n", square[:, part, part], moved) - trace)
 
 
 @dataclass(frozen=True)

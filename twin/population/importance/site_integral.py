@@ -115,9 +115,9 @@ def _at(draws: _Draws, nodes: Nodes) -> _There:
     each = log.reshape(len(site), len(shares), -1) + np.log(shares)[:, None]
     of_patients = special.logsumexp(each, axis=1)
     inside = draws.above.T @ draws.precision @ draws.above
-    precisions = population.precision_isv + count[:, None, None] * inside
+    precisions = population.precision("isv") + count[:, None, None] * inside
     prior = -0.5 * np.einsum("snq,sqr,snr->sn", nodes.at, precisions, nodes.at)
-    prior -= 0.5 * (population.log_det_isv + nodes.at.shape[2] * np.log(2.0 * np.pi))
+    prior -= 0.5 * (population.log_det("isv") + nodes.at.shape[2] * np.log(2.0 * np.pi))
     total = by_site(of_patients, site) - (count * np.log(draws.terms.shape[1]))[:, None] + prior + nodes.log_weight
     whole = special.logsumexp(total, axis=1)
     weight = np.exp(total - np.where(np.isfinite(whole), whole, 0.0)[:, None])
@@ -139,9 +139,11 @@ def _likeliest(draws: _Draws) -> tuple[Floats, Floats, Parabolas]:
         mean, square = moments(draws.psi, np.nan_to_num(share))
         own = square - mean[:, :, None] * mean[:, None, :]
         posterior = mixed(log, population.shares).posterior
-        arrow = _held(Arrow.of(together(own, posterior), precision, above, population.precision_isv, site), population)
+        arrow = _held(
+            Arrow.of(together(own, posterior), precision, above, population.precision("isv"), site), population
+        )
         slopes = (mean - there @ above.T) @ precision @ above
-        slope = by_site(together(slopes, posterior), site) - b @ population.precision_isv
+        slope = by_site(together(slopes, posterior), site) - b @ population.precision("isv")
         step = (arrow.covariance @ slope[:, :, None])[:, :, 0]
         if (step * slope).sum(axis=1).max() < ARRIVED:
             break

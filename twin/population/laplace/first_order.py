@@ -55,7 +55,7 @@ class FirstOrderObjective(Objective):
     ) -> Evaluation:
         cohort = self.cohort
         population = cohort.theta.unpack(vector)
-        _, precision, log_det = population.prior(cohort.occasions)
+        _, precision, log_det = population.prior(cohort.parts)
         nobody, settled = np.zeros((len(cohort), cohort.effects)), np.ones(len(cohort), dtype=np.bool_)
         return self.point(population, precision).evaluation(vector, nobody, log_det, settled)
 
@@ -65,7 +65,7 @@ class FirstOrderObjective(Objective):
     def bent(self, modes: Evaluation) -> float:
         """How far the line is from the model at modes, in residual standard deviations: root mean square of values."""
         population = self.cohort.theta.unpack(modes.vector)
-        point = FirstOrderPoint(self, population, population.prior(self.cohort.occasions)[1])
+        point = FirstOrderPoint(self, population, population.prior(self.cohort.parts)[1])
         everybody = np.arange(len(self.cohort), dtype=np.int64)
         away = self.predictions(everybody, self.z(modes.eta)[:, None], population)[:, 0] - point.line(modes.eta)
         scale = np.full(len(away), np.nan)

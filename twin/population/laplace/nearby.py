@@ -65,6 +65,6 @@ class NearbyObjective(Objective):
         """The evaluation at a step (K,) from here, as modes move."""
         self._vector = self.here.vector + step
         population = self.cohort.theta.unpack(self._vector)
-        _, precision, log_det = population.prior(self.cohort.occasions)
+        _, precision, log_det = population.prior(self.cohort.parts)
         eta = self.here.eta + self.here.moves @ step
         return self.point(population, precision).evaluation(self._vector, eta, log_det, self.here.settled)

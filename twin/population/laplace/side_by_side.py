@@ -91,7 +91,7 @@ def _begun(objective: Objective, here: Evaluation, vector: Floats) -> _Vector | 
         return None
     try:
         population = theta.unpack(vector)
-        covariance, precision, log_det = population.prior(cohort.occasions)
+        covariance, precision, log_det = population.prior(cohort.parts)
         point = objective.point(population, precision)
     except np.linalg.LinAlgError:
         return None
@@ -103,7 +103,7 @@ def _read(objective: Objective, here: Evaluation, going: list[_Vector]) -> list[
     """What is read (T, ...) around where each of some vectors stands."""
     cohort, count = objective.cohort, len(going)
     population = cohort.theta.unpack(here.vector)
-    base = objective.point(population, population.prior(cohort.occasions)[1])
+    base = objective.point(population, population.prior(cohort.parts)[1])
     points = np.stack([one.point.around(one.psi) + one.moved for one in going], axis=1)
     which = np.repeat(np.arange(len(cohort), dtype=np.int64), count)
     read = base.read(which, np.ascontiguousarray(points.reshape(len(which), *points.shape[2:])))

@@ -41,7 +41,7 @@ class SiteObjective(Objective):
     def __call__(self, vector: Floats, last: Evaluation | None = None, *, thorough: bool = False) -> Evaluation:
         cohort = self.cohort
         population = cohort.theta.unpack(vector)
-        covariance, precision, _ = population.prior(cohort.occasions)
+        covariance, precision, _ = population.prior(cohort.parts)
         point, count = self.site_point(population, precision), len(cohort)
         psi = np.zeros((count, cohort.effects)) if last is None else moved_along(last, vector, covariance)
         settled = np.ones(count, dtype=np.bool_)
@@ -58,7 +58,7 @@ class SiteObjective(Objective):
     def near(self, vector: Floats, psi: Floats) -> Evaluation:
         """Evaluate at a vector (K,) whose modes are searched from psi (N, D)."""
         population = self.cohort.theta.unpack(vector)
-        point = self.site_point(population, population.prior(self.cohort.occasions)[1])
+        point = self.site_point(population, population.prior(self.cohort.parts)[1])
         return self._settled(point, vector, psi, np.ones(len(psi), dtype=np.bool_), SETTLED)
 
     def site_point(self, population: Population, precision: Floats) -> SitePoint:
@@ -72,7 +72,7 @@ class SiteObjective(Objective):
         self, point: SitePoint, vector: Floats, psi: Floats, settled: NDArray[np.bool_], limit: float
     ) -> Evaluation:
         """The evaluation where no more than ``limit`` remains to the modes, going on from psi (N, D)."""
-        log_det = point.population.prior(self.cohort.occasions)[2]
+        log_det = point.population.prior(self.cohort.parts)[2]
         seen = point.evaluation(vector, psi, log_det, settled)
         for number in range(MOST_ROUNDS):
             far = ~(seen.remaining <= limit)

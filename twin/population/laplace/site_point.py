@@ -54,7 +54,7 @@ class SitePoint(Point):
         self.above = self.cohort.above
         self.site, self._size = self._sites()
         self._gathered = np.linalg.inv(
-            self._size[:, None, None] * (self.above.T @ precision @ self.above) + population.precision_isv
+            self._size[:, None, None] * (self.above.T @ precision @ self.above) + population.precision("isv")
         )
 
     def _sites(self) -> tuple[Integers, Floats]:
@@ -81,16 +81,16 @@ class SitePoint(Point):
 
     def of_sites(self, of_patients: Floats, b: Floats) -> Floats:
         """U (S,) of sites with effects b (S, q), of what `shifted` has of their patients (N,)."""
-        found = by_site(of_patients, self.site) + 0.5 * np.einsum("sq,qr,sr->s", b, self.population.precision_isv, b)
+        found = by_site(of_patients, self.site) + 0.5 * np.einsum("sq,qr,sr->s", b, self.population.precision("isv"), b)
         return np.asarray(found)
 
     def arrow(self, curvature: Floats) -> Arrow:
         """Of curvatures (N, D, D) of U of each patient."""
-        return Arrow.of(inverse_of(curvature), self.precision, self.above, self.population.precision_isv, self.site)
+        return Arrow.of(inverse_of(curvature), self.precision, self.above, self.population.precision("isv"), self.site)
 
     def known(self, look: Look) -> Seen:
         arrow = self.arrow(look.information)
-        whole, of_b = np.ascontiguousarray(arrow.of_patients), self.population.precision_isv[None]
+        whole, of_b = np.ascontiguousarray(arrow.of_patients), self.population.precision("isv")[None]
         by_omega = self.precision - self.precision @ arrow.within(self.above) @ self.precision
         return SiteSeen(
             look,
@@ -108,11 +108,11 @@ class SitePoint(Point):
         assert isinstance(seen, SiteSeen), "it is of sites"
         population, b = self.population, self.conditional(eta)
         look = self.shifted(seen.look, np.arange(len(eta), dtype=np.int64), eta, b)
-        nothing = np.zeros((len(b), len(population.precision_isv), 1))  # the gradient by b, which is conditional
+        nothing = np.zeros((len(b), len(population.precision("isv")), 1))  # the gradient by b, which is conditional
         step = seen.bent.solved(nothing, look.gradient[:, :, None])[1][:, :, 0]
         remaining = by_site((look.gradient * step).sum(axis=1), self.site)
-        of_site = np.einsum("sq,qr,sr->s", b, population.precision_isv, b) - remaining
-        of_site += population.log_det_isv + log_det_of(seen.arrow.schur)
+        of_site = np.einsum("sq,qr,sr->s", b, population.precision("isv"), b) - remaining
+        of_site += population.log_det("isv") + log_det_of(seen.arrow.schur)
         own = 2.0 * look.value + log_det + log_det_of(seen.h)
         return Stand(own + (of_site / self._size)[self.site], step, np.abs(remaining)[self.site])
 
@@ -142,7 +142,7 @@ class SitePoint(Point):
             total += one
         nothing = np.zeros((len(b), by.u.shape[1]))
         above = By(nothing, -by_site(self.above.T @ apart.u_e, self.site), nothing.copy())
-        precision = self.population.precision_isv
+        precision = self.population.precision("isv")
         for at, change in self.cohort.theta.omega_slopes(vector, "isv").items():
             moved = -precision @ change @ precision
             along = b @ moved
@@ -189,7 +189,7 @@ class LaplaceSitePoint(SitePoint, LaplacePoint):
             taken,
             bent.where(self._bounded_site(bent.schur).convex),
             of_site.slope,
-            self.population.precision_isv @ of_site.slope @ arrow.schur,
+            self.population.precision("isv") @ of_site.slope @ arrow.schur,
         )
 
     def _bounded_site(self, schur: Floats) -> Bounded:

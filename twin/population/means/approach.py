@@ -95,17 +95,16 @@ def _told_and_seen(objective: Objective, means: Means, here: Evaluation) -> Floa
     found, whole = scores_curvature(here), np.zeros((theta.size, theta.size))
     population = theta.unpack(here.vector)
     if means.moved:
-        precision = population.prior(cohort.occasions)[1]
+        precision = population.prior(cohort.parts)[1]
         moved = np.ix_(means.moved, means.moved)
         whole[moved] = 2.0 * normal_equations(means.design(here.vector), precision, here.eta, means)[0]
-    seen = {"omega": float(len(cohort)), "iov": float(sum(len(s.occasions) for s in cohort.subjects))}
-    precisions = {"omega": population.precision, "iov": population.precision_iov}
-    for level, precision in precisions.items():
-        slopes = theta.omega_slopes(here.vector, level)  # type: ignore[arg-type]
+    for level, parts in cohort.parts.items():
+        slopes, precision = theta.omega_slopes(here.vector, level), population.precision(level)
+        often = float(sum(means.active[:, part.start].sum() for part in parts))
         turned = {at: precision @ change for at, change in slopes.items()}
         for at, one in turned.items():
             for other, two in turned.items():
-                whole[at, other] = seen[level] * float((one * two.T).sum())
+                whole[at, other] = often * float((one * two.T).sum())
     known = np.asarray(whole.any(axis=1))
     share = theta.size / (theta.size + len(cohort))
     mixed = np.where(known[:, None] & known[None, :], (1.0 - share) * found + share * whole, found)
@@ -117,7 +116,7 @@ def _after(objective: Objective, means: Means, here: Evaluation) -> Floats:
     theta, mu = objective.cohort.theta, means.at(here.vector)
     psi = here.eta + mu
     moments = Moments(psi, here.covariance + psi[:, :, None] * psi[:, None, :])
-    found = regressed(means, theta, here.vector, moments, objective.cohort.occasions)
+    found = regressed(means, theta, here.vector, moments)
     if len(at := _beside(theta, means)):
         step = -np.linalg.solve(scores_curvature(here)[np.ix_(at, at)], here.gradient[at])
         limit = LONGEST * np.maximum(1.0, np.abs(here.vector[at]))

@@ -42,6 +42,7 @@ class Means:
         moved: places in the vector of what moves means.
         apart: of typical values and coefficients that move predictions.
         straight: whether mu is linear in all of them.
+        parts: which columns are of eta, of each kappa and of each step of a drift (`Cohort`).
         active: (N, D) effects that the data of a patient have met (`twin.population.means.met`).
     """
 
@@ -50,7 +51,7 @@ class Means:
         model, d = cohort.kernel.model, cohort.effects
         self._direct = cohort.directions[:, :d].copy()
         places = [at for at, element in enumerate(theta.elements) if element.kind == "place"]
-        self.active = met(cohort)
+        self.parts, self.active = cohort.parts, met(cohort)
         self.sites = 0 if cohort.site is None else int(cohort.site.max()) + 1
         self._covariates = np.array([subject.timeline.covariates[-1] for subject in cohort.subjects])
         owners: dict[int, list[ParameterSpec]] = {}

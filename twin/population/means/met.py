@@ -1,8 +1,9 @@
 """Which effects the data of a patient have met: all others are as their prior has them, whatever was measured.
 
-Of an occasion that a patient has not had no kappa is met. Of a member of a mixture (`twin.population.mixture`) no
-effect is that the equations of its class do not read, as those of the volume that another class has; a block of Omega
-of which one is read counts as met, for the others hang together with that.
+Of an occasion that a patient has not had no kappa is met, nor what a step adds that its drift has not taken. Of a
+member of a mixture (`twin.population.mixture`) no effect is that the equations of its class do not read, as those of
+the volume that another class has; a block of Omega of which one is read counts as met, for the others hang together
+with that.
 """
 
 from __future__ import annotations
@@ -17,15 +18,16 @@ from twin.model.spec import Model
 from twin.population.cohort import Cohort
 from twin.population.factors import blocks_of
 from twin.population.results.untold import read_by
+from twin.population.theta import effect_names
 
 
 def met(cohort: Cohort) -> NDArray[np.bool_]:
     """(N, D) of a cohort's effects."""
-    model = cohort.kernel.model
-    width, own = len(model.iov_names), len(model.eta_names)
+    model, parts = cohort.kernel.model, cohort.parts
     found = np.ones((len(cohort), cohort.effects), dtype=np.bool_)
     for i, subject in enumerate(cohort.subjects):
-        found[i, own + len(subject.occasions) * width : own + cohort.occasions * width] = False
+        for part in (*parts["iov"][len(subject.occasions) :], *parts["drift"][len(subject.steps) :]):
+            found[i, part] = False
     if model.mixture is None:
         return found
     outputs = {observation.output for subject in cohort.subjects for observation in subject.observations}
@@ -34,9 +36,12 @@ def met(cohort: Cohort) -> NDArray[np.bool_]:
     for value in model.mixture.values:
         read = read_by(model, outputs, lambda formula, value=value: in_class(formula, model, value))  # type: ignore[misc]
         of_class = [subject.timeline.covariates[-1, column] == value for subject in cohort.subjects]
-        unread = _unread(model.eta_names, blocks_of(patterns["omega"]), read)
-        of_occasions = _unread(model.iov_names, blocks_of(patterns["iov"]), read)
-        unread += [own + n * width + row for n in range(cohort.occasions) for row in of_occasions]
+        unread = [
+            part.start + row
+            for level, of_level in parts.items()
+            for row in _unread(effect_names(model, level), blocks_of(patterns[level]), read)
+            for part in of_level
+        ]
         found[np.ix_(np.flatnonzero(of_class), np.array(unread, dtype=np.int64))] = False
     return found
 

@@ -18,6 +18,7 @@ patients are of them.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -72,12 +73,12 @@ class Moments:
         return np.asarray(self.square - across - across.swapaxes(1, 2) + beside)
 
 
-def regressed(means: Means, theta: Theta, vector: Floats, known: Moments, occasions: int) -> Floats:
+def regressed(means: Means, theta: Theta, vector: Floats, known: Moments) -> Floats:
     """The vector (K,) with what moves means, and Omega, as moments of individuals say."""
     found = vector.copy()
     if means.moved:
         moved = np.array(means.moved)
-        precision = theta.unpack(vector).prior(occasions)[1]
+        precision = theta.unpack(vector).prior(means.parts)[1]
         design = means.design(vector)
         left, right = normal_equations(design, precision, known.from_means(means.at(vector)), means, known.counted)
         before = theta.penalty(vector)
@@ -88,15 +89,10 @@ def regressed(means: Means, theta: Theta, vector: Floats, known: Moments, occasi
         straight = means.straight and before is None
         found[moved] += step if straight else np.clip(step, -2.0, 2.0)
     away = known.about(means.at(found))
-    population, d = theta.unpack(found), len(theta.start.omega)
-    found_of: dict[Level, Floats] = {}
-    columns: dict[Level, slice] = {"omega": slice(0, d)}
-    if (width := len(population.omega_iov)) and occasions:
-        columns["iov"] = slice(d, d + occasions * width)
-    for level, part in columns.items():
-        if part.stop > part.start:
-            moment = of_effects(away, means, known.counted, part, len(population.covariance(level)))
-            found_of[level] = covariance(theta, found, level, moment)
+    population, found_of = theta.unpack(found), dict[Level, Floats]()
+    for level, of_level in means.parts.items():
+        if of_level:
+            found_of[level] = covariance(theta, found, level, of_effects(away, means, known.counted, of_level))
     if known.of_sites is not None:
         count = np.full(known.of_sites.shape, float(means.sites))
         found_of["isv"] = covariance(theta, found, "isv", Moment(known.of_sites, count))
@@ -134,12 +130,12 @@ class Moment(NamedTuple):
     often: Floats
 
 
-def of_effects(away: Floats, means: Means, counted: Floats, columns: slice, width: int) -> Moment:
-    """Of effects of a level, ``width`` of a patient or of each occasion, that the data have met: second moments about
-    their means (N, D, D), of individuals who count so often (N,)."""
+def of_effects(away: Floats, means: Means, counted: Floats, parts: Sequence[slice]) -> Moment:
+    """Of effects of a level, of a patient, of each occasion or of each step, that the data have met: second moments
+    about their means (N, D, D), of individuals who count so often (N,)."""
+    width = parts[0].stop - parts[0].start
     total, count = np.zeros((width, width)), np.zeros((width, width))
-    for begin in range(columns.start, columns.stop, width):
-        part = slice(begin, begin + width)
+    for part in parts:
         met = means.active[:, part].astype(np.float64)
         both = met[:, :, None] * met[:, None, :]
         total += (both * away[:, part, part]).sum(axis=0)

@@ -10,7 +10,7 @@ from twin.arrays import Floats
 from twin.kernel.free import natural, scale_of
 from twin.population.cohort import Cohort
 from twin.population.nonparametric.support import Support
-from twin.population.subjects import WITHOUT
+from twin.population.subjects import Held
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ def values_at(cohort: Cohort, eta: Floats) -> Floats:
     model, place = cohort.kernel.model, cohort.theta.start.place
     z = np.zeros((len(eta), cohort.size))
     z[:, : eta.shape[1]] = eta
-    phi = cohort.columns.phi(z, place, WITHOUT)
+    phi = cohort.columns.phi(z, place, Held())
     columns = [i for i, parameter in enumerate(model.parameters) if parameter.name in model.eta_names]
     every = [[natural(scale_of(model.parameters[i]), float(one)) for i in columns for one in [row[i]]] for row in phi]
     return np.array(every, dtype=np.float64)

@@ -82,7 +82,7 @@ def support(cohort: Cohort, seed: int = 1, told: Told = lambda *_: None) -> Supp
     """The most likely points and weights of a cohort's effects.
 
     Raises:
-        FitError: effects of occasions, classes, no effects, or a patient whom nothing in the box makes possible.
+        FitError: as `refuse`; or a patient whom nothing in the box makes possible.
     """
     refuse(cohort)
     return _Search(cohort, seed).ended(told)
@@ -92,11 +92,11 @@ def refuse(cohort: Cohort) -> None:
     """Refuse a model whose effects are not all of patients.
 
     Raises:
-        FitError: effects of occasions or sites, classes, or no effects.
+        FitError: effects of occasions or sites, or that drift, classes, or no effects.
     """
     model = cohort.kernel.model
     reasons = {
-        "effects of occasions, or that drift": bool(model.iov_names),
+        "effects of occasions, or that drift": bool(model.iov_names) or model.drift is not None,
         "effects of sites": bool(model.isv_names),
         "classes that nobody sees": cohort.classes > 1,
         "patients whose prior is wider ([covariates.X.missing] widens)": cohort.columns.widened,

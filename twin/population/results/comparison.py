@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from scipy import special
 
-from twin.population.values import VARIANCES
+from twin.population.values import LEVELS
 
 LEVEL = 0.05
 
@@ -114,7 +114,7 @@ def _tested(small: FitFound, large: FitFound) -> RatioTest:
     error = (small.error**2 + large.error**2) ** 0.5
     p, turn = chi_squared_tail(ratio, freedom), float(special.chdtri(freedom, LEVEL))
     # Where classes are one, their shares can be anything and the ratio is not chi-squared (McLachlan & Peel 2000, 6.4).
-    held = {name for name, value in small.fixed if name in large.free and name.split(".")[0] in VARIANCES}
+    held = {name for name, value in small.fixed if name in large.free and name.split(".")[0] in LEVELS}
     if not (small.converged and large.converged):
         said = "no test: one of them did not converge"
     elif small.alike or large.alike:

@@ -22,7 +22,7 @@ from twin.model.spec import Model
 from twin.modelfile.reader import parse_model
 from twin.modelfile.variability import RESIDUAL
 from twin.population.theta import Theta, effect_names
-from twin.population.values import VARIANCES, Level, Population
+from twin.population.values import LEVELS, Level, Population
 
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 
@@ -82,10 +82,11 @@ def _write_parameters(
     model, values, shapes = theta.model, population.values(theta.model), population.shapes(theta.model)
     variance = dict(zip(model.eta_names, np.diag(population.omega).tolist(), strict=True))
     of_occasion = dict(zip(model.iov_names, np.diag(population.omega_iov).tolist(), strict=True))
+    gained = dict(zip(effect_names(model, "drift"), np.diag(population.omega_drift).tolist(), strict=True))
     of_site = dict(zip(model.isv_names, np.diag(population.omega_isv).tolist(), strict=True))
     for name, table in content["parameters"].items():
         table.pop("stated", None)
-        own = {key for key in (name, *(f"{level}.{name}" for level in ("shape", *VARIANCES))) if key in said}
+        own = {key for key in (name, *(f"{level}.{name}" for level in ("shape", *LEVELS))) if key in said}
         if name in said:
             table["value"] = values[name]
             if (error := said[name]) is not None and provenance.patients > 1:
@@ -95,7 +96,9 @@ def _write_parameters(
         if name in variance:
             table["iiv"] = variance[name]
         if name in of_occasion:
-            table["iov" if model.drift is None else "drift"] = of_occasion[name]
+            table["iov"] = of_occasion[name]
+        if name in gained:
+            table["drift"] = gained[name]
         if name in of_site:
             table["isv"] = of_site[name]
         if own:

@@ -28,7 +28,7 @@ from twin.kernel.compiling.by_hand import compiled
 from twin.population.means.means import Means
 from twin.population.prior import Prior
 from twin.population.theta import Theta
-from twin.population.values import LEVELS, Level, Population
+from twin.population.values import LEVELS, Level
 
 FREEDOM = 2.0
 """Degrees of the half-t prior of standard deviations of effects: with 2 correlations are flat."""
@@ -185,20 +185,17 @@ def omega_drawn(
             assert of_sites is not None, "sites differ"
             effects = of_sites[:, rows]
         else:
-            effects = _met(block, means, eta, population, here)
+            effects = _met(block, means, eta, here)
         square = effects.T @ effects
         found[block.level][within] = block.drawn(found[block.level][within], square, len(effects), rng, gain)
     return theta.pack(population.with_covariances(found))
 
 
-def _met(block: Block, means: Means, eta: Floats, population: Population, here: NDArray[np.bool_] | None) -> Floats:
-    """Effects (n, d) of a block that the data have met, of patients or of all their occasions."""
+def _met(block: Block, means: Means, eta: Floats, here: NDArray[np.bool_] | None) -> Floats:
+    """Effects (n, d) of a block that the data have met, of patients, or of all their occasions or steps."""
     met = means.active if here is None else means.active & here[:, None]
-    own, width = len(population.omega), len(population.omega_iov)
-    last = eta.shape[1] - population.widened
-    begins = [0] if block.level == "omega" else list(range(own, last, width))
-    rows = np.array(block.rows)
-    return np.concatenate([eta[met[:, begin + rows[0]]][:, begin + rows] for begin in begins])
+    each = [part.start + np.array(block.rows) for part in means.parts[block.level]]
+    return np.concatenate([eta[met[:, columns[0]]][:, columns] for columns in each])
 
 
 def inverse_wishart(scale: Floats, degrees: float, rng: np.random.Generator) -> Floats:

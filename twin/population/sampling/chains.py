@@ -3,7 +3,8 @@
 A sweep makes of each chain's effects
 
 1. a step of a random walk, in the directions of what is believed of the patient, all effects at once or, where there
-   are occasions, those of the patient and of one occasion after another; its length is tuned to `WANTED`;
+   are occasions or a drift, those of the patient and of one occasion, or step, after another; its length is tuned to
+   `WANTED`;
 2. several independent proposals, one after another, from what is believed: multivariate t around the conditional mode,
    with the covariance that Laplace's method gives it there, or, one in `SELDOM`, from the population (Karimi, Lavielle
    & Moulines 2020, Comput Stat Data Anal 141:123). Of a mixture they are made in every class, and the class is drawn
@@ -93,7 +94,7 @@ def believed(objective: Objective, means: Means, vector: Floats, eta: Floats | N
     """
     cohort = objective.cohort
     population = cohort.theta.unpack(vector)
-    covariance, precision, _ = population.prior(cohort.occasions)
+    covariance, precision, _ = population.prior(cohort.parts)
     if isinstance(objective, SiteObjective | MixedSiteObjective):
         here = objective(vector) if eta is None else objective.near(vector, eta)
         return _around(cohort, means, vector, Proposals.around(here.eta, here.covariance, covariance))
@@ -255,11 +256,8 @@ def _woven(one: Floats, other: Floats) -> Floats:
 
 def _blocks(cohort: Cohort) -> tuple[slice, ...]:
     """Columns of effects that a walk moves at once."""
-    width = len(cohort.kernel.model.iov_names)
-    own = len(cohort.kernel.model.eta_names)
-    last = own + cohort.occasions * width
-    found = [slice(0, own)] if own else []
-    found += [slice(own + n * width, own + (n + 1) * width) for n in range(cohort.occasions) if width]
+    found = [part for parts in cohort.parts.values() for part in parts]
+    last = found[-1].stop if found else 0
     return (*found, slice(last, cohort.effects)) if cohort.columns.widened else tuple(found)
 
 

@@ -184,10 +184,9 @@ class _Run:
         if not self.means.moved:
             return
         moved, after = list(self.means.moved), self.vectors.copy()
-        occasions = self.density.cohort.occasions
         for c, vector in enumerate(self.vectors):
             here, eta = self.chains.here[:, c], self.chains.eta[:, c]
-            after[c] = typical_drawn(self.means, self.theta, vector, eta, occasions, self.rng[c], here, self.sites)
+            after[c] = typical_drawn(self.means, self.theta, vector, eta, self.rng[c], here, self.sites)
             if self._with_prior & set(moved):
                 change = self._log_prior(after[c], moved) - self._log_prior(vector, moved)
                 if not np.log(self.rng[c].random()) < change:

@@ -227,7 +227,7 @@ class _Run:
         new = visited(sweep, self.means.at(before), None if about is None else about.square)
         self.moments = new if self.moments is None else self.moments.towards(new, gain)
         after = before + gain * (stepped(target, sweep, self.means, before) - before)
-        after = regressed(self.means, theta, after, self.moments, self.density.cohort.occasions)
+        after = regressed(self.means, theta, after, self.moments)
         self.vector = cooled(theta, before, after) if cooling else after
         self.chains.hold(before[None], self.vector[None])
         return -2.0 * _complete(sweep)
@@ -290,7 +290,7 @@ def covering(density: Density, vector: Floats, around: Proposals, seed: int) -> 
     cohort = density.cohort
     draws = even_draws([subject.key for subject in cohort.subjects], seed, EXACT, cohort.effects)
     found = Sample(density, vector, around, draws).likelihood(vector)
-    proposals = adapted(found, cohort.theta.unpack(vector).prior(cohort.occasions)[0])
+    proposals = adapted(found, cohort.theta.unpack(vector).prior(cohort.parts)[0])
     return Sample(density, vector, proposals, draws), proposals
 
 

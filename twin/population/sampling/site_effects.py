@@ -57,7 +57,7 @@ class SiteEffects:
     (N, D)."""
 
     def __init__(self, cohort: Cohort, site: Integers, active: NDArray[np.bool_], seed: int) -> None:
-        self._above, self._occasions = cohort.above, cohort.occasions
+        self._above, self._parts = cohort.above, cohort.parts
         self._site, self._active = np.repeat(site, cohort.classes), active.astype(np.float64)
         self._streams = [generator(cohort.patients[i].key, seed, "site") for i in first_of(site)]
 
@@ -81,9 +81,9 @@ class SiteEffects:
 
     def told(self, population: Population, here: NDArray[np.bool_]) -> Told:
         """What psi tells, of members who are ``here`` (N, C)."""
-        precision = population.prior(self._occasions)[1]
+        precision = population.prior(self._parts)[1]
         reach = (self._active[:, :, None] * precision) @ self._above
         of_each = np.swapaxes(self._active[:, :, None] * self._above, 1, 2) @ reach
         counted = np.where(here[:, :, None, None], of_each[:, None], 0.0)
-        covariance = np.asarray(np.linalg.inv(population.precision_isv + by_site(counted, self._site)))
+        covariance = np.asarray(np.linalg.inv(population.precision("isv") + by_site(counted, self._site)))
         return Told(reach, covariance, self._site)

@@ -29,7 +29,7 @@ class Target:
         cohort = density.cohort
         self.density, self.vectors = density, np.atleast_2d(vectors)
         self.populations = tuple(cohort.theta.unpack(vector) for vector in self.vectors)
-        self.factors = [np.linalg.cholesky(p.prior(cohort.occasions)[0]) for p in self.populations]
+        self.factors = [np.linalg.cholesky(p.prior(cohort.parts)[0]) for p in self.populations]
         self._moves = (self.vectors - self.vectors[0]) @ cohort.directions
 
     def read(self, eta: Floats, moved: Floats | None = None) -> Read:
@@ -73,7 +73,7 @@ class Target:
         return np.repeat(self.centres, points // self.centres.shape[1], axis=1)
 
     def _normal(self, g: int, eta: Floats) -> Floats:
-        _, precision, log_det = self.populations[g].prior(self.density.cohort.occasions)
+        _, precision, log_det = self.populations[g].prior(self.density.cohort.parts)
         square = np.einsum("nsd,nsd->ns", eta @ precision, eta)
         return np.asarray(-0.5 * (square + log_det + eta.shape[2] * LOG_2PI))
 

@@ -30,7 +30,6 @@ def typical_drawn(
     theta: Theta,
     vector: Floats,
     eta: Floats,
-    occasions: int,
     rng: np.random.Generator,
     here: NDArray[np.bool_] | None = None,
     sites: SiteEffects | None = None,
@@ -41,7 +40,7 @@ def typical_drawn(
     population = theta.unpack(vector)
     present = np.ones(len(eta), dtype=np.bool_) if here is None else here
     counted = present.astype(np.float64)
-    psi, precision = eta + means.at(vector), population.prior(occasions)[1]
+    psi, precision = eta + means.at(vector), population.prior(means.parts)[1]
     told = None if sites is None else sites.told(population, present[:, None])
     # Where means bend, slopes at a place that stays make a walk that is as likely to go back.
     design = means.design(vector if means.straight else theta.pack(theta.start))

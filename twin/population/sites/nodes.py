@@ -78,7 +78,7 @@ def spread(b: Floats, within: Floats, near: Parabolas, population: Population, s
     log -= 0.5 * np.einsum("nmq,nqr,nmr->nm", away, near.bend, away)
     log = log.reshape(len(site), len(population.shares), -1) + np.log(population.shares)[:, None]
     total = by_site(special.logsumexp(log, axis=1), site)
-    total -= 0.5 * np.einsum("smq,qr,smr->sm", nodes.at, population.precision_isv, nodes.at)
+    total -= 0.5 * np.einsum("smq,qr,smr->sm", nodes.at, population.precision("isv"), nodes.at)
     weight = special.softmax(np.where(np.isfinite(total), total, -1e300), axis=1)
     mean = np.einsum("sm,smq->sq", weight, nodes.at)
     apart = nodes.at - mean[:, None]

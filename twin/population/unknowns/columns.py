@@ -2,15 +2,15 @@
 
 The unknowns are a row z of the same columns for everybody,
 
-    z = (eta, kappa of occasion 1, ..., kappa of occasion n, u, shifts),
+    z = (eta, kappa of occasion 1, ..., kappa of occasion n, delta of step 1, ..., delta of step m, u, shifts),
 
-with n the most occasions that anybody has: a kappa that no datum has met stays at 0, and adds nothing to a likelihood;
-or n the most steps of a drift, of which one is what an occasion is (`twin.population.drift.walks`). Placed
-parameters (`twin.kernel.free`) in a stretch of time of occasion k are
+with n the most occasions that anybody has, and m the most steps of a drift: what no datum has met stays at 0, and adds
+nothing to a likelihood. Placed parameters (`twin.kernel.free`) in a stretch of time of occasion k, after j steps, are
 
-    phi = place(theta) + T(eta + kappa_k + sqrt(w_i) u) + shift,
+    phi = place(theta) + T(eta + kappa_k + sqrt(grid) (delta_1 + ... + delta_j) + sqrt(w_i) u) + shift,
 
-T being identity, but for Box-Cox effects, and of a drift kappa_k the sum of all until k, times the root of the grid.
+T being identity, but for Box-Cox effects: a kappa holds for itself, a delta from its step on, and the variance of delta
+is what the model file calls drift, gained per unit of time.
 Standard normal u are there for parameters whose prior somebody's unreported
 characteristics widen: of patient i by variances w_i, so that eta and u together are N(0, Omega + w_i). A u that nothing
 hangs on, with w_i = 0, stays at 0 as such a kappa does. A typical value moves phi as its own eta does, and where there
@@ -27,10 +27,9 @@ import numpy as np
 from twin.arrays import Floats, Integers
 from twin.kernel.compiling.by_hand import compiled
 from twin.model.spec import Model
-from twin.population.drift.walks import root_of_grid
-from twin.population.subjects import Subject
-from twin.population.theta import Theta
-from twin.population.values import shaped
+from twin.population.subjects import Held, Subject
+from twin.population.theta import Theta, effect_names
+from twin.population.values import Level, Parts, shaped
 
 _NOT_WIDER: Floats = np.empty(0)
 
@@ -40,23 +39,25 @@ class Columns:
 
     Attributes:
         theta: what is free, which decides the shifts there are; with the effects that widen somebody's prior.
-        occasions: n.
-        effects: D, columns of eta, of all kappas and of u.
+        parts: which columns are of eta, of each kappa and of each delta.
+        effects: D, columns of all these and of u.
         size: M, columns of z.
         directions: (K, M) what each element of theta does to z: 0 but for typical values.
     """
 
     def __init__(self, model: Model, theta: Theta, subjects: Sequence[Subject]) -> None:
         names = [p.name for p in model.parameters]
-        self.occasions = max(len(s.occasions) for s in subjects)
+        self.parts = parts_of(model, max(len(s.occasions) for s in subjects), max(len(s.steps) for s in subjects))
         self._eta = np.array([names.index(name) for name in model.eta_names], dtype=np.int64)
         self._iov = np.array([names.index(name) for name in model.iov_names], dtype=np.int64)
         self._shapes = np.full(len(names), -1, dtype=np.int64)
         self._shapes[list(shaped(model))] = len(names) + np.arange(len(shaped(model)))
-        self._root = root_of_grid(model)
+        self._root = 0.0 if model.drift is None else float(np.sqrt(model.drift.grid))
         self._widened, self._widths = _widening(subjects, self._eta)
         self.theta = theta.widened(len(self._widened))
-        self.effects = len(self._eta) + self.occasions * len(self._iov) + len(self._widened)
+        self._kappas, self._deltas = len(self.parts["iov"]), len(self.parts["drift"])
+        self._first_delta = len(self._eta) + self._kappas * len(self._iov)
+        self.effects = self._first_delta + self._deltas * len(self._eta) + len(self._widened)
         self._shifted, self.directions = self._moved()
         self.size = self.effects + len(self._shifted)
 
@@ -67,20 +68,21 @@ class Columns:
 
     def by_column(self, of_parameter: Floats) -> Floats:
         """Of numbers of each parameter (P,) that of the parameter which each column of z moves, (M,)."""
-        columns = [self._eta, *[self._iov] * self.occasions, self._widened, self._shifted]
+        repeated = [*[self._iov] * self._kappas, *[self._eta] * self._deltas]
+        columns = [self._eta, *repeated, self._widened, self._shifted]
         found = np.asarray(of_parameter[np.concatenate(columns)])
         if self.widened:
             found[self.effects - len(self._widened) : self.effects] /= np.max([*self._widths.values()], axis=0)
         return found
 
-    def phi(self, z: Floats, place: Floats, occasion: int, subject: Subject | None = None) -> Floats:
-        """Placed parameters (S, P) of rows z (S, M) in an occasion, of a population's `Population.place`, of a
-        patient of whom everything was reported or of a ``subject``."""
+    def phi(self, z: Floats, place: Floats, held: Held, subject: Subject | None = None) -> Floats:
+        """Placed parameters (S, P) of rows z (S, M) where these effects hold, of a population's `Population.place`, of
+        a patient of whom everything was reported or of a ``subject``."""
         found = np.empty((len(z), len(self._shapes)))
         widths = _NOT_WIDER if subject is None or not self.widened else self._widths[subject.key]
         _place(
-            z, place, occasion, self._root, self._eta, self._iov, self._widened, widths, self._shapes, self._shifted,
-            self.effects, found,
+            z, place, held.occasion, held.steps, self._first_delta, self._root, self._eta, self._iov, self._widened,
+            widths, self._shapes, self._shifted, self.effects, found,
         )  # fmt: skip
         return found
 
@@ -96,9 +98,21 @@ class Columns:
             elif i in eta:
                 directions[at, eta.index(i)] = 1.0
             else:
-                end = len(eta) + self.occasions * len(iov)
-                directions[at, len(eta) + iov.index(i) : end : len(iov)] = 1.0
+                directions[at, len(eta) + iov.index(i) : self._first_delta : len(iov)] = 1.0
         return np.array(shifted, dtype=np.int64), directions
+
+
+def parts_of(model: Model, occasions: int, steps: int) -> Parts:
+    """Columns of eta, of so many kappas, and of what so many steps of a drift add, one after another."""
+    found: dict[Level, tuple[slice, ...]] = {}
+    often: dict[Level, int] = {"omega": 1, "iov": occasions, "drift": steps}
+    begin = 0
+    for level, count in often.items():
+        width = len(effect_names(model, level))
+        begins = range(begin, begin + count * width, width) if width else ()
+        found[level] = tuple(slice(one, one + width) for one in begins)
+        begin += count * width
+    return found
 
 
 def _widening(subjects: Sequence[Subject], eta: Integers) -> tuple[Integers, dict[str, Floats]]:
@@ -110,7 +124,9 @@ def _widening(subjects: Sequence[Subject], eta: Integers) -> tuple[Integers, dic
 
 
 @compiled
-def _place(z, place, occasion, root, eta, iov, wider, width, shapes, shifted, effects, found):  # type: ignore[no-untyped-def]
+def _place(  # type: ignore[no-untyped-def]
+    z, place, occasion, steps, first_delta, root, eta, iov, wider, width, shapes, shifted, effects, found
+):
     for n in range(len(z)):
         moved = place.copy()
         for i in range(len(shifted)):
@@ -121,12 +137,10 @@ def _place(z, place, occasion, root, eta, iov, wider, width, shapes, shifted, ef
             found[n, eta[i]] = z[n, i]
         if occasion >= 0:
             for i in range(len(iov)):
-                kappa = z[n, len(eta) + occasion * len(iov) + i]
-                if root > 0.0:
-                    for k in range(occasion):
-                        kappa += z[n, len(eta) + k * len(iov) + i]
-                    kappa *= root
-                found[n, iov[i]] += kappa
+                found[n, iov[i]] += z[n, len(eta) + occasion * len(iov) + i]
+        for k in range(steps):
+            for i in range(len(eta)):
+                found[n, eta[i]] += root * z[n, first_delta + k * len(eta) + i]
         for i in range(len(width)):
             found[n, wider[i]] += width[i] * z[n, effects - len(wider) + i]
         for p in range(len(shapes)):

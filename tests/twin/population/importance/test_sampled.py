@@ -36,7 +36,10 @@ def by_grid(cohort: Cohort) -> Floats:
     z = np.zeros((len(cohort), len(eta), cohort.size))
     z[:, :, :2] = eta
     log_y = density.of(density.read(z, population.place), population.errors)
-    log_prior = -0.5 * (np.einsum("si,ij,sj->s", eta, population.precision, eta) + population.log_det) - LOG_2PI
+    log_prior = (
+        -0.5 * (np.einsum("si,ij,sj->s", eta, population.precision("omega"), eta) + population.log_det("omega"))
+        - LOG_2PI
+    )
     cell = np.prod([axis[1] - axis[0] for axis in axes])
     return np.asarray(np.log((np.exp(log_y + log_prior) * cell).sum(axis=1)))
 
@@ -100,6 +103,6 @@ def test_terms_without_the_prior_of_eta_make_the_likelihood_with_it_also_between
     assert cohort.effects > d
     sample, vector = sample_of(cohort, even_draws(names_of(cohort), 1, 64, cohort.effects))
     eta = sample.eta[:, :, :d]
-    along = np.einsum("nsi,ij,nsj->ns", eta, population.precision, eta)
-    terms = sample.without_prior() - 0.5 * (along + population.log_det + d * LOG_2PI)
+    along = np.einsum("nsi,ij,nsj->ns", eta, population.precision("omega"), eta)
+    terms = sample.without_prior() - 0.5 * (along + population.log_det("omega") + d * LOG_2PI)
     np.testing.assert_allclose(special.logsumexp(terms, axis=1) - np.log(64), sample.likelihood(vector).log, rtol=1e-10)

@@ -80,7 +80,7 @@ def test_two_sites_between_two_modes_count_with_both() -> None:
     proposals = proposals_at(cohort, here)
     for _ in range(3):
         found = Sample(Density(cohort), here.vector, proposals, draws).likelihood(here.vector)
-        proposals = adapted(found, cohort.theta.start.prior(cohort.occasions)[0])
+        proposals = adapted(found, cohort.theta.start.prior(cohort.parts)[0])
     for site in (2, 3):
         who = np.flatnonzero(sites == site)
         law = unseen.Law(isv=1.5, iiv=0.1)

@@ -15,7 +15,7 @@ def test_sites_that_are_far_come_to_their_modes_and_others_stay() -> None:
     theta = of.cohort.theta
     here = of(theta.pack(theta.start))
     population = theta.unpack(here.vector)
-    point = of.site_point(population, population.prior(of.cohort.occasions)[1])
+    point = of.site_point(population, population.prior(of.cohort.parts)[1])
     away = np.array([0.0, 1.0, 0.0, 1.0])[point.site]
     psi = here.eta + away[:, None] * np.random.default_rng(2).normal(0.0, 0.8, here.eta.shape)
     far = by_site(away, point.site) > 0.0

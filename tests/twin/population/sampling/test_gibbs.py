@@ -39,7 +39,7 @@ def test_given_individuals_the_posterior_is_normal_inverse_wishart() -> None:
     vector, known, found = theta.pack(theta.start), blocks(theta), []
     for _ in range(2000):
         eta = (psi - means.at(vector)[:, 0])[:, None]
-        vector = typical_drawn(means, theta, vector, eta, 0, rng)
+        vector = typical_drawn(means, theta, vector, eta, rng)
         eta = (psi - means.at(vector)[:, 0])[:, None]
         vector = omega_drawn(known, means, theta, vector, eta, rng)
         found.append(theta.natural(vector))

@@ -25,7 +25,7 @@ def test_means_are_a_regression_and_omega_what_is_left() -> None:
     means, theta = Means(cohort), cohort.theta
     psi = np.random.default_rng(3).normal(1.5, 0.4, (len(cohort), 1))
     vector = theta.pack(theta.start)
-    found = regressed(means, theta, vector, Moments(psi, psi[:, :, None] ** 2), 0)
+    found = regressed(means, theta, vector, Moments(psi, psi[:, :, None] ** 2))
     age = np.array([subject.timeline.covariates[-1, 0] for subject in cohort.subjects])
     slope, intercept = np.polyfit(age, psi[:, 0], 1)
     named = dict(zip(theta.names, found, strict=True))
@@ -47,7 +47,7 @@ def test_means_and_omega_are_at_the_joint_mode_of_what_is_known_before() -> None
     psi = np.random.default_rng(3).normal(1.5, 0.4, (n, 1))
     vector = theta.pack(theta.start)
     for _ in range(60):
-        vector = regressed(means, theta, vector, Moments(psi, psi[:, :, None] ** 2), 0)
+        vector = regressed(means, theta, vector, Moments(psi, psi[:, :, None] ** 2))
     rest, omega = psi - means.at(vector), float(theta.unpack(vector).omega[0, 0])
     assert omega == pytest.approx((float((rest**2).sum()) + 12 * 0.3) / (n + 12 + 2))
 

@@ -49,7 +49,7 @@ def test_whatever_the_effects_of_sites_are_they_follow_least_squares(
     sites, drawn = SiteEffects(cohort, cohort.site, means.active, 1), []
     monkeypatch.setattr(means, "straight", straight)
     for _ in range(4000):
-        vector = typical_drawn(means, theta, vector, psi - means.at(vector), 0, rng, None, sites)
+        vector = typical_drawn(means, theta, vector, psi - means.at(vector), rng, None, sites)
         drawn.append(vector[list(means.moved)])
     found, sd = np.array(drawn[100:]), np.sqrt(np.diag(covariance))
     tolerance = 0.06 if straight else 0.15
@@ -65,7 +65,7 @@ def test_members_that_patients_are_not_tell_nothing() -> None:
     sites, eta = SiteEffects(cohort, cohort.site, means.active, 1), rng.normal(0.0, 0.5, (len(cohort), 1))
     here = np.arange(len(cohort)) % 2 == 0
     other = eta + np.where(here, 0.0, 5.0)[:, None]
-    found = [typical_drawn(means, theta, vector, one, 0, np.random.default_rng(2), here, sites) for one in (eta, other)]
+    found = [typical_drawn(means, theta, vector, one, np.random.default_rng(2), here, sites) for one in (eta, other)]
     np.testing.assert_array_equal(*found)
 
 

@@ -13,7 +13,7 @@ from tests.twin import toys
 from tests.twin.population.diagnostics.cohorts import cohort_of
 from twin.modelfile.reader import parse_model
 from twin.population.cohort import Cohort
-from twin.population.subjects import WITHOUT
+from twin.population.subjects import WITHOUT, Held
 
 SHAPE = 0.4
 
@@ -41,7 +41,7 @@ def cohort() -> Cohort:
 
 def test_who_has_fewer_occasions_has_the_same_columns() -> None:
     columns = cohort().columns
-    assert (columns.occasions, columns.effects, columns.size) == (2, SHIFTS, SHIFTS + 3)
+    assert (len(columns.parts["iov"]), columns.effects, columns.size) == (2, SHIFTS, SHIFTS + 3)
     assert [len(subject.occasions) for subject in cohort().subjects] == [2, 1]
 
 
@@ -56,7 +56,7 @@ def test_effects_are_placed_as_the_formula_says(row: list[float], occasion: int,
     kappa = 0.0 if occasion == WITHOUT else row[FIRST + occasion]
     power = shape + row[SHIFTS + 2]
     expected = [k + np.expm1(power * (row[0] + wider)) / power + row[SHIFTS], v + row[1] + kappa, b + row[SHIFTS + 1]]
-    np.testing.assert_allclose(columns.phi(np.array([row]), place, occasion, subject)[0], expected, rtol=1e-12)
+    np.testing.assert_allclose(columns.phi(np.array([row]), place, Held(occasion), subject)[0], expected, rtol=1e-12)
 
 
 def test_typical_values_move_parameters_as_their_directions_do() -> None:
@@ -67,8 +67,8 @@ def test_typical_values_move_parameters_as_their_directions_do() -> None:
             assert not direction.any(), name
             continue
         there = theta.unpack(vector + 1e-3 * np.array([one == name for one in theta.names])).place
-        by_place = columns.phi(z, there, 1)
-        np.testing.assert_allclose(columns.phi(z + 1e-3 * direction, theta.start.place, 1), by_place, rtol=1e-12)
+        by_place = columns.phi(z, there, Held(1))
+        np.testing.assert_allclose(columns.phi(z + 1e-3 * direction, theta.start.place, Held(1)), by_place, rtol=1e-12)
 
 
 def test_what_is_said_of_parameters_is_said_of_columns() -> None:

@@ -48,7 +48,7 @@ class MixedSiteObjective(Objective):
 
     def __call__(self, vector: Floats, last: Evaluation | None = None, *, thorough: bool = False) -> Evaluation:
         population = self.cohort.theta.unpack(vector)
-        covariance, precision, _ = population.prior(self.cohort.occasions)
+        covariance, precision, _ = population.prior(self.cohort.parts)
         point = self.site_point(population, precision)
         if last is None or last.posterior is None:
             found = _deepest(point, None, covariance)
@@ -61,7 +61,7 @@ class MixedSiteObjective(Objective):
     def near(self, vector: Floats, psi: Floats) -> Evaluation:
         """Evaluate at a vector (K,) whose modes are searched from psi (N, D)."""
         population = self.cohort.theta.unpack(vector)
-        point = self.site_point(population, population.prior(self.cohort.occasions)[1])
+        point = self.site_point(population, population.prior(self.cohort.parts)[1])
         begin = point.likely(psi, np.tile(population.shares, (len(self.cohort.patients), 1)))
         return _evaluated(point, vector, _balanced(point, psi, begin))
 

@@ -39,7 +39,7 @@ class MixedSitePoint(SitePoint):
 
     def __init__(self, objective: Objective, population: Population, precision: Floats) -> None:
         super().__init__(objective, population, precision)
-        self._reach, self._log_det = precision @ self.above, population.prior(self.cohort.occasions)[2]
+        self._reach, self._log_det = precision @ self.above, population.prior(self.cohort.parts)[2]
         self._factor_isv = np.asarray(np.linalg.cholesky(population.omega_isv))
 
     def _sites(self) -> tuple[Integers, Floats]:
@@ -76,7 +76,7 @@ class MixedSitePoint(SitePoint):
         posterior = mixed(-0.5 * of_members, self.population.shares).posterior
         schur = self._schur(psi, posterior, made)
         of_site = Bounded.of(schur, self._factor_isv, self.flat)
-        of_b = self.population.precision_isv
+        of_b = self.population.precision("isv")
         with_b = (np.einsum("sq,qr,sr->s", b, of_b, b) + of_site.log_det)[self.site]
         found = mixed(-0.5 * (of_members + np.where(self._alone, with_b, 0.0)), self.population.shares)
         return Standing(
@@ -91,7 +91,7 @@ class MixedSitePoint(SitePoint):
         weight = np.where(self._alone, 1.0, posterior.reshape(-1))
         told = self._reach.T @ inverse_of(made.h) @ self._reach + apart[:, :, None] * apart[:, None, :]
         each = weight[:, None, None] * (self.above.T @ self._reach - told)
-        return by_site(each, self.site) + self.population.precision_isv
+        return by_site(each, self.site) + self.population.precision("isv")
 
     def of_each(self, here: Standing) -> Floats:
         """The objective (sites,) where everybody stands."""
@@ -197,7 +197,7 @@ class MixedSitePoint(SitePoint):
 
     def _precisions_isv(self, vector: Floats) -> dict[int, Floats]:
         """How P_b (q, q) moves by each number of Omega_isv, by its place in the vector."""
-        precision = self.population.precision_isv
+        precision = self.population.precision("isv")
         slopes = self.cohort.theta.omega_slopes(vector, "isv")
         return {at: -precision @ change @ precision for at, change in slopes.items()}
 

@@ -14,7 +14,7 @@ def point_of() -> MixedSitePoint:
     """At the values of `clinics.eliminated_in_clinics`."""
     cohort = clinics.of_eliminated()
     population = cohort.theta.start
-    return MixedSitePoint(Objective(cohort), population, population.prior(cohort.occasions)[1])
+    return MixedSitePoint(Objective(cohort), population, population.prior(cohort.parts)[1])
 
 
 def test_steps_lead_back_to_where_modes_and_effects_of_sites_balance() -> None:
