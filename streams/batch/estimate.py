@@ -24,6 +24,8 @@ from twin.events import decode
 from twin.model.spec import Model
 
 if TYPE_CHECKING:
+    from twin.filter.posthoc import Estimated
+    from twin.kernel.kernel import Kernel
     from twin.study.diagnostics import Diagnosis
     from twin.timeline.timeline import Timeline
 
@@ -52,15 +54,26 @@ class PredictedValue(NamedTuple):
     output: str
 
 
+class Drifted(NamedTuple):
+    """How a patient was from one step of the drift on: effects as far as they had drifted (d,), their standard errors
+    (d,) and individual parameters (P,); ``time`` as in `PredictedValue`."""
+
+    time: float
+    eta: Numbers
+    errors: Numbers
+    parameters: Numbers
+
+
 @dataclass(frozen=True)
 class IndividualEstimate:
     """One patient's estimate (see `twin.filter.posthoc.Estimated`).
 
     Attributes:
-        eta, errors: (d,) random effects and their standard errors.
+        eta, errors: (d,) random effects and their standard errors, as they were before any drift.
         kappa, kappa_errors: of each occasion (o,) the same.
         occasions: what each occasion is (`_occasions`).
-        parameters: (P,) individual parameters, as `Model.individual_names` names them.
+        drifted: from the start of the record and from each step on; empty of a model that does not drift.
+        parameters: (P,) individual parameters at the last value, as `Model.individual_names` names them.
         measured: how many values it rests on.
         left_out: what of the record could not be used, in words.
         at_reference: covariates that nothing was said of.
@@ -76,6 +89,7 @@ class IndividualEstimate:
     kappa: tuple[Numbers, ...]
     kappa_errors: tuple[Numbers, ...]
     occasions: Numbers
+    drifted: tuple[Drifted, ...]
     parameters: Numbers
     ofv: float
     converged: bool
@@ -190,6 +204,7 @@ def estimate_record(record: Record, model: Model, *, diagnosed: bool) -> BatchRe
         tuple(tuple(each) for each in found.kappa.tolist()),
         tuple(tuple(each) for each in found.kappa_errors.tolist()),
         _occasions(found.occasions, timeline, model, zero),
+        _drifted(found, timeline, kernel, zero),
         tuple(found.parameters.tolist()),
         ofv,
         bool(found.converged),
@@ -233,6 +248,21 @@ def _occasions(begins: Sequence[int], timeline: Timeline | None, model: Model, z
     return tuple((max(begin, timeline.start) - zero) / UNIT_MS[model.time_unit] for begin in begins)
 
 
+def _drifted(found: Estimated, timeline: Timeline | None, kernel: Kernel, zero: int) -> tuple[Drifted, ...]:
+    """How a patient was from the start of the record and from each step of the drift on."""
+    from twin.solver.linear_system import individual_parameters
+
+    if kernel.model.drift is None or timeline is None:
+        return ()
+    unit, rows = UNIT_MS[kernel.model.time_unit], []
+    for begin, eta, errors in zip((timeline.start, *found.steps), found.drifted, found.drifted_errors, strict=True):
+        effects = found.effects.at(timeline.segments, timeline.segments.at(begin))
+        parameters = individual_parameters(kernel, effects, timeline.covariates_at(begin))[0]
+        time = (begin - zero) / unit
+        rows.append(Drifted(time, tuple(eta.tolist()), tuple(errors.tolist()), tuple(parameters.tolist())))
+    return tuple(rows)
+
+
 def _values(diagnosis: Diagnosis, model: Model, zero: int) -> tuple[PredictedValue, ...]:
     unit = UNIT_MS[model.time_unit]
     columns = (diagnosis.population, diagnosis.individual, diagnosis.iwres, diagnosis.npde)
@@ -249,6 +279,7 @@ def _values(diagnosis: Diagnosis, model: Model, zero: int) -> tuple[PredictedVal
 def estimate_table(model: Model, found: Sequence[IndividualEstimate]) -> Table:
     """A row a patient: effects, their standard errors, those of each occasion, every individual parameter, the rest.
 
+    Of a model that drifts ``ETA_CL`` is as it was at first, and ``DRIFTED_CL`` as far as it had come by the last value.
     Patients differ in how many occasions they have; of those that one did not have its cells are empty. ``OCCASION_n``
     says which the n-th is: the value of the covariate that tells occasions apart, or else the TIME at which it began.
     """
@@ -257,6 +288,12 @@ def estimate_table(model: Model, found: Sequence[IndividualEstimate]) -> Table:
         table[f"ETA_{name}"] = [one.eta[i] for one in found]
     for i, name in enumerate(model.eta_names):
         table[f"SE_{name}"] = [one.errors[i] for one in found]
+    if model.drift is not None:
+        last = [one.drifted[-1] if one.drifted else None for one in found]
+        for i, name in enumerate(model.eta_names):
+            table[f"DRIFTED_{name}"] = [one.eta[i] if one else math.nan for one in last]
+        for i, name in enumerate(model.eta_names):
+            table[f"SE_DRIFTED_{name}"] = [one.errors[i] if one else math.nan for one in last]
     for n in range(max((len(one.kappa) for one in found), default=0)):
         table[f"OCCASION_{n + 1}"] = [one.occasions[n] if n < len(one.occasions) else math.nan for one in found]
         for i, name in enumerate(model.iov_names):
@@ -290,6 +327,23 @@ def value_table(found: Sequence[IndividualEstimate]) -> Table:
         "NPDE": [value.npde for _, value in rows],
         "OUTPUT": [value.output for _, value in rows],
     }
+
+
+def drift_table(model: Model, found: Sequence[IndividualEstimate]) -> Table:
+    """A row a patient and step of the drift, the first from the start of the record: ``TIME`` from which on effects and
+    individual parameters were so."""
+    rows = [(one.patient_id, then) for one in found for then in one.drifted]
+    table: dict[str, Sequence[Cell]] = {
+        "ID": [patient_id for patient_id, _ in rows],
+        "TIME": [then.time for _, then in rows],
+    }
+    for i, name in enumerate(model.eta_names):
+        table[f"ETA_{name}"] = [then.eta[i] for _, then in rows]
+    for i, name in enumerate(model.eta_names):
+        table[f"SE_{name}"] = [then.errors[i] for _, then in rows]
+    for i, name in enumerate(model.individual_names):
+        table[name] = [then.parameters[i] for _, then in rows]
+    return table
 
 
 def _of_occasion(kappa: Sequence[Numbers], occasion: int, effect: int) -> float:

@@ -9,8 +9,8 @@ Pharmacodyn 34:575),
 with C the covariance of the random effects and U without the log(2 pi) / 2 of every measured value, as NONMEM leaves it
 out. A value on a logarithmic scale counts with its density on the natural one.
 
-Random effects are eta and, with occasions, a kappa for each that the data met; their omega has a block for each. A
-drift is taken to stand still.
+Random effects are eta and, with occasions, a kappa for each that the data met; their omega has a block for each. With a
+drift what each of its steps until the last value adds is estimated beside them, as a fit does.
 
 `posterior_mode` starts from a belief and gives eta alone, with the covariance of the Laplace approximation.
 """
@@ -29,10 +29,10 @@ from twin.kernel.arguments import StepSizes
 from twin.kernel.kernel import Kernel
 from twin.model.spec import Model
 from twin.observation.kinds import kind_of
-from twin.solver.effects import Effects, columns, law, without_drift
+from twin.solver.effects import Effects, alone, columns, law
 from twin.solver.linear_system import individual_parameters
 from twin.timeline.covariates import widened
-from twin.timeline.segments import ALWAYS, STILL, UNDIVIDED
+from twin.timeline.segments import ALWAYS, STILL, UNDIVIDED, Layout
 from twin.timeline.timeline import Timeline
 
 
@@ -41,9 +41,12 @@ class Estimated:
     """One patient's estimate.
 
     Attributes:
-        eta, errors: (d,) random effects and their standard errors.
+        eta, errors: (d,) random effects and their standard errors, as they were before any drift.
         kappa, kappa_errors: (occasions, o) the same of each occasion.
         occasions: ms at which each of those began (`twin.timeline.segments.EVER`: before the record).
+        drifted, drifted_errors: (1 + steps, d) eta as it was at first and as far as each step took it, and the standard
+            errors of that.
+        steps: ms at which those of a drift were taken.
         effects: all of them through time, of one particle.
         parameters: (P,) individual parameters at the end of the data.
         ofv: objective function value.
@@ -56,6 +59,9 @@ class Estimated:
     kappa: Floats
     kappa_errors: Floats
     occasions: tuple[int, ...]
+    drifted: Floats
+    drifted_errors: Floats
+    steps: tuple[int, ...]
     effects: Effects
     covariance: Floats
     parameters: Floats
@@ -67,7 +73,8 @@ class Estimated:
 def post_hoc(kernel: Kernel, step_sizes: StepSizes, timeline: Timeline | None) -> Estimated:
     """The estimate from all that a timeline observed, from a cold start.
 
-    Individual parameters hold under the newest covariates, on the last occasion that was observed. A patient without a
+    Individual parameters hold under the newest covariates, on the last occasion that was observed and as far as they
+    have drifted. A patient without a
     timeline, of whom nothing useful is known, is the typical one with the covariance of the population.
     """
     model = kernel.model
@@ -76,13 +83,14 @@ def post_hoc(kernel: Kernel, step_sizes: StepSizes, timeline: Timeline | None) -
         omega = law(population).covariance
         layout, mode = STILL, Mode(np.zeros(len(omega)), omega, 0.0, True)
     else:
-        responder = Responder(kernel, step_sizes, timeline, timeline.observations)
+        responder = Responder(kernel, step_sizes, timeline, timeline.observations, drifts=True)
         layout, omega = responder.layout, law(population, responder.layout).covariance
         mode = find_mode(responder, np.linalg.inv(omega).astype(np.float64), np.zeros(len(omega)))
     ofv = 2.0 * mode.objective + _log_det(omega) - _log_det(mode.covariance)
-    effects = without_drift(model, layout, mode.eta[None])
+    effects = alone(model, layout, mode.eta[None])
     errors = np.sqrt(np.diag(mode.covariance))
     part = columns(model, layout)
+    drifted, drifted_errors = _drifted(model, layout, mode)
     kappas = [row[part.first_kappa : part.first_step].reshape(-1, max(part.iov, 1)) for row in (mode.eta, errors)]
     return Estimated(
         mode.eta[part.base],
@@ -90,6 +98,9 @@ def post_hoc(kernel: Kernel, step_sizes: StepSizes, timeline: Timeline | None) -
         kappas[0],
         kappas[1],
         layout.occasions if part.iov else (),
+        drifted,
+        drifted_errors,
+        layout.steps,
         effects,
         mode.covariance,
         _parameters(kernel, timeline, effects),
@@ -113,6 +124,16 @@ def posterior_mode(kernel: Kernel, step_sizes: StepSizes, belief: Belief, timeli
         start[:dimension] = belief.weight @ belief.eta[:, :dimension]
     found = find_mode(responder, precision, start, laplace=True)
     return replace(found, eta=found.eta[:dimension], covariance=found.covariance[:dimension, :dimension])
+
+
+def _drifted(model: Model, layout: Layout, mode: Mode) -> tuple[Floats, Floats]:
+    """(1 + steps, d) eta as far as each step of a drift took it, and standard errors."""
+    part, each = columns(model, layout), []
+    sums = np.zeros((part.eta, len(mode.eta)))
+    for columns_of in (part.base, *(part.increment(i) for i in range(len(layout.steps)))):
+        sums[:, columns_of] = np.eye(part.eta)
+        each.append((sums @ mode.eta, np.sqrt(np.einsum("ik,kl,il->i", sums, mode.covariance, sums))))
+    return np.array([place for place, _ in each]), np.array([error for _, error in each])
 
 
 def _measured(model: Model, timeline: Timeline) -> int:

@@ -16,7 +16,7 @@ is needed, so that a forecast and the later fold draw the same.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -71,17 +71,18 @@ def effects_of(model: Model, layout: Layout, rows: Floats, key: tuple[object, ..
     return _Varying(model, layout, rows, key)
 
 
-def without_drift(model: Model, layout: Layout, rows: Floats) -> Effects:
-    """Effects of rows (N, K) of eta and kappas, none of which drifts."""
-    if not model.iov_names:
+def alone(model: Model, layout: Layout, rows: Floats) -> Effects:
+    """Effects of rows (N, K) and no others: what these do not hold is as it is on average, kappas 0 and a drift where
+    it was."""
+    if not (model.iov_names or layout.steps):
         return Constant(rows)
-    return _Varying(model if model.drift is None else replace(model, drift=None), layout, rows, ())
+    return _Varying(model, layout, rows, None)
 
 
 class _Varying:
     """Effects with occasions or drift."""
 
-    def __init__(self, model: Model, layout: Layout, rows: Floats, key: tuple[object, ...]) -> None:
+    def __init__(self, model: Model, layout: Layout, rows: Floats, key: tuple[object, ...] | None) -> None:
         self._model = model
         self._key = key
         self._part = columns(model, layout)
@@ -100,7 +101,7 @@ class _Varying:
         return len(self._rows)
 
     def at(self, segments: Segments, segment: Segment, /) -> Floats:
-        """Effects (N, E) in a segment: what the rows do not hold is drawn."""
+        """Effects (N, E) in a segment: what the rows do not hold is drawn, where there is a key, or else none."""
         if segment not in self._at:
             found = np.zeros((self.count, len(self._model.effect_names)))
             found[:, : len(self._model.eta_names)] = self.lasting(segments, segment)
@@ -113,6 +114,8 @@ class _Varying:
     def of_occasion(self, begin: int) -> Floats:
         """Kappa (N, o) of the occasion that began at ``begin``."""
         if begin not in self._kappa:
+            if self._key is None:
+                return np.zeros((self.count, len(self._model.iov_names)))
             self._kappa[begin] = drawn_occasion(self._model, self._key, begin, self.count)
         return self._kappa[begin]
 
@@ -121,6 +124,8 @@ class _Varying:
         step, newest = segment.step, next(reversed(self._walk))
         if self._model.drift is None:
             return self._walk[newest]
+        if self._key is None:
+            return self._walk[max(begin for begin in self._walk if begin <= step)]
         if step > newest:
             since = None if newest == EVER else newest + 1
             for begin in segments.steps_before(step + 1, since):

@@ -1,6 +1,7 @@
 """``dosetwin estimate``: the empirical Bayes estimates of all patients of a data set, as tables.
 
-What a post hoc step gives: one row a patient, and with ``--predictions`` one row a measured value. What cannot be used
+What a post hoc step gives: one row a patient, with ``--predictions`` one row a measured value, and of a model whose
+effects drift, with ``--drift``, one row a step of it. What cannot be used
 is reported on stderr with its file, line and reason while the rest goes on; the exit code is then 3, and the column
 ``left_out`` says it of each patient. ``at_reference`` names the covariates that nothing was said of. Arguments that
 cannot be used end the command with exit code 2 before anything is written. The last line on stderr is JSON: what was
@@ -29,6 +30,9 @@ def estimate(
     predictions: Annotated[
         Path | None, typer.Option(help="CSV with a row a measured value: PRED, IPRED, IWRES, NPDE")
     ] = None,
+    drift: Annotated[
+        Path | None, typer.Option(help="CSV with a row a step of the drift: effects and parameters from then on")
+    ] = None,
     *,
     read_by: ReadingOptions,
     jobs: Jobs = None,
@@ -38,8 +42,9 @@ def estimate(
     import json
 
     from streams.batch.arguments import LeftOut, cases_in, ended_plainly, reading, usable_arguments
+    from streams.batch.cases import CaseError
+    from streams.batch.estimate import drift_table, estimate_table, value_table
     from streams.batch.estimate import estimate as estimate_cases
-    from streams.batch.estimate import estimate_table, value_table
     from streams.batch.estimated import remarks, shrinkage
     from streams.batch.process_pool import prepare, worker_processes
     from streams.batch.tables import write_table
@@ -52,6 +57,12 @@ def estimate(
         _writable("--out", out)
         if predictions is not None:
             _writable("--predictions", predictions, out)
+        if drift is not None:
+            _writable("--drift", drift, out)
+            if predictions is not None and drift.resolve() == predictions.resolve():
+                raise CaseError(f"--drift {drift} is also --predictions; name another file")
+            if how.model.drift is None:
+                raise CaseError(f"--drift: {how.model.id} has no drift, and effects stay as they are; leave it out")
         cases = cases_in(files, how, left_out)
         processes = worker_processes(jobs, len(cases))
         prepare({how.model}, processes)
@@ -61,6 +72,8 @@ def estimate(
         write_table(out, estimate_table(how.model, found))
         if predictions is not None:
             write_table(predictions, value_table(found))
+        if drift is not None:
+            write_table(drift, drift_table(how.model, found))
     for remark in remarks(found):
         typer.echo(f"note: {remark}", err=True)
     summary = {

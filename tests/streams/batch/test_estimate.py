@@ -18,6 +18,8 @@ from streams.cli import app
 from tests.places import REFERENCE
 from tests.twin import toys
 from tests.twin.filter.test_posthoc import between_occasions
+from tests.twin.population import drifting
+from tests.twin.population.diagnostics.cohorts import timelines_of
 from tests.twin.population.mixture import mixtures
 from tests.twin.population.mixture.clinics import LAW, levels_in_clinics, log_by_class
 from twin.events import encode, to_millis
@@ -208,9 +210,42 @@ def test_of_a_mixture_in_sites_the_objective_is_of_patient_and_site_together(fol
     assert float(found["ETA_shift"]) == pytest.approx(mode, abs=1e-5)
 
 
+def test_effects_that_drift_are_told_as_they_were_from_each_step_on(folder: Path) -> None:
+    model = drifting.model("occasions")
+    (folder / "walk.toml").write_text(model.text)
+    lines = [
+        "ID,TIME,EVID,AMT,DV,OCC",
+        "1,0,0,.,9,0",
+        "1,1.5,0,.,13,0",
+        "1,5,2,.,.,1",
+        "1,5.5,0,.,20,1",
+        "2,0,0,.,12,0",
+    ]
+    (folder / "walk.csv").write_text("\n".join(lines) + "\n")
+    result = run(folder, "--drift", str(folder / "drift.csv"), "--jobs", "1", file="walk.csv", model="walk.toml")
+    assert result.exit_code == 0, result.output
+    kernel = compile_model(model)
+    first, _ = timelines_of(model, lines, "line").values()
+    known = post_hoc(kernel, step_sizes_for(kernel), first)
+    rows, walk = table(folder / "out.csv"), table(folder / "drift.csv")
+    assert [(row["ID"], float(row["TIME"])) for row in walk] == [("1", 0.0), ("1", 2.0), ("1", 4.0), ("2", 0.0)]
+    for n, then in enumerate(walk[:3]):
+        for i, name in enumerate(("base", "slope")):
+            assert float(then[f"ETA_{name}"]) == pytest.approx(known.drifted[n, i])
+            assert float(then[f"SE_{name}"]) == pytest.approx(known.drifted_errors[n, i])
+        assert float(then["base"]) == pytest.approx(10.0 + known.drifted[n, 0] + known.kappa[0, 0])
+    assert float(rows[0]["ETA_base"]) == pytest.approx(known.eta[0])
+    assert float(rows[0]["DRIFTED_base"]) == pytest.approx(known.drifted[2, 0])
+    assert float(rows[0]["SE_DRIFTED_slope"]) == pytest.approx(known.drifted_errors[2, 1])
+    assert float(rows[0]["base"]) == pytest.approx(10.0 + known.drifted[2, 0] + known.kappa[1, 0])
+    assert float(rows[1]["DRIFTED_base"]) == float(rows[1]["ETA_base"]) != 0.0
+
+
 @pytest.mark.parametrize(
     ("words", "says"),
     [
+        (["--drift", "{folder}/walk.csv"], "--drift: toy_absorption has no drift, and effects stay as they are"),
+        (["--predictions", "{folder}/a.csv", "--drift", "{folder}/a.csv"], "is also --predictions; name another file"),
         (["--model", "nothing"], "nothing"),
         (["--out", "{folder}"], "is a folder; name a file"),
         (["--out", "{folder}/none/out.csv"], "there is no folder"),

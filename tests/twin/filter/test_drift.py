@@ -15,10 +15,15 @@ from twin import PatientTwin, load_model
 from twin.arrays import Floats
 from twin.clock import DAY_MS
 from twin.events import Forecast, InputEvent, Prediction, to_millis
+from twin.filter.posthoc import post_hoc
+from twin.kernel.kernel import compile_model
 from twin.model.spec import Model
 from twin.modelfile.reader import parse_model
 from twin.patient.twin import Posterior
+from twin.solver.step_control import step_sizes_for
+from twin.study.records import record_of
 from twin.study.score import Score, score
+from twin.timeline.timeline import build
 
 pytestmark = pytest.mark.slow
 
@@ -124,6 +129,22 @@ def test_a_year_of_drift_is_followed_as_the_kalman_filter_does() -> None:
     assert abs(np.mean(deviations)) < 0.07
     assert np.abs(np.array(ratios) - 1).max() < 0.15
     assert np.abs(gaps).max() < 1.0
+
+
+def test_the_post_hoc_estimate_ends_where_the_kalman_filter_does() -> None:
+    model, rng = parse_model(WANDERER, "toy_wanderer.toml"), np.random.default_rng(11)
+    days = np.sort(rng.choice(np.arange(1, 365), 60, replace=False)).astype(np.float64)
+    logs = np.log(4) + 0.2 * rng.standard_normal(60)
+    events: list[InputEvent] = [dose(0, 1.0)]
+    events += [count(day * DAY, float(np.exp(log))) for day, log in zip(days, logs, strict=True)]
+    kernel = compile_model(model)
+    found = post_hoc(kernel, step_sizes_for(kernel), build(record_of(events, model)[0], kernel))
+    known, spread, evidence = kalman(days, logs)
+    assert len(found.steps) == int(days[-1]) // 7
+    assert found.drifted[-1, 0] == pytest.approx(known, abs=1e-6)
+    assert found.drifted_errors[-1, 0] == pytest.approx(spread, rel=1e-6)
+    assert found.parameters[kernel.parameters.index("Base")] == pytest.approx(4.0 * np.exp(known), rel=1e-6)
+    assert found.ofv == pytest.approx(-2.0 * evidence - 60 * np.log(2.0 * np.pi), abs=1e-4)
 
 
 # --- the price of the lag --------------------------------------------------------------------------------------------

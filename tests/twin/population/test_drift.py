@@ -8,10 +8,14 @@ from scipy import stats
 
 from tests.twin import toys
 from tests.twin.population.diagnostics.cohorts import cohort_of
-from tests.twin.population.drifting import GAINED, GRID, Beside, best, cohort, minus_2_log, model
+from tests.twin.population.drifting import GAINED, GRID, HOURS, Beside, best, cohort, law, minus_2_log, model
 from tests.twin.population.importance.test_sampled import names_of
 from twin.arrays import Floats
+from twin.filter.posthoc import post_hoc
 from twin.modelfile.reader import parse_model
+from twin.observation.observation import Observation
+from twin.population.diagnostics.residuals import residuals
+from twin.population.diagnostics.simulated import simulated
 from twin.population.importance.climbing import climb, first_proposals
 from twin.population.importance.density import Density
 from twin.population.importance.draws import even_draws
@@ -26,6 +30,9 @@ from twin.population.sampling.gibbs import sampled
 from twin.population.sampling.saem import settle
 from twin.population.search import State, bounds
 from twin.population.theta import FitError, Theta
+from twin.study.diagnostics import diagnose
+from twin.study.prediction import Predictor
+from twin.study.simulation import truth
 
 EVERY: tuple[Beside, ...] = ("nothing", "occasions", "sites", "classes")
 
@@ -78,6 +85,54 @@ def test_ends_of_a_search_by_modes_are_the_exact_maximum(beside: Beside) -> None
     state, here = sought(objective_of(of, "focei"), State(start), lambda *_: None, bounds(of.theta))
     assert state.why == "converged"
     assert here.total - minus_2_log(of, expected, beside).sum() == pytest.approx(0.0, abs=2e-3)
+
+
+@pytest.mark.parametrize("beside", ["nothing", "occasions"])
+def test_each_patient_counts_and_walks_as_its_post_hoc_estimate_does(beside: Beside) -> None:
+    of = cohort(beside)
+    found = objective_of(of, "focei")(of.theta.pack(of.theta.start), thorough=True)
+    for i, subject in enumerate(of.subjects):
+        known = post_hoc(of.kernel, of.step_sizes, subject.timeline)
+        assert known.ofv == pytest.approx(found.ofv[i], abs=1e-6)
+        steps = np.sqrt(GRID) * np.array([found.eta[i, part] for part in of.parts["drift"]])
+        walk = found.eta[i, of.parts["omega"][0]] + np.cumsum([np.zeros(2), *steps], axis=0)
+        np.testing.assert_allclose(known.drifted, walk, atol=1e-6)
+        assert known.steps == subject.steps
+        kappa = [found.eta[i, part] for part in of.parts["iov"]]
+        np.testing.assert_allclose(known.kappa.ravel(), np.ravel(kappa), atol=1e-6)
+
+
+@pytest.mark.parametrize("beside", ["nothing", "occasions"])
+def test_residuals_are_whitened_and_simulated_values_spread_as_the_law_says(beside: Beside) -> None:
+    of = cohort(beside)
+    theta, vector = of.theta, of.theta.pack(of.theta.start)
+    objective = objective_of(of, "focei")
+    mean, covariance = law(theta, vector)
+    values, vectors = np.linalg.eigh(covariance)
+    y = np.array([[o.value for o in subject.observations] for subject in of.subjects])
+    found = residuals(objective, objective(vector, thorough=True))
+    whitened = (y - mean) @ (vectors / np.sqrt(values)) @ vectors.T
+    np.testing.assert_allclose(found.cwres.reshape(y.shape), whitened, atol=1e-5)
+    drawn = simulated(of, theta.start, 1, 4000).reshape(-1, len(mean))
+    np.testing.assert_allclose(drawn.mean(axis=0), mean, atol=0.15)
+    np.testing.assert_allclose(np.cov(drawn.T), covariance, rtol=0.05, atol=0.1)
+
+
+def test_the_npde_of_an_estimate_and_patients_who_are_made_up_drift() -> None:
+    of = cohort()
+    mean, covariance = law(of.theta, of.theta.pack(of.theta.start))
+    timeline, predictor = of.subjects[0].timeline, Predictor(of.kernel, "1", of.step_sizes)
+    drawn = diagnose(predictor, timeline, post_hoc(of.kernel, of.step_sizes, timeline).effects, 4000).simulated
+    np.testing.assert_allclose(np.cov(drawn.T), covariance, rtol=0.1, atol=0.2)
+    looks = [Observation(o.millis, "", o.output, 0.0) for o in timeline.observations]
+    made_up = [
+        one.predictions(truth(one, np.zeros(2)), timeline, looks)
+        for one in (Predictor(of.kernel, str(n), of.step_sizes) for n in range(400))
+    ]
+    steps = np.floor(np.array(HOURS) / GRID)
+    gained = (GAINED["base"] + GAINED["slope"] * np.array(HOURS) ** 2) * GRID * steps
+    np.testing.assert_allclose(np.var(np.hstack(made_up), axis=1), gained, rtol=0.25)
+    np.testing.assert_allclose(np.mean(np.hstack(made_up), axis=1), mean, atol=0.6)
 
 
 @pytest.mark.slow

@@ -14,6 +14,7 @@ from twin.filter.belief import prior
 from twin.randomness import generator
 from twin.solver.effects import (
     Constant,
+    alone,
     columns,
     drawn_occasion,
     drawn_step,
@@ -21,7 +22,6 @@ from twin.solver.effects import (
     fixed,
     law,
     reaching,
-    without_drift,
 )
 from twin.timeline.segments import EVER, STILL, Layout, Segment, Segments
 
@@ -147,9 +147,9 @@ def test_a_model_that_never_changes_has_constant_effects() -> None:
     assert law(toys.bolus()).log_density(np.zeros((1, 2))) == pytest.approx([0.0])
 
 
-def test_without_its_drift_a_patient_keeps_eta_and_kappas() -> None:
+def test_alone_what_rows_do_not_hold_is_as_it_is_on_average() -> None:
     layout = Layout(None, (EVER, 20 * HOUR))
     rows = np.arange(12.0).reshape(2, 6)
-    found = without_drift(MODEL, layout, rows)
+    found = alone(MODEL, layout, rows)
     np.testing.assert_array_equal(found.at(RECORD, RECORD.at(30 * HOUR))[0], [0.0 + 5.0, 1.0, 2.0, 3.0])
     np.testing.assert_array_equal(found.at(RECORD, RECORD.at(2 * HOUR))[0], [0.0 + 4.0, 1.0, 2.0, 3.0])

@@ -19,7 +19,7 @@ from twin.model.measured.error import ErrorSpec
 from twin.observation import likelihood
 from twin.observation.kinds import kind_of
 from twin.observation.observation import Observation, output_of
-from twin.solver.effects import without_drift
+from twin.solver.effects import alone
 from twin.solver.solver import Plans, Solver
 from twin.timeline.segments import Layout
 from twin.timeline.timeline import Timeline
@@ -46,10 +46,19 @@ class _Batch(NamedTuple):
 class Responder:
     """Responses to the observations ``seen`` of a patient, for any eta (N, K).
 
-    With occasions eta is followed by the kappas of those that the data met, as ``layout`` says; nothing drifts.
+    With occasions eta is followed by the kappas of those that the data met, and where it ``drifts`` by what each step
+    until then adds, as ``layout`` says; otherwise a drift stands still.
     """
 
-    def __init__(self, kernel: Kernel, step_sizes: StepSizes, timeline: Timeline, seen: Sequence[Observation]) -> None:
+    def __init__(
+        self,
+        kernel: Kernel,
+        step_sizes: StepSizes,
+        timeline: Timeline,
+        seen: Sequence[Observation],
+        *,
+        drifts: bool = False,
+    ) -> None:
         self.kernel = kernel
         self.step_sizes = step_sizes
         self.timeline = timeline
@@ -57,8 +66,9 @@ class Responder:
         self.seen = tuple(seen)
         every = [millis for o in seen for millis in (o.millis, *o.moments)]
         self.marks = np.unique(np.array(every, dtype=np.int64))
-        varying = bool(kernel.model.iov_names) and len(self.marks) > 0
-        self.layout = Layout(None, timeline.segments.occasions_before(int(self.marks[-1])) if varying else ())
+        segments, last = timeline.segments, int(self.marks[-1]) if len(self.marks) else timeline.start
+        occasions = segments.occasions_before(last) if kernel.model.iov_names and len(self.marks) else ()
+        self.layout = Layout(None, occasions, segments.steps_before(last) if drifts else ())
         self._batches = self._batched()
         together = {id(o) for batch in self._batches for o in batch.observations}
         self._single = tuple(o for o in self.seen if id(o) not in together)
@@ -93,7 +103,7 @@ class Responder:
         return Response(loss, np.concatenate(places), np.concatenate(weights))
 
     def _solved(self, eta: Floats) -> Floats:
-        effects = without_drift(self.kernel.model, self.layout, eta)
+        effects = alone(self.kernel.model, self.layout, eta)
         solver = Solver(self.kernel, effects, self.step_sizes, shared=False, plans=self._plans)
         return solver.advance(solver.initial(self.timeline), self.timeline, int(self.marks[-1]), self.marks)[1]
 

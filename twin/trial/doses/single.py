@@ -22,7 +22,7 @@ def at_mode(component: Component, segments: Segments, until: int) -> Component:
 
     Args:
         component: of the record so far.
-        segments: of what is to come as well, up to ``until`` (ms). A drift stands still.
+        segments: of what is to come as well, up to ``until`` (ms). A drift stands still from the last value on.
     """
     trunk = component.trunk
     model, found = trunk.kernel.model, post_hoc(trunk.kernel, trunk.step_sizes, component.timeline)
@@ -31,7 +31,9 @@ def at_mode(component: Component, segments: Segments, until: int) -> Component:
     known = dict(zip(found.occasions, found.kappa, strict=True)) if model.iov_names else {}
     nothing = np.zeros(len(model.iov_names))
     kappas = [known.get(begin, nothing) for begin in occasions]
-    row = np.concatenate([found.eta, *kappas, np.zeros(len(steps) * len(model.eta_names))])
+    taken = dict(zip(found.steps, np.diff(found.drifted, axis=0), strict=True))
+    stands = np.zeros(len(model.eta_names))
+    row = np.concatenate([found.eta, *kappas, *(taken.get(begin, stands) for begin in steps)])
     return _believed(component, row[None], Layout(None, occasions, steps))
 
 
