@@ -23,20 +23,19 @@ if effects stayed, they would creep.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from twin.arrays import Floats
-from twin.kernel.free import slope
 from twin.population.importance.climbing import by_modes
 from twin.population.importance.density import Density
 from twin.population.laplace.methods import usual_objective
 from twin.population.means.means import Means
 from twin.population.mixture.mixing import logits_of
 from twin.population.prior import Prior
+from twin.population.sampling.before import Before
 from twin.population.sampling.blocks import FREEDOM, WIDE, Walking, blocks, omega_drawn
 from twin.population.sampling.chains import Chains, believed
 from twin.population.sampling.classes import begun
@@ -44,7 +43,7 @@ from twin.population.sampling.posterior import Posterior
 from twin.population.sampling.site_effects import Drawn, SiteEffects
 from twin.population.sampling.target import Target
 from twin.population.sampling.typical import typical_drawn
-from twin.population.sampling.weak import SAID, log_weak
+from twin.population.sampling.weak import SAID
 from twin.population.search import scores_curvature
 from twin.population.theta import Theta
 from twin.randomness import generator
@@ -152,7 +151,7 @@ class _Run:
         self.sites = None if cohort.site is None else SiteEffects(cohort, cohort.site, self.means.active, seed)
         self._about: Drawn | None = None
         self._last: tuple[tuple[bytes, int], Target] | None = None
-        self._with_prior = _with_prior(cohort.theta)
+        self._before = Before(cohort.theta)
         self._draw_sites()
 
     @property
@@ -187,8 +186,8 @@ class _Run:
         for c, vector in enumerate(self.vectors):
             here, eta = self.chains.here[:, c], self.chains.eta[:, c]
             after[c] = typical_drawn(self.means, self.theta, vector, eta, self.rng[c], here, self.sites)
-            if self._with_prior & set(moved):
-                change = self._log_prior(after[c], moved) - self._log_prior(vector, moved)
+            if self._before.named.intersection(moved):
+                change = self._before.of_named(after[c], moved) - self._before.of_named(vector, moved)
                 if not np.log(self.rng[c].random()) < change:
                     after[c] = vector
         self.chains.hold(self.vectors, after)
@@ -212,9 +211,8 @@ class _Run:
         target = self._target(there)
         log_values = target.log_values(target.read(eta))
         change = self.chains.summed(log_values + target.log_prior(eta) - self._log_here())
-        if self._with_prior & set(moved):
-            pairs = zip(there, self.vectors, strict=True)
-            change += [self._log_prior(new, moved) - self._log_prior(old, moved) for new, old in pairs]
+        pairs = zip(there, self.vectors, strict=True)
+        change += [self._before.of_named(new, moved) - self._before.of_named(old, moved) for new, old in pairs]
         with np.errstate(invalid="ignore"):
             taken = np.log([rng.random() for rng in self.rng]) < change
         self._take(taken, there, eta, log_values)
@@ -269,15 +267,8 @@ class _Run:
 
     def _accepted(self, at: int, moved: Floats, change: Floats, tune: bool) -> NDArray[np.bool_]:
         """Which chains take that step (C,)."""
-        number = self.theta.error_number(at)
-        if number is not None and at not in self._with_prior:
-            change = change + [
-                log_weak(number, float(new[at])) - log_weak(number, float(old[at]))
-                for new, old in zip(moved, self.vectors, strict=True)
-            ]
-        if at in self._with_prior:
-            pairs = zip(moved, self.vectors, strict=True)
-            change = change + [self._log_prior(new, [at]) - self._log_prior(old, [at]) for new, old in pairs]
+        pairs = zip(moved[:, at].tolist(), self.vectors[:, at].tolist(), strict=True)
+        change = change + [self._before.log(at, new) - self._before.log(at, old) for new, old in pairs]
         with np.errstate(invalid="ignore"):
             taken = np.log([rng.random() for rng in self.rng]) < change
         if tune:
@@ -306,31 +297,6 @@ class _Run:
         eta = self.chains.eta[:, chain]
         return eta if self._about is None else eta - self._about.centres[:, chain]
 
-    def _log_prior(self, vector: Floats, moved: list[int]) -> float:
-        """Log density of the analyst's prior, of numbers ``moved`` on the scale that they move on."""
-        penalty = self.theta.penalty(vector)
-        assert penalty is not None, "only where there is a prior"
-        scale = sum(log_slope(self.theta, vector, at) for at in moved if at in self._with_prior)
-        return -0.5 * penalty.value + scale
-
-
-def log_slope(theta: Theta, vector: Floats, at: int) -> float:
-    """log d x / d vector of the x that a prior of a number is a density of: its value, of an error's size its
-    variance."""
-    number = theta.error_number(at)
-    if number is not None:
-        return 2.0 * float(vector[at]) if number.size else math.log(number.slope(number.natural(float(vector[at]))))
-    return float(np.log(slope(theta.scale(theta.elements[at].i), float(theta.natural(vector)[at]))))
-
 
 def _given(theta: Theta) -> Prior | None:
     return theta.prior if isinstance(theta.prior, Prior) else None
-
-
-def _with_prior(theta: Theta) -> set[int]:
-    """Places in the vector of typical values and errors with a prior."""
-    given = _given(theta)
-    names = set() if given is None else {one.name for one in given.known}
-    return {
-        at for at, name in enumerate(theta.names) if name in names and theta.elements[at].kind in ("place", "error")
-    }
