@@ -23,7 +23,7 @@ from twin.covariates.relations import Relation, Shape, check, coefficients
 from twin.covariates.trees import Proposals, Targets, proposals
 from twin.model.spec import Model
 from twin.population.cohort import Cohort
-from twin.population.importance.climbing import proposals_at
+from twin.population.importance.covering import proposals_at
 from twin.population.importance.density import Density
 from twin.population.importance.draws import even_draws, moments
 from twin.population.importance.sampled import Sample

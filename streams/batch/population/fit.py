@@ -27,15 +27,8 @@ from twin.arrays import Floats
 from twin.model.spec import Model
 from twin.population import starts as several
 from twin.population.cohort import Cohort
-from twin.population.importance.climbing import (
-    Exact,
-    Round,
-    SampledObjective,
-    climb,
-    exact_likelihood,
-    first_proposals,
-    proposals_at,
-)
+from twin.population.importance.climbing import Exact, Round, SampledObjective, climb, exact_likelihood
+from twin.population.importance.covering import covering, first_proposals, proposals_at
 from twin.population.importance.density import Density
 from twin.population.importance.draws import Proposals
 from twin.population.importance.sampled import Sample
@@ -57,7 +50,7 @@ from twin.population.results.untold import never_estimated
 from twin.population.results.written import Provenance, fitted_model
 from twin.population.sampling.gibbs import KEPT, MOST, WARMED, sampled
 from twin.population.sampling.posterior import Posterior
-from twin.population.sampling.saem import covering, settle
+from twin.population.sampling.saem import settle
 from twin.population.search import State, bounds, run_away
 from twin.population.starts import Starts
 from twin.population.theta import FitError, Theta

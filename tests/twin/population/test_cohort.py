@@ -12,12 +12,11 @@ from tests.twin import toys
 from tests.twin.population.diagnostics.cohorts import OMEGA, SD, TIMES, cohort_of, straight
 from twin.modelfile.reader import parse_model
 from twin.population.cohort import Cohort
-from twin.population.importance.climbing import first_proposals
+from twin.population.importance.covering import covering, first_proposals
 from twin.population.importance.density import Density
 from twin.population.laplace.laplace import LaplaceObjective
 from twin.population.nonparametric.support import refuse
 from twin.population.objective import Objective
-from twin.population.sampling.saem import covering
 from twin.population.theta import FitError
 
 WIDER = 0.3

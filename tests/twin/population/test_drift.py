@@ -16,7 +16,8 @@ from twin.modelfile.reader import parse_model
 from twin.observation.observation import Observation
 from twin.population.diagnostics.residuals import residuals
 from twin.population.diagnostics.simulated import simulated
-from twin.population.importance.climbing import climb, first_proposals
+from twin.population.importance.climbing import climb
+from twin.population.importance.covering import first_proposals
 from twin.population.importance.density import Density
 from twin.population.importance.draws import even_draws
 from twin.population.importance.sampled import Sample

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tests.twin.population.laws.simulated import LAWS, begun, drawn, model
-from twin.population.importance.climbing import first_proposals
+from twin.population.importance.covering import first_proposals
 from twin.population.importance.density import Density
 from twin.population.importance.draws import even_draws
 from twin.population.importance.sampled import Sample

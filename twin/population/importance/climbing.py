@@ -6,9 +6,8 @@ Within a round the draws stand still, so that the likelihood is a smooth functio
 sum of the squared scores, Berndt et al. 1974, Ann Econ Soc Meas 3:653), no farther than `FARTHEST` standard errors and
 not beyond where the draws still cover the posteriors. That is the climb which the EM of importance sampling makes by
 steps (Wei & Tanner 1990, J Am Stat Assoc 85:699; Bauer & Guzy 2004) without their slowness where data are sparse.
-Proposals adapt to the posterior means and covariances that the last draws had (Cappe et al. 2004, J Comput Graph Stat
-13:907). Where draws are few for what they have to tell, each round ends at another maximum; so the last rounds are
-averaged, as in the smoothing phase of SAEM.
+Proposals follow what the last draws found (`twin.population.importance.covering`). Where draws are few for what they
+have to tell, each round ends at another maximum; so the last rounds are averaged, as in the smoothing phase of SAEM.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from numpy.typing import NDArray
 from scipy import optimize
 
 from twin.arrays import Floats
-from twin.population.cohort import Cohort
+from twin.population.importance.covering import EXACT, FEWEST, followed, proposals_at, with_their_sites
 from twin.population.importance.density import Density
 from twin.population.importance.draws import Proposals, even_draws, paired_draws
 from twin.population.importance.newton import promise, stepped_up
@@ -37,8 +36,6 @@ from twin.population.values import LEVELS
 
 DRAWS = 300
 """Of each patient in a round, `EXACT` in those that are averaged."""
-
-EXACT = 1000
 
 TOLD = 4000
 """Paired draws that the likelihood which is told rests on."""
@@ -68,9 +65,6 @@ COVERED = 0.3
 
 INSIDE = 0.01
 """Share of a variance that is its own with which draws begin where FOCE-I leaves none."""
-
-FEWEST = 20.0
-"""Effective draws below which a patient's posterior is not trusted to be seen whole."""
 
 
 @dataclass(frozen=True)
@@ -129,7 +123,7 @@ def climb(density: Density, start: Floats, seed: int = 1, told: Progress = lambd
         vector = vector + (reached - vector) / max(1, late)
         # Of thin effects it is here, and not where the round ended, that draws lie on their plane.
         here = found if np.array_equal(vector, reached) else sample.likelihood(vector, score=False)
-        proposals = adapted(here, cohort.theta.unpack(vector).prior(cohort.parts)[0])
+        proposals = followed(density, vector, here, proposals, seed)
         slope = steepest(2.0 * begun.slope)
         rounds.append(Round(-2.0 * found.total, moved, float(found.size.min()), slope))
         told(len(rounds), rounds[-1], vector)
@@ -152,7 +146,8 @@ def by_modes(density: Density, start: Floats) -> tuple[Floats, Proposals]:
     cohort, vector = density.cohort, np.asarray(start, dtype=np.float64)
     objective, within = usual_objective(cohort), bounds(cohort.theta)
     try:
-        _, seen = sought(objective, State(vector), lambda *_: None, within)
+        with np.errstate(invalid="ignore", over="ignore"):  # of what a step too long finds; it is not taken
+            _, seen = sought(objective, State(vector), lambda *_: None, within)
     except FloatingPointError:
         seen = objective(vector)
     else:
@@ -193,7 +188,7 @@ class SampledObjective:
             found.covariance,
             -2.0 * found.score,
             np.zeros((count, d, len(vector))),
-            found.size * self._sample.eta.shape[1] >= FEWEST,
+            found.effective >= FEWEST,
             np.zeros(count),
             found.prior,
             found.posterior,
@@ -219,36 +214,25 @@ class Exact:
 
 
 def exact_likelihood(density: Density, vector: Floats, proposals: Proposals, seed: int = 1, draws: int = TOLD) -> Exact:
-    """The likelihood of a vector, by paired draws."""
+    """The likelihood of a vector, by paired draws; of whom they do not cover by draws that are made anew."""
+    found = _in_pairs(density, vector, proposals, seed, draws)
+    log, error, size = found.log.copy(), found.error.copy(), found.size.copy()
+    few = np.flatnonzero(found.effective < FEWEST)
+    if len(few):
+        some, members = with_their_sites(density.cohort, few)
+        patients = members[:: some.classes] // some.classes
+        proposals = followed(density, vector, found, proposals, seed).of(members)
+        again = _in_pairs(Density(some), vector, proposals, seed, draws)
+        log[patients], error[patients], size[members] = again.log, again.error, again.size
+    ofv, off = -2.0 * float(log.sum()), 2.0 * float(np.sqrt((error**2).sum()))
+    whole = ofv + density.normal * LOG_2PI + density.constant
+    return Exact(ofv, whole, off, draws, float(size.min()))
+
+
+def _in_pairs(density: Density, vector: Floats, proposals: Proposals, seed: int, draws: int) -> Likelihood:
     names = [subject.key for subject in density.cohort.subjects]
     sample = Sample(density, vector, proposals, paired_draws(names, seed, draws, density.cohort.effects))
-    found = sample.likelihood(vector, score=False, paired=True)
-    ofv, error = -2.0 * float(found.log.sum()), 2.0 * float(np.sqrt((found.error**2).sum()))
-    whole = ofv + density.normal * LOG_2PI + density.constant
-    return Exact(ofv, whole, error, draws, float(found.size.min()))
-
-
-def first_proposals(density: Density, vector: Floats) -> Proposals:
-    """Around each patient's mode at a vector, as first-order or, where values are other than normal, Laplace's method
-    finds it."""
-    return proposals_at(density.cohort, usual_objective(density.cohort)(np.asarray(vector)))
-
-
-def proposals_at(cohort: Cohort, seen: Evaluation) -> Proposals:
-    """Around the modes of an evaluation."""
-    prior = cohort.theta.unpack(seen.vector).prior(cohort.parts)[0]
-    return Proposals.around(seen.eta, seen.covariance, prior)
-
-
-def adapted(found: Likelihood, prior: Floats) -> Proposals:
-    """Proposals by the posterior means and covariances of the last draws.
-
-    Where few draws had any weight their covariance is too narrow, so that the prior's is mixed in.
-    """
-    covariance = found.covariance
-    few = found.size * EXACT < FEWEST
-    covariance[few] = 0.5 * (covariance[few] + prior)
-    return Proposals.around(found.mean, covariance, prior)
+    return sample.likelihood(vector, score=False, paired=True)
 
 
 def _climbed(sample: Sample, begun: Likelihood) -> tuple[Floats, Likelihood, float]:

@@ -47,6 +47,7 @@ class Likelihood:
         size: (N,) effective share of the draws, 1 / (S sum w^2); 1 of who hardly is of this class.
         score: (N, K) d log L / d vector.
         mean, square: (N, D) and (N, D, D) of eta: posterior means, and second moments about 0.
+        eta, share: (N, S, D) and (N, S) the draws, and what each has of its patient's weight.
         prior: what a prior adds to -2 log L of everybody.
         posterior: (N, classes) how probable each class is given the values; ``None`` without classes.
         site: (N,) number of each patient's site, where sites differ (`twin.population.objective.Evaluation`).
@@ -58,6 +59,8 @@ class Likelihood:
     score: Floats
     mean: Floats
     square: Floats
+    eta: Floats
+    share: Floats
     prior: Penalty | None = None
     posterior: Floats | None = None
     site: Integers | None = None
@@ -78,6 +81,11 @@ class Likelihood:
         """(K, K) by squared scores, and the prior's."""
         of_patients = np.asarray(self.score.T @ self.score)
         return of_patients if self.prior is None else of_patients + 0.5 * self.prior.curvature
+
+    @property
+    def effective(self) -> Floats:
+        """(N,) how many draws it comes to."""
+        return np.asarray(self.size * self.share.shape[1])
 
     @property
     def covariance(self) -> Floats:
@@ -172,6 +180,8 @@ class Sample:
             np.empty((len(total), 0)),
             mean,
             square,
+            eta,
+            share,
             self.theta.penalty(vector),
         )
         if score:
@@ -195,6 +205,8 @@ class Sample:
             np.empty((len(joint.share), 0)),
             mean,
             square,
+            eta,
+            joint.share,
             self.theta.penalty(vector),
             site=site,
         )

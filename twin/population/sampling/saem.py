@@ -29,9 +29,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from twin.arrays import Floats
-from twin.population.importance.climbing import EXACT, adapted
+from twin.population.importance.covering import covering
 from twin.population.importance.density import Density
-from twin.population.importance.draws import Proposals, even_draws
+from twin.population.importance.draws import Proposals
 from twin.population.importance.newton import FARTHEST, Promise, along, promise, stepped_up
 from twin.population.importance.sampled import Sample
 from twin.population.laplace.methods import usual_objective
@@ -282,16 +282,6 @@ class _Run:
             name = self.density.cohort.theta.names[by.of]
             why = f"not converged: the score still promises {name} a move of {by.long:.2g} standard errors"
         return Settled(vector, steps, sample, proposals, by, why, self.accepted)
-
-
-def covering(density: Density, vector: Floats, around: Proposals, seed: int) -> tuple[Sample, Proposals]:
-    """Draws that cover what is known of everybody at a vector (K,), and around what they were made; the first ones are
-    made ``around`` the modes there."""
-    cohort = density.cohort
-    draws = even_draws([subject.key for subject in cohort.subjects], seed, EXACT, cohort.effects)
-    found = Sample(density, vector, around, draws).likelihood(vector)
-    proposals = adapted(found, cohort.theta.unpack(vector).prior(cohort.parts)[0])
-    return Sample(density, vector, proposals, draws), proposals
 
 
 def widened(theta: Theta, vector: Floats) -> Floats:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -11,7 +13,8 @@ from tests.twin.population.mixture.mixtures import concentrations, eliminated
 from tests.twin.population.published.sets import DATA, SETS
 from tests.twin.population.test_objective import LINES, oral
 from twin.population.importance import climbing
-from twin.population.importance.climbing import SampledObjective, climb, exact_likelihood, first_proposals
+from twin.population.importance.climbing import SampledObjective, climb, exact_likelihood
+from twin.population.importance.covering import first_proposals
 from twin.population.importance.density import Density
 from twin.population.importance.draws import Proposals, paired_draws
 from twin.population.importance.sampled import Sample
@@ -62,6 +65,19 @@ def test_standard_errors_are_of_curves_that_predictions_move_along() -> None:
     up, down = (Sample(density, vector + side * step, proposals, standard) for side in (1.0, -1.0))
     solved = -2.0 * (up.likelihood(up.vector).slope - down.likelihood(down.vector).slope)[at] / (2.0 * h)
     assert hessian(objective, objective(vector))[at, at] == pytest.approx(solved, rel=0.01)
+
+
+def test_what_overflows_where_the_search_by_modes_does_not_stay_is_no_warning(monkeypatch: pytest.MonkeyPatch) -> None:
+    sought = climbing.sought
+
+    def too_far(*given: Any) -> Any:
+        assert np.isinf(np.array([1e308]) * 10.0).all()
+        return sought(*given)
+
+    monkeypatch.setattr(climbing, "sought", too_far)
+    cohort = cohort_of(oral(), LINES)
+    vector, _ = climbing.by_modes(Density(cohort), cohort.theta.pack(cohort.theta.start))
+    assert np.isfinite(vector).all()
 
 
 def test_what_does_not_arrive_says_so(monkeypatch: pytest.MonkeyPatch) -> None:

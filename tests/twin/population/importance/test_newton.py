@@ -9,7 +9,7 @@ import pytest
 
 from tests.twin.population.sampling.test_saem import cohort_of_normal
 from twin.arrays import Floats
-from twin.population.importance.climbing import first_proposals
+from twin.population.importance.covering import first_proposals
 from twin.population.importance.density import Density
 from twin.population.importance.draws import even_draws
 from twin.population.importance.newton import LITTLE, promise, stepped_up

@@ -11,7 +11,7 @@ from tests.twin.population.importance.test_density import LIMITS, cohort_of
 from tests.twin.population.test_objective import LINES, oral
 from twin.arrays import Floats
 from twin.population.cohort import Cohort
-from twin.population.importance.climbing import first_proposals
+from twin.population.importance.covering import first_proposals
 from twin.population.importance.density import Density
 from twin.population.importance.draws import even_draws, paired_draws
 from twin.population.importance.sampled import Sample

@@ -11,7 +11,8 @@ from tests.twin.population.laplace.mixed_sites.test_objective import AMBIGUOUS, 
 from tests.twin.population.mixture import clinics as unseen
 from tests.twin.population.sites import clinics
 from twin.population.cohort import Cohort
-from twin.population.importance.climbing import adapted, exact_likelihood, proposals_at
+from twin.population.importance.climbing import exact_likelihood
+from twin.population.importance.covering import adapted, proposals_at
 from twin.population.importance.density import Density
 from twin.population.importance.draws import even_draws
 from twin.population.importance.sampled import Sample

@@ -14,7 +14,8 @@ from twin.model.spec import Model
 from twin.modelfile.reader import parse_model
 from twin.population.cohort import Cohort
 from twin.population.importance import sampled
-from twin.population.importance.climbing import climb, first_proposals
+from twin.population.importance.climbing import climb
+from twin.population.importance.covering import first_proposals
 from twin.population.importance.density import Density
 from twin.population.importance.draws import even_draws
 from twin.population.importance.sampled import Sample

@@ -8,7 +8,8 @@ from scipy import stats
 
 from tests.twin.population.sites import clinics, outcomes
 from twin.population.cohort import Cohort
-from twin.population.importance.climbing import exact_likelihood, first_proposals
+from twin.population.importance.climbing import exact_likelihood
+from twin.population.importance.covering import first_proposals
 from twin.population.importance.density import Density
 from twin.population.laplace.methods import objective_of, post_hoc
 from twin.population.laplace.site_objective import FirstOrderSiteObjective, LaplaceSiteObjective

@@ -14,7 +14,8 @@ from tests.twin.population.test_objective import LINES, timelines
 from twin.kernel.kernel import compile_model
 from twin.modelfile.reader import parse_model
 from twin.population.cohort import Cohort
-from twin.population.importance.climbing import exact_likelihood, first_proposals
+from twin.population.importance.climbing import exact_likelihood
+from twin.population.importance.covering import first_proposals
 from twin.population.importance.density import Density
 from twin.population.importance.draws import even_draws
 from twin.population.importance.sampled import Sample

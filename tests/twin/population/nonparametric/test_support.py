@@ -16,7 +16,8 @@ from tests.twin.population.test_objective import LINES, oral
 from twin.model.spec import Model
 from twin.modelfile.reader import parse_model
 from twin.population.cohort import Cohort
-from twin.population.importance.climbing import exact_likelihood, first_proposals
+from twin.population.importance.climbing import exact_likelihood
+from twin.population.importance.covering import first_proposals
 from twin.population.importance.density import Density
 from twin.population.nonparametric.moments import of_patients, spread_of, values_at
 from twin.population.nonparametric.support import GAIN, Support, support

@@ -18,7 +18,8 @@ import numpy as np
 
 from tests.twin.population.published.sets import SETS, STUDIES
 from twin.arrays import Floats
-from twin.population.importance.climbing import climb, exact_likelihood, first_proposals, proposals_at
+from twin.population.importance.climbing import climb, exact_likelihood
+from twin.population.importance.covering import first_proposals, proposals_at
 from twin.population.importance.density import Density
 from twin.population.laplace.first_order import FirstOrderObjective
 from twin.population.laplace.methods import post_hoc, usual_objective
