@@ -9,9 +9,9 @@ from tests.twin.filter.test_posthoc import between_occasions
 from tests.twin.population.test_objective import timelines
 from twin.kernel.kernel import compile_model
 from twin.population.cohort import Cohort
+from twin.population.importance import covering
 from twin.population.importance.density import Density
 from twin.population.objective import Objective
-from twin.population.sampling import saem
 from twin.population.sampling.gibbs import sampled
 from twin.population.sampling.saem import settle
 from twin.population.search import State, search
@@ -38,7 +38,7 @@ def occasions(patients: int = 12) -> Cohort:
 
 
 def test_both_variances_are_those_of_the_exact_maximum(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(saem, "EXACT", 300)
+    monkeypatch.setattr(covering, "EXACT", 300)
     cohort = occasions()
     start = cohort.theta.pack(cohort.theta.start)
     found = settle(Density(cohort), start)

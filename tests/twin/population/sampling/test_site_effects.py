@@ -9,6 +9,7 @@ from tests.twin.population.mixture import clinics as unseen
 from tests.twin.population.sites import clinics
 from twin.arrays import Floats
 from twin.population.cohort import Cohort
+from twin.population.importance import covering
 from twin.population.importance.climbing import climb
 from twin.population.importance.density import Density
 from twin.population.laplace.site_objective import SiteObjective
@@ -48,7 +49,8 @@ def test_given_their_patients_they_are_normal_as_the_joint_law_says() -> None:
 
 
 def test_by_stochastic_approximation_the_end_is_the_exact_maximum(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in (("EXACT", 300), ("COOLED", 40), ("WINDOW", 60), ("SMOOTHED", 120)):
+    monkeypatch.setattr(covering, "EXACT", 300)
+    for name, value in (("COOLED", 40), ("WINDOW", 60), ("SMOOTHED", 120)):
         monkeypatch.setattr(saem, name, value)
     cohort = clinics.of_line(clinics.line_values(MANY), MANY)
     start = cohort.theta.pack(cohort.theta.start)
@@ -121,7 +123,8 @@ def fitted_levels() -> tuple[Cohort, list[list[float]]]:
 
 
 def test_with_classes_the_end_is_the_exact_maximum_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in (("EXACT", 300), ("COOLED", 40), ("WINDOW", 60), ("SMOOTHED", 120)):
+    monkeypatch.setattr(covering, "EXACT", 300)
+    for name, value in (("COOLED", 40), ("WINDOW", 60), ("SMOOTHED", 120)):
         monkeypatch.setattr(saem, name, value)
     cohort, values = fitted_levels()
     found = settle(Density(cohort), cohort.theta.pack(cohort.theta.start))
