@@ -33,6 +33,10 @@ ENOUGH, OF_EACH = 50.0, 4.0
 TURNS = 8
 """Times that draws are made anew, at the most, of whom they do not cover."""
 
+SEARCHED = 3
+"""Turns after which modes are searched, from everywhere: where Omega is next to singular no tempering leads to its
+plane."""
+
 APART = 104729
 """What their seeds lie apart."""
 
@@ -116,7 +120,7 @@ def recovered(density: Density, vector: Floats, proposals: Proposals, few: Integ
         most, best = np.maximum(most, effective), best.replaced(better, around.of(better))
         if most.min() >= ENOUGH:
             break
-        around = adapted(found, prior, around)
+        around = first_proposals(of_some, vector) if turn == SEARCHED else adapted(found, prior, around)
     return proposals.replaced(few, best.of(np.searchsorted(members, few)))
 
 

@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 from tests.twin.population.diagnostics.cohorts import cohort_of as of_table
+from tests.twin.population.importance.test_density import cohort_of
+from tests.twin.population.importance.test_thin import alike, together
 from tests.twin.population.mixture.mixtures import concentrations, eliminated
 from tests.twin.population.simulated.sets import effect
 from tests.twin.population.sites import clinics
@@ -79,6 +81,16 @@ def test_the_likelihood_counts_whom_first_draws_missed() -> None:
     found = exact_likelihood(density, vector, as_wide_as_the_prior(proposals, prior, [3, 7]))
     assert found.size > 0.02
     assert found.ofv == pytest.approx(right.ofv, abs=4.0 * np.hypot(found.error, right.error))
+
+
+def test_who_lies_beside_the_plane_of_a_singular_omega_is_covered_again() -> None:
+    cohort = cohort_of(together(1e-6), alike(6))
+    density, vector = Density(cohort), cohort.theta.pack(cohort.theta.start)
+    few = np.array([1, 4])
+    beside = Proposals(np.zeros((2, 2)), np.repeat(0.3 * np.eye(2)[None], 2, axis=0))
+    lost = first_proposals(density, vector).replaced(few, beside)
+    assert seen(density, vector, lost).effective[few].max() < 20.0
+    assert seen(density, vector, recovered(density, vector, lost, few, 1)).effective[few].min() > ENOUGH
 
 
 def test_members_of_a_mixture_are_covered_in_every_class() -> None:
