@@ -15,6 +15,7 @@ from streams.batch.population.patients import Data
 from streams.batch.population.problems import (
     LOOK,
     bent_in_words,
+    endless_in_words,
     held_in_words,
     kinked_in_words,
     nowhere_finite,
@@ -45,7 +46,7 @@ from twin.population.results.classified import classes_found, likeliest
 from twin.population.results.profile import Profile
 from twin.population.results.shrinkage import Shrinkage, shrinkage
 from twin.population.results.sir import Resampled
-from twin.population.results.uncertainty import Uncertainty, uncertainty
+from twin.population.results.uncertainty import Uncertainty, endless, uncertainty
 from twin.population.results.untold import never_estimated
 from twin.population.results.written import Provenance, fitted_model
 from twin.population.sampling.gibbs import KEPT, MOST, WARMED, sampled
@@ -266,7 +267,8 @@ def _found(
     """What a fit found, whichever way it went; ``patients_at`` is where modes are, if not ``here``."""
     theta = cohort.theta
     population = theta.unpack(here.vector)
-    away = run_away(theta, here.vector)
+    endlessly = endless(theta, here, certainty)
+    away = [*run_away(theta, here.vector), *endlessly]
     if away:
         state = replace(state, why=f"as {', '.join(away)} ran away")
     uncovered = uncovered_in_words(exact)
@@ -277,6 +279,7 @@ def _found(
     shrunk = shrinkage(known, population.alone, eta[members], iwres[cohort.of_observations(members)])
     problems = (
         *problems_of(cohort, state, here, population, away),
+        *endless_in_words(endlessly),
         *((certainty.problem,) if certainty.problem else ()),
         *uncovered,
     )

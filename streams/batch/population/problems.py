@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -73,6 +73,16 @@ def uncovered_in_words(exact: Exact) -> list[str]:
         f"of somebody {exact.size * exact.draws:.2g} of {exact.draws} draws carry all the weight: -2 log likelihood,"
         " and what was climbed by such draws, may be off by more than the standard error says; look at patients of whom"
         " much was measured, and fit by focei or laplace to compare"
+    ]
+
+
+def endless_in_words(endless: Mapping[str, float]) -> list[str]:
+    """What speaks against typical values that went on without an end, with standard errors of their logarithms."""
+    return [
+        f"{name} went on as far as the search did: its logarithm has a standard error of {error:.2g}, so that the data"
+        " tell no end of it; fix it where it was published, or write what the data do tell, as a slope for an effect"
+        " whose most nobody came near"
+        for name, error in endless.items()
     ]
 
 

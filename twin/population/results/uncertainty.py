@@ -15,6 +15,7 @@ its own (`NOTHING`).
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -44,6 +45,10 @@ BEYOND_KINKS = 0.3
 
 NEARER = 0.2
 """Of that displacement, where what is predicted is taken to be straight."""
+
+ENDLESS, GONE = 5.0, 3.0
+"""Standard error of the logarithm of a typical value with which the data tell no end of it, and how far its logarithm
+then went: it grew or shrank twenty times."""
 
 NOTHING = 1.0
 """Variance of the logarithm of what is next to 0."""
@@ -112,6 +117,25 @@ def uncertainty(objective: Objective, theta: Theta, here: Evaluation) -> Uncerta
     found |= {kind: one for kind, one in inverse.items() if one is not None}
     slopes = theta.natural_slopes(here.vector)
     return Uncertainty({kind: slopes @ one @ slopes.T for kind, one in found.items()}, found, "; ".join(problems))
+
+
+def endless(theta: Theta, here: Evaluation, certainty: Uncertainty) -> dict[str, float]:
+    """Typical values that a search left going on without an end, as the most that an effect can be and the level of
+    half of it where values tell their ratio alone, with the standard errors of their logarithms: by R, or if there is
+    none by the scores."""
+    of_r = certainty.vector_covariance.get("R")
+    covariance = 2.0 * np.linalg.inv(scores_curvature(here)) if of_r is None else of_r
+    errors, start, found = np.sqrt(np.diag(covariance)), theta.pack(theta.start), dict[str, float]()
+    for at, (name, element) in enumerate(zip(theta.names, theta.elements, strict=True)):
+        now, begun, error = float(here.vector[at]), float(start[at]), float(errors[at])
+        scale = theta.scale(element.i) if element.kind == "place" else "logit"
+        if scale == "identity" and now and begun:
+            now, begun, error = math.log(abs(now)), math.log(abs(begun)), error / abs(now)
+        elif scale != "log":
+            continue
+        if error > ENDLESS and abs(now - begun) > GONE:
+            found[name] = error
+    return found
 
 
 def hessian(objective: Objective, here: Evaluation) -> Floats:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from streams.batch.population.fit import fit
 from streams.batch.population.problems import (
     COVERED,
     kinked_in_words,
@@ -13,6 +14,7 @@ from streams.batch.population.problems import (
 )
 from streams.bench.estimation.problems import COAGULATION
 from tests.twin import toys
+from tests.twin.population.simulated.sets import no_plateau
 from twin.modelfile.reader import parse_model
 from twin.population.importance.climbing import Exact
 from twin.population.theta import Theta
@@ -65,3 +67,12 @@ def test_a_kink_in_what_patients_differ_in_is_told_and_where_to_go() -> None:
     assert said.startswith("predictions have a kink in what patients differ in, min(t / T, 1): ")
     assert "fit by imp or saem" in said
     assert kinked_in_words(COAGULATION.start) == []
+
+
+def test_numbers_that_ran_off_without_an_end_are_no_end_of_a_search() -> None:
+    found = fit(no_plateau(3).cohort(), "focei", lambda *_: None)
+    assert not found.converged
+    assert found.state.why == "as EM, EC ran away"
+    said = "\n".join(found.problems)
+    assert "EC went on as far as the search did: its logarithm has a standard error of " in said
+    assert "a slope for an effect whose most nobody came near" in said

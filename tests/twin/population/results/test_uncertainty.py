@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 
 from tests.twin.population.published.sets import DATA, SETS
+from tests.twin.population.simulated.sets import no_plateau
 from tests.twin.population.test_search import BOWL, Bowl
 from tests.twin.population.test_theta import model
 from twin.population.objective import Objective
-from twin.population.results.uncertainty import hessian, uncertainty
-from twin.population.search import State, search
+from twin.population.results.uncertainty import endless, hessian, uncertainty
+from twin.population.search import State, bounds, search
 from twin.population.theta import Theta
 
 
@@ -35,6 +36,18 @@ def test_too_few_patients_for_the_scores_are_said_and_so_is_a_saddle() -> None:
         return seen
 
     assert "R is not positive definite" in uncertainty(saddle, theta, saddle(here.vector)).problem
+
+
+@pytest.mark.parametrize(("seed", "names"), [(1, []), (3, ["EM", "EC"])])
+def test_what_goes_on_without_an_end_is_named(seed: int, names: list[str]) -> None:
+    """Effects straight with what was given: of some patients a plateau far off is told, of others none."""
+    cohort = no_plateau(seed).cohort()
+    objective, theta = Objective(cohort), cohort.theta
+    state, here = search(objective, State(theta.pack(theta.start)), lambda *_: None, bounds(theta))
+    assert state.why == "converged"
+    found = endless(theta, here, uncertainty(objective, theta, here))
+    assert list(found) == names
+    assert all(error > 5.0 for error in found.values())
 
 
 @pytest.mark.skipif(not DATA.exists(), reason=f"needs {DATA}")

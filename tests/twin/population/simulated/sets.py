@@ -234,6 +234,18 @@ def plateau(seed: int, patients: int = 40) -> Made:
     return Made(p, {"A": ("mg", "input(toxin)")}, outputs, {"a": 5.0}, lines, truth, covariate("X", "backward"))
 
 
+def no_plateau(seed: int, patients: int = 30) -> Made:
+    """Five effects each that rise straight with what was given, for a model with a plateau that nobody came near."""
+    rng, lines = np.random.default_rng(seed), ["ID,TIME,DV,EVID,X"]
+    p = {"E0": Parameter(10.0, "1", 0.04), "EM": Parameter(50.0, "1", 0.09), "EC": Parameter(100.0, "1")}
+    for n in range(1, patients + 1):
+        base, slope = 10.0 * exp(rng.normal(0.0, 0.2)), 0.5 * exp(rng.normal(0.0, 0.3))
+        for time, x in enumerate((0.0, 5.0, 10.0, 20.0, 40.0)):
+            lines.append(f"{n},{time},{base + slope * x + rng.standard_normal():.4f},0,{x}")
+    outputs = {"strength": measured("1", "E0 + EM*X/(EC + X)", "additive = {a}")}
+    return Made(p, {"A": ("mg", "input(toxin)")}, outputs, {"a": 1.0}, lines, {}, covariate("X", "backward"))
+
+
 SETS: dict[str, Callable[..., Made]] = {
     one.__name__: one for one in (transit, compartments, metabolite, effect, leucocytes, grades, counts, plateau)
 }
