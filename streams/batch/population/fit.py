@@ -268,7 +268,7 @@ def _found(
     theta = cohort.theta
     population = theta.unpack(here.vector)
     endlessly = endless(theta, here, certainty)
-    away = [*run_away(theta, here.vector), *endlessly]
+    away = [*dict.fromkeys([*endlessly, *run_away(theta, here.vector)])]
     if away:
         state = replace(state, why=f"as {', '.join(away)} ran away")
     uncovered = uncovered_in_words(exact)
