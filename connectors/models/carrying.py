@@ -54,6 +54,8 @@ def language_of(text: str, file: str) -> str:
         return "mrgsolve"
     if re.search(r"^\s*\$\s*(PRO|PK|PRED|SUB|EST|INP)", text, re.IGNORECASE | re.MULTILINE):
         return "nonmem"
+    if file.lower().endswith(".toml"):
+        raise SourceError(file, None, "is a model file, or none of a program's; 'dosetwin models check' looks at it")
     raise SourceError(file, None, f"is in no language that is known; say which with --from: {', '.join(LANGUAGES)}")
 
 

@@ -156,6 +156,7 @@ class Source:
 
     Attributes:
         language: in words, for messages and the file's head.
+        time_unit: min, h or d where the source says one of these; ``time_said`` is what it says otherwise, in words.
         together: whether the data say which values were measured together (L2), so that their EPS are the same.
         residuals: names of two outputs whose residuals correlate, and how much.
         definitions: formulas by name, each over leaves and those above it.
@@ -173,6 +174,7 @@ class Source:
     file: str
     title: str
     time_unit: str | None = None
+    time_said: str = "none"
     thetas: dict[str, Theta] = field(default_factory=dict)
     etas: dict[str, Eta] = field(default_factory=dict)
     covariances: dict[tuple[str, str], float] = field(default_factory=dict)

@@ -389,7 +389,8 @@ class _Writer:
             lines += ['assumed = "the source has its doses in a data set; a round number once a day stands in"', ""]
             self._lose("doses are in the source's data set; a regimen of 100 mg once a day stands in")
         if self.asked.time_unit is None and self.source.time_unit is None:
-            self._lose("time unit: the source states none; hours are assumed (say --time-unit)")
+            said = self.source.time_said
+            self._lose(f"time unit: the source states {said}; hours are assumed (say --time-unit)")
         lines += ["[cadence]", f"estimate = {estimate}", f"forecast = {forecast}", f"horizon = {horizon}"]
         return lines
 

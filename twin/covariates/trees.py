@@ -126,6 +126,21 @@ class Proposals:
     false_finds: float
 
 
+def check_asked(patients: int, permutations: int, level: float) -> None:
+    """Refuse what trees could say nothing of.
+
+    Raises:
+        CovariateError: fewer than `FEWEST` patients, or too few permutations for the level.
+    """
+    if patients < FEWEST:
+        number = "1 patient is" if patients == 1 else f"{patients} patients are"
+        raise CovariateError(f"{number} too few to learn from and judge by; {FEWEST} at least")
+    if (permutations + 1) * level < 1.0:
+        raise CovariateError(
+            f"permutations: {permutations} are too few for a level of {level:g}; take {round(1 / level)}"
+        )
+
+
 def proposals(
     covariates: Sequence[str],
     values: Floats,
@@ -146,13 +161,8 @@ def proposals(
         CovariateError: too few patients or sites, or too few permutations for the level.
     """
     count = len(values)
-    if count < FEWEST:
-        raise CovariateError(f"{count} patients are too few to learn from and judge by; {FEWEST} at least")
+    check_asked(count, permutations, level)
     check_sites(targets.site)
-    if (permutations + 1) * level < 1.0:
-        raise CovariateError(
-            f"permutations: {permutations} are too few for a level of {level:g}; take {round(1 / level)}"
-        )
     found = worths(values, targets, seed)
     chance = np.empty(permutations)
     for n in range(permutations):

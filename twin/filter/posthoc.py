@@ -24,7 +24,7 @@ import numpy as np
 from twin.arrays import Floats
 from twin.filter.belief import Belief
 from twin.filter.modes.mode import Mode, find_mode
-from twin.filter.modes.objective import Responder
+from twin.filter.modes.objective import IMPOSSIBLE, Responder
 from twin.kernel.arguments import StepSizes
 from twin.kernel.kernel import Kernel
 from twin.model.spec import Model
@@ -50,7 +50,7 @@ class Estimated:
         effects: all of them through time, of one particle.
         parameters: (P,) individual parameters at the end of the data.
         ofv: objective function value.
-        converged: whether the search settled.
+        converged: whether the search settled, where the values are possible at all.
         modes: how many modes were found.
     """
 
@@ -105,7 +105,7 @@ def post_hoc(kernel: Kernel, step_sizes: StepSizes, timeline: Timeline | None) -
         mode.covariance,
         _parameters(kernel, timeline, effects),
         ofv - (0 if timeline is None else _measured(model, timeline)) * float(np.log(2 * np.pi)),
-        mode.converged,
+        mode.converged and mode.objective < IMPOSSIBLE,
         mode.found,
     )
 

@@ -121,6 +121,7 @@ Told = Callable[[State, Evaluation], None]
 """Is told where the search stands, after every step."""
 
 
+@np.errstate(invalid="ignore", over="ignore")  # what is not finite is refused, or no step
 def search(
     objective: Objective,
     begin: State,

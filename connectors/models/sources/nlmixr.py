@@ -17,6 +17,9 @@ from connectors.models.formulas import name, parsed, value
 from connectors.models.source import Entry, Eta, Observed, Scatter, Source, State, Theta
 from connectors.models.sources.pk_names import build
 
+_CALLS = re.compile(r"""\b(?:label|backTransform)\s*\((?:"[^"]*"|'[^']*'|[^)"'])*\)""")
+"""What is said of a value beside it; a text in it may have parentheses."""
+
 _SPECIAL = {"f": "F", "lag": "ALAG", "alag": "ALAG", "dur": "D", "rate": "R"}
 
 
@@ -74,7 +77,7 @@ class _Function:
         for each in braced(text, first, "r", source.file, lambda _: None):
             if not isinstance(each, Unread):
                 continue
-            line, words_of = each.line, re.sub(r"\b(label|backTransform)\s*\([^)]*\)", "", each.text).strip(" ;")
+            line, words_of = each.line, _CALLS.sub("", each.text).strip(" ;")
             if not words_of:
                 continue
             if "~" in words_of:

@@ -63,7 +63,39 @@ def records(text: str, file: str) -> list[Record]:
                 found[-1].comments[at] = comment.strip()
     if not found:
         raise SourceError(file, None, "has no record ($PROBLEM, $PK, ...); this is not a control stream of NONMEM")
+    _write_out(found, file)
     return found
+
+
+_REPLACED = r"REPLACE\s+([A-Z]\w*(?:\([^()=]*\))?)\s*=\s*([A-Z]\w*(?:\([^()]*\))?)"
+
+
+def _write_out(found: list[Record], file: str) -> None:
+    """Put what $ABBREVIATED REPLACE says in the place of its short names, in all code.
+
+    Raises:
+        SourceError: it chooses by a data item.
+    """
+    meant: dict[str, str] = {}
+    for record in of(found, "ABBREVIATED"):
+        for line, text in record.lines:
+            if re.search(r"\bREPLACE\b", text, re.I) is None:
+                continue
+            pair = re.search(_REPLACED, text, re.I)
+            if pair is None or "," in pair[2]:
+                said = " ".join(text.split())
+                raise SourceError(file, line, f"'{said}' stands for one of several; write them out in the code")
+            meant[re.sub(r"\s", "", pair[1]).upper()] = re.sub(r"\s", "", pair[2])
+    if not meant:
+        return
+    short = "|".join(r"\s*".join(map(re.escape, re.findall(r"\w+|\W", each))) for each in sorted(meant, key=len)[::-1])
+    names = re.compile(rf"(?<!\w)(?:{short})(?!\w)", re.I)
+
+    def replaced(hit: re.Match[str]) -> str:
+        return meant[re.sub(r"\s", "", hit[0]).upper()]
+
+    for record in of(found, "PK", "PRED", "DES", "ERROR", "MIX"):
+        record.lines = [(line, names.sub(replaced, text)) for line, text in record.lines]
 
 
 def _full(word: str, file: str, line: int) -> str:

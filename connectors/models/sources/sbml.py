@@ -1,8 +1,9 @@
 """SBML, levels 2 and 3: compartments, species, reactions, rules, initial assignments, function definitions.
 
 A species becomes a state that holds its amount; in formulas it stands for its concentration, as SBML has it, unless it
-is declared to have substance units only. Nothing is dosed and nothing is measured in SBML: name the species that doses
-enter, and each species is an output with an error that is assumed. Events, delays and algebraic rules cannot be said.
+is declared to have substance units only. Of units that of time alone is read. Nothing is dosed and nothing is measured
+in SBML: name the species that doses enter, and each species is an output with an error that is assumed. Events, delays
+and algebraic rules cannot be said, nor are fast reactions, conversion factors and formulas of stoichiometry.
 """
 
 from __future__ import annotations
@@ -34,19 +35,21 @@ def read(text: str, file: str, drug: str) -> Source:
     models = document.of("model")
     if document.name != "sbml" or not models:
         raise SourceError(file, document.line, "has no <model> in an <sbml>; this is not SBML")
-    return _Document(models[0], file).read()
+    return _Document(models[0], file, document.get("level")).read()
 
 
 class _Document:
-    def __init__(self, model: Element, file: str) -> None:
-        self.model = model
+    def __init__(self, model: Element, file: str, level: str) -> None:
+        self.model, self.level = model, level
         title = model.get("name") or model.get("id") or "no title"
         self.source = Source("SBML model", file, title)
         self.functions: dict[str, tuple[list[str], Element]] = {}
         self.amounts: dict[str, ast.expr] = {}
+        self.varying: set[str] = set()
 
     def read(self) -> Source:
         source, model = self.source, self.model
+        self._time()
         for refused, mend in (("listOfEvents", "events"), ("listOfConstraints", "constraints")):
             for each in model.listed(refused):
                 if refused == "listOfEvents":
@@ -59,6 +62,7 @@ class _Document:
         rules = list(model.listed("listOfRules"))
         ruled = {rule.get("variable") for rule in rules}
         starts = {e.get("symbol"): e for e in model.listed("listOfInitialAssignments")}
+        self.varying = ruled | set(starts)
         for group in ("listOfCompartments", "listOfParameters"):
             for each in model.listed(group):
                 self._constant(each, ruled, starts)
@@ -82,6 +86,19 @@ class _Document:
         source.lose(0, "units of the source are not carried, doses and measurements have no place in it")
         return source
 
+    def _time(self) -> None:
+        """The unit of time: of level 2 the one called time, else the second; of level 3 what the model names."""
+        units = {each.get("id"): each for each in self.model.listed("listOfUnitDefinitions")}
+        stated = self.model.get("timeUnits") if self.level == "3" else "time"
+        if not stated:
+            return
+        seconds = 1.0
+        for each in units[stated].listed("listOfUnits") if stated in units else ():
+            size = float(each.get("multiplier", "1")) * 10.0 ** float(each.get("scale", "0"))
+            seconds *= size ** float(each.get("exponent", "1"))
+        self.source.time_unit = {60.0: "min", 3600.0: "h", 86400.0: "d"}.get(round(seconds, 6))
+        self.source.time_said = "the second" if seconds == 1.0 else f"one of {seconds:g} s"
+
     # --- what it declares --------------------------------------------------------------------------------------------
 
     def _constant(self, each: Element, ruled: set[str], starts: Mapping[str, Element]) -> None:
@@ -91,7 +108,10 @@ class _Document:
         if word in starts:
             self.source.definitions[word] = self._math(starts[word])
             return
-        text = each.get("value") or each.get("size") or ("1" if each.name == "compartment" else "")
+        text = each.get("value") or each.get("size")
+        if not text and each.name == "compartment":
+            text = "1"
+            self.source.lose(each.line, f"compartment {word} has no size; 1 is assumed")
         self.source.thetas[word] = Theta(word, self._number(text, each, word), each.line, each.get("name"))
 
     def _number(self, text: str, element: Element, word: str) -> float:
@@ -114,6 +134,10 @@ class _Document:
     def _reactions(self) -> dict[str, list[ast.expr]]:
         found: dict[str, list[ast.expr]] = {}
         for each in self.model.listed("listOfReactions"):
+            if each.get("fast") == "true":
+                raise self.source.wrong(
+                    each.line, f"reaction {each.get('id')} is fast; write the state that it is always in as a rule"
+                )
             laws = each.of("kineticLaw")
             if not laws:
                 raise self.source.wrong(each.line, f"reaction {each.get('id')} has no kineticLaw; write it")
@@ -129,6 +153,9 @@ class _Document:
             self.source.lines[rate] = laws[0].line
             for group, sign in (("listOfReactants", -1.0), ("listOfProducts", 1.0)):
                 for reference in each.listed(group):
+                    if reference.of("stoichiometryMath") or reference.get("id") in self.varying:
+                        said = f"stoichiometry of {reference.get('species')} is a formula; write its number"
+                        raise self.source.wrong(reference.line, said)
                     times = sign * self._number(reference.get("stoichiometry", "1"), reference, "stoichiometry")
                     found.setdefault(reference.get("species"), []).append(
                         folded(ast.BinOp(number(times), ast.Mult(), name(rate)))
@@ -162,6 +189,8 @@ class _Document:
         starts: Mapping[str, Element],
     ) -> None:
         word, size = each.get("id"), name(each.get("compartment"))
+        if each.get("conversionFactor") or self.model.get("conversionFactor"):
+            raise self.source.wrong(each.line, f"{word} has a conversion factor; write it into the kinetic laws")
         only = each.get("hasOnlySubstanceUnits") == "true"
         if word in ruled and word not in rates:
             return

@@ -121,15 +121,25 @@ def sample_of(of: Standing, draws: int, seed: int) -> Sample:
     return Sample(Density(cohort), here.vector, proposals_at(cohort, here), standard)
 
 
+def differing(asked: Asked) -> list[str]:
+    """The covariates in which patients differ.
+
+    Raises:
+        CovariateError: there is none.
+    """
+    names = [name for name, each in asked.described.items() if each.varies]
+    if not names:
+        raise CovariateError(f"{asked.model.id} has no covariate in which patients differ; declare [covariates.NAME]")
+    return names
+
+
 def proposed(asked: Asked, of: Standing, permutations: int, level: float, done: Callable[[int], None]) -> Proposals:
     """Pairs that trees see in the patients, of covariates in which they differ.
 
     Raises:
         CovariateError: there is no such covariate, or there are too few patients.
     """
-    names = [name for name, each in asked.described.items() if each.varies]
-    if not names:
-        raise CovariateError(f"{asked.model.id} has no covariate in which patients differ; declare [covariates.NAME]")
+    names = differing(asked)
     every = [covariate.name for covariate in asked.model.covariates]
     values = values_of(asked.timelines.values(), asked.model)[:, [every.index(name) for name in names]]
     return proposals(names, values, targets_of(of), permutations, level, done=done)

@@ -148,7 +148,8 @@ def fit(
     refuse_vanishing(cohort)
     refuse_faint(cohort)
     try:
-        return _fitted(cohort, method, moved, kept_at, key, start, seed)
+        with np.errstate(invalid="ignore", over="ignore"):  # what is not finite is told in words
+            return _fitted(cohort, method, moved, kept_at, key, start, seed)
     except (np.linalg.LinAlgError, FloatingPointError, OverflowError) as error:
         raise FitError(
             f"where the search went nothing can be computed ({error}): look at units of DV, AMT and TIME, or begin with"
@@ -190,8 +191,7 @@ def _by_modes(cohort: Cohort, method: Method, begin: State, told: Told, trace: T
         told(state, here.total, steepest(here.gradient))
 
     try:
-        with np.errstate(invalid="ignore", over="ignore"):  # What is not finite is refused below.
-            state, here = sought(objective, begin, told_step, bounds(theta))
+        state, here = sought(objective, begin, told_step, bounds(theta))
     except FloatingPointError as error:
         raise FitError(f"{error}{nowhere_finite(objective, begin.vector)}; {LOOK}") from None
     certainty, patients = uncertainty(objective, theta, here), post_hoc(objective, here)

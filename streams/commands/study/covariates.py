@@ -302,14 +302,17 @@ def trees(
 ) -> None:
     """Let boosted trees propose pairs, of whatever shape, and the likelihood decide of each."""
     from streams.batch.arguments import LeftOut
-    from streams.batch.covariates.proposed import as_json, decided, line_of, lines_of, proposed, standing
+    from streams.batch.covariates.proposed import as_json, decided, differing, line_of, lines_of, proposed, standing
     from streams.batch.covariates.scope import shapes_of
     from streams.terminal.progress import progress, said_moved
+    from twin.covariates.trees import check_asked
 
     left_out, out = LeftOut(), given.out
     with _arguments(out):
         kept_shapes = shapes_of(shapes)
         of = _asked(given, "trees", categorical, left_out)
+        check_asked(len(of.timelines), permutations, false_finds)
+        differing(of)
     search = out / "search.json"
 
     with _search():

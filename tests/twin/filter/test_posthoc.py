@@ -159,3 +159,19 @@ def test_the_mode_of_a_belief_is_the_best_of_all_particles() -> None:
     assert at_mode.objective == pytest.approx(mode.objective, abs=1e-5)
     deviations = np.abs(belief.weight @ belief.eta - mode.eta) / np.sqrt(np.diag(mode.covariance))
     assert deviations.max() < 1.0
+
+
+def test_where_a_value_is_beyond_what_numbers_hold_the_mode_is_none() -> None:
+    model = parse_model(toys.BOLUS, "toy_bolus.toml")
+    kernel = compile_model(model)
+    for value, converged in ((5.0, True), (1e300, False)):
+        quantity, drug = Quantity(value=value, unit="mg/L"), Quantity(value=100, unit="mg")
+        given = DoseGiven(
+            event_id="d", patient_id="P", time=START, source="t", drug="toxin", route="iv", amount=drug,
+            duration=Quantity(value=1, unit="h"),
+        )  # fmt: skip
+        level = LabResult(
+            event_id="l", patient_id="P", time=START + timedelta(hours=2), source="t", analyte="toxin", value=quantity
+        )
+        known = post_hoc(kernel, step_sizes_for(kernel), build(record_of([given, level], model)[0], kernel))
+        assert known.converged is converged

@@ -29,9 +29,13 @@ LEAST_LOG_LIKELIHOOD = -1e4
 recorded as given) then moves no particle, and shows in the prediction's PIT and innovation."""
 
 
+IMPOSSIBLE = 1e30
+"""Minus log-likelihood of a patient whose values, or whose solution, are beyond what numbers hold."""
+
+
 def bounded(log_likelihood: Floats) -> Floats:
     """Log-likelihoods between impossible and possible; a solution that overflowed is an impossible patient."""
-    return np.where(np.isfinite(log_likelihood), np.maximum(log_likelihood, LEAST_LOG_LIKELIHOOD), -1e30)
+    return np.where(np.isfinite(log_likelihood), np.maximum(log_likelihood, LEAST_LOG_LIKELIHOOD), -IMPOSSIBLE)
 
 
 class _Batch(NamedTuple):

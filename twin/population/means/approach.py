@@ -56,6 +56,7 @@ def _helps(objective: Objective) -> bool:
     return covariances >= MANY and cohort.classes == 1 and theta.prior is None and theta.model.sites is None
 
 
+@np.errstate(invalid="ignore", over="ignore")  # what is not finite is refused, or no step
 def _approached(
     objective: Objective, means: Means, begin: State, told: Told, within: Bounds
 ) -> tuple[State, Evaluation]:

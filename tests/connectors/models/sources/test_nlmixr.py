@@ -13,7 +13,7 @@ from tests.connectors.models.streams import with_
 MODEL = """one.cmt <- function() {
   ini({
     tka <- 0.45  # log of the absorption rate
-    tcl <- log(c(0, 2.7, 100)) ; label("clearance")
+    tcl <- log(c(0, 2.7, 100)) ; label("clearance (L/h), 'apparent'")
     tv <- fix(3.45)
     wt.cl <- 0.75
     eta.ka ~ 0.6
@@ -101,3 +101,7 @@ def test_what_cannot_be_read_is_named_with_its_line(old: str, new: str, line: in
     with pytest.raises(SourceError, match=says) as caught:
         read(with_(MODEL, (old, new)))
     assert line is None or caught.value.line == line
+
+
+def test_what_is_said_of_a_value_beside_it_is_nothing_that_is_lost() -> None:
+    assert not [lost for lost in read(MODEL).lost if "passed over" in lost.what]

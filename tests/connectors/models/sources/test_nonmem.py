@@ -401,3 +401,13 @@ LNB = GB - LOG(B) - LOG(B - 1) - GA + LOG(A) + LOG(A - 1)""",
     assert found.model.mixture is not None
     said = next(each.what for each in found.lost if "dispersion" in each.what)
     assert "differs between patients (ETA_2) is not carried" in said
+
+
+def test_short_names_of_abbreviated_are_written_out() -> None:
+    short = "$ABBR REPLACE THETA(CL)=THETA(1)\n$ABBREVIATED DECLARE X\n$ABBR REPLACE ETA( V )=ETA(2)\n$PK"
+    text = with_(ORAL, ("$PK", short), ("TVCL = THETA(1)", "TVCL = theta( cl )"), ("EXP(ETA(2))", "EXP(ETA(V))"))
+    np.testing.assert_allclose(outputs(read(text).model, TIMES), outputs(read(ORAL).model, TIMES), rtol=1e-12)
+    assert read(text).model.eta_names == ("CL", "V2")
+    with pytest.raises(SourceError, match=r"'REPLACE ETA\(OCC_CL\)=ETA\(,3,4\)' stands for one of several") as caught:
+        read(with_(ORAL, ("$PK", "$ABBR REPLACE ETA(OCC_CL)=ETA(,3,4)\n$PK")))
+    assert caught.value.line == 6

@@ -74,6 +74,20 @@ def test_doses_enter_the_species_that_was_named() -> None:
         ("<apply><times/><ci>k</ci>", "<apply><factorial/><ci>k</ci>", 30, "factorial"),
         ("<ci>mass</ci>", "<ci>mess</ci>", 25, "no function"),
         ('value="5"', 'value="five"', 15, "CL has no value"),
+        ('<reaction id="gone">', '<reaction id="gone" fast="true">', 27, "gone is fast"),
+        ('<species id="M"', '<species id="M" conversionFactor="k"', 13, "M has a conversion factor"),
+        (
+            '<speciesReference species="M"/>',
+            '<speciesReference species="M"><stoichiometryMath/></speciesReference>',
+            28,
+            "stoichiometry of M is a formula",
+        ),
+        (
+            '<speciesReference species="M"/>',
+            '<speciesReference species="M" id="total"/>',
+            28,
+            "stoichiometry of M is a formula",
+        ),
         ("</model>", "</modell>", 33, "no XML"),
         ('<?xml version="1.0"?>', '<!DOCTYPE x [<!ENTITY a "b">]>', 1, "entity"),
     ],
@@ -82,3 +96,32 @@ def test_what_cannot_be_said_is_named_with_its_line(old: str, new: str, line: in
     with pytest.raises(SourceError, match=says) as caught:
         read(with_(MODEL, (old, new)))
     assert caught.value.line == line
+
+
+HOUR = """<listOfUnitDefinitions><unitDefinition id="{}"><listOfUnits>
+ <unit kind="second" exponent="1" scale="{}" multiplier="{}"/></listOfUnits></unitDefinition></listOfUnitDefinitions>"""
+
+
+@pytest.mark.parametrize(
+    ("changes", "unit", "said"),
+    [
+        ((), "h", "the source states none; hours are assumed"),
+        (('<model id="two"', '<model id="two" timeUnits="second"'), "h", "the source states the second; hours are"),
+        (('level="3"', 'level="2"'), "h", "the source states the second; hours are assumed"),
+        (
+            ('<model id="two" name="A drug and its metabolite">', f'<model timeUnits="u">{HOUR.format("u", 1, 6)}'),
+            "min",
+            "",
+        ),
+        (
+            ('level="3"', 'level="2"', "<listOfCompartments>", HOUR.format("time", 0, 86400) + "<listOfCompartments>"),
+            "d",
+            "",
+        ),
+    ],
+)
+def test_the_unit_of_time_is_read_or_told_as_it_is(changes: tuple[str, ...], unit: str, said: str) -> None:
+    found = read(with_(MODEL, *zip(changes[::2], changes[1::2], strict=True)))
+    assert found.model.time_unit == unit
+    told = [lost.what for lost in found.lost if lost.what.startswith("time unit")]
+    assert (said in told[0]) if said else not told

@@ -29,6 +29,11 @@ def test_it_is_whole_in_itself(made: Made) -> None:
     assert base64.b64decode(held[1]).decode() == made.tables["values"]
 
 
+def test_what_names_of_variances_begin_with_is_said_of_all_levels(made: Made) -> None:
+    (said,) = (line for line in made.page.splitlines() if line.startswith("Names that begin with omega"))
+    assert all(word in said for word in ("patients", "iov of those of occasions", "isv of those of sites", "drift"))
+
+
 def test_it_says_what_there_is_none_of_and_why(made: Made) -> None:
     text = re.sub(r"\s+", " ", made.page)
     assert "Values known only by a limit have no CWRES" in text

@@ -146,6 +146,27 @@ def test_who_lacks_a_covariate_is_left_out_of_a_full_model_by_name(tmp_path: Pat
     assert "--covariates 'HT': covariates of simulated are wanted; it has WT, CRCL, SEX" in result.stderr
 
 
+@pytest.mark.parametrize(
+    ("patients", "constant", "said"),
+    [
+        (3, False, "3 patients are too few to learn from and judge by; 30"),
+        (31, True, "in which patients differ"),
+    ],
+)
+def test_trees_that_could_see_nothing_are_refused_before_a_fit(
+    patients: int, constant: bool, said: str, tmp_path: Path
+) -> None:
+    head, *rows = levels(patients, 2, WEIGHT).splitlines()
+    at = [head.split(",").index(name) for name in ("WT", "CRCL", "SEX") if constant]
+    same = [",".join("1" if n in at else cell for n, cell in enumerate(row.split(","))) for row in rows]
+    (tmp_path / "model.toml").write_text(MODEL)
+    (tmp_path / "levels.csv").write_text("\n".join([head, *same]) + "\n")
+    given = ["covariates", "trees", str(tmp_path / "levels.csv"), "--model", str(tmp_path / "model.toml")]
+    result = CliRunner().invoke(app, [*given, "--out", str(tmp_path / "out")])
+    assert (result.exit_code, said in result.stderr) == (2, True), result.stderr
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.slow
 def test_trees_propose_and_the_likelihood_decides(tmp_path: Path) -> None:
     (tmp_path / "model.toml").write_text(MODEL)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -368,3 +369,18 @@ def test_what_is_known_before_is_heeded_and_said(tmp_path: Path) -> None:
     refused = fit(tmp_path, "--prior", str(tmp_path / "known.toml"))
     assert refused.exit_code == 2
     assert "'W' is no free number of made" in refused.stderr
+
+
+@pytest.mark.parametrize("method", ["focei", "imp"])
+def test_a_value_beyond_all_numbers_is_told_without_a_word_of_numpy(method: str, tmp_path: Path) -> None:
+    head, *rows = levels().splitlines()
+    at, huge = head.split(",").index("DV"), next(n for n, row in enumerate(rows) if row.split(",")[2] == "0")
+    cells = rows[huge].split(",")
+    cells[at] = "1e300"
+    rows[huge] = ",".join(cells)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        result = fit(tmp_path, "--method", method, text="\n".join([head, *rows]) + "\n")
+    assert result.exit_code == 1, result.output
+    assert isinstance(result.exception, SystemExit)
+    assert "patient 1" in result.stderr
