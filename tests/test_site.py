@@ -136,8 +136,11 @@ def test_the_pharmacist_gets_parameters_and_advice(tmp_path: Path, monkeypatch: 
     (tmp_path / "levels.csv").write_text(table.partition("\n")[2])
     *_, advised = run_here(tmp_path, "pharmacist.md", monkeypatch, "never")
     assert "P-17" in (tmp_path / "parameters.csv").read_text()
-    assert "1.1" in (tmp_path / "predictions.csv").read_text()
-    assert re.search(r"\d+ mg", advised)
+    value = (tmp_path / "predictions.csv").read_text().splitlines()[1].split(",")
+    assert (value[2], abs(float(value[5])) < 3) == ("1100", True), "the table is in the unit of the model"
+    assert re.search(r"\d+ mg in 8 doses", advised)
+    odds = re.findall(r"^(?:planned|-20 %|\+20 %) .*yes +\d+ +([\d.]+)%", advised, re.MULTILINE)
+    assert len(set(odds)) == 3, "another dose has other odds"
 
 
 @pytest.mark.slow

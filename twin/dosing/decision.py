@@ -2,7 +2,8 @@
 
 While a course of the drug is being given, that is what is left of it: the rate that runs now and the doses that
 follow. Otherwise it is the next course of the plan. Without a plan it is what is usual: the last dose once more, an
-interval of the model's regimen later; of a patient who never had the drug, the regimen's first course, now.
+interval of the model's regimen later, and again and again where a trough in a course is what is aimed at, until that is
+settled; of a patient who never had the drug, the regimen's first course, now.
 """
 
 from __future__ import annotations
@@ -141,7 +142,7 @@ def decision(components: Sequence[Component], now: int, protocol: Protocol) -> t
     futures = [as_planned(component, now) for component in components]
     model, drug, note = components[0].trunk.kernel.model, protocol.drug, None
     if not futures[0].to_come.get(drug):
-        usual, note = _usual(components[0], now, drug)
+        usual, note = _usual(components[0], now, protocol)
         components = [replace(one, plan=one.plan | {drug: (*_past(one, now, drug), *usual)}) for one in components]
         futures = [as_planned(component, now) for component in components]
     to_come = futures[0].to_come[drug]
@@ -196,8 +197,9 @@ def _course(
     return tuple(course), begun
 
 
-def _usual(component: Component, now: int, drug: str) -> tuple[tuple[PlanStep, ...], Said]:
-    model = component.trunk.kernel.model
+def _usual(component: Component, now: int, protocol: Protocol) -> tuple[tuple[PlanStep, ...], Said]:
+    """What is usual where nothing is planned: the last dose again, or the model's regimen from its beginning."""
+    model, drug = component.trunk.kernel.model, protocol.drug
     regimens = [regimen for regimen in model.regimens if regimen.drug == drug]
     if not regimens:
         raise NoAdvice(
@@ -220,12 +222,22 @@ def _usual(component: Component, now: int, drug: str) -> tuple[tuple[PlanStep, .
             model=model.id,
         )
     begin = last.start_ms + every * max(1, -(-(now + 1 - last.start_ms) // every))
-    step = replace(last, start_ms=begin, end_ms=begin + last.end_ms - last.start_ms)
-    return (step,), say(
+    starts = [begin + k * every for k in range(_repeats(model, protocol, every))]
+    steps = tuple(replace(last, start_ms=at, end_ms=at + last.end_ms - last.start_ms) for at in starts)
+    return steps, say(
         "dose.comes_again",
         "no dose of {drug} is planned: the last one is taken to come again after the usual interval",
         drug=drug,
     )
+
+
+def _repeats(model: Model, protocol: Protocol, every: int) -> int:
+    """How many doses show what they do: one, but of a trough in a course that goes on from dose to dose as many as come
+    until it is settled, and one that follows."""
+    target = protocol.target_of(model)
+    if target is None or target.measure != "trough" or every >= _gap(model, protocol):
+        return 1
+    return 1 + max(1, -(-round(target.settled * UNIT_MS[model.time_unit]) // every))
 
 
 def _first(regimen: RegimenSpec, model: Model, component: Component, now: int, unit: int) -> PlanStep:

@@ -129,7 +129,8 @@ def _dose(one: Alternative) -> str:
     later = f", {one.delay / DAY_MS:g} d later than planned" if one.delay else ""
     rates = {number(up.rate) for up in one.doses if up.running and up.rate is not None}
     at = f", from now at {' and '.join(sorted(rates))} mg/h" if rates else ""
-    return f"{number(one.amount, 4)} mg ({one.factor:.0%} of the plan{later}){at}"
+    doses = f" in {len(one.doses)} doses" if len(one.doses) > 1 else ""
+    return f"{number(one.amount, 4)} mg{doses} ({one.factor:.0%} of the plan{later}){at}"
 
 
 def _odds(found: Odds) -> str:

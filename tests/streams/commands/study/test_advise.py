@@ -33,6 +33,20 @@ def test_a_record_is_advised_on_with_branches_and_a_figure(record: Path) -> None
     assert figure.read_bytes().startswith(b"\x89PNG")
 
 
+def test_a_trough_without_a_plan_is_that_of_doses_that_come_again_until_it_is_settled(tmp_path: Path) -> None:
+    """One dose more would leave the trough before it as it is, whatever the dose."""
+    file = tmp_path / "levels.csv"
+    file.write_text("ID,TIME,AMT,DV,EVID\nP-17,0,400,.,1\nP-17,24,.,1100,0\n")
+    asked = [str(file), "--model", "imatinib_widmer2006", "--particles", "100"]
+    said = json.loads(CliRunner().invoke(app, [*asked, "--json"]).stdout)
+    named = {one["name"]: one for one in said["alternatives"]}
+    assert [len(one["doses"]) for one in said["alternatives"]] == [8] * len(named)
+    troughs = [named[name]["exposures"]["imatinib_trough"] for name in ("-20 %", "planned", "+20 %")]
+    assert [one["median"] / troughs[1]["median"] for one in troughs] == pytest.approx([0.8, 1.0, 1.2], abs=0.02)
+    assert troughs[0]["in_window"] < troughs[1]["in_window"] < troughs[2]["in_window"]
+    assert f"advised: {named['advised']['amount_mg']:.0f} mg in 8 doses (" in CliRunner().invoke(app, asked).stdout
+
+
 @pytest.mark.slow
 def test_the_same_record_gives_the_same_json(record: Path) -> None:
     said = [CliRunner().invoke(app, [str(record), *MODEL, "--json"]).stdout for _ in range(2)]
