@@ -63,6 +63,7 @@ def as_json(cohort: Cohort, found: Support, data: Data) -> str:
         "may_fall_by": 2.0 * max(found.gain, 0.0),
         "may_fall_by_is": "the most that -2 log likelihood could still fall by any other distribution within the box,"
         f" by the points that were looked at; the search ends below {2.0 * GAIN:g}",
+        "by_other_draws": found.by_other_draws,
         "converged": found.why == "converged",
         "ended": found.why,
         "rounds": found.rounds,
@@ -71,6 +72,7 @@ def as_json(cohort: Cohort, found: Support, data: Data) -> str:
             for name, mean, sd in zip(model.eta_names, spread.mean.tolist(), spread.sd.tolist(), strict=True)
         ],
         "correlation": correlation,
-        "kept": "residual errors, typical values without iiv and effects of covariates are those of the model file",
+        "kept": "residual errors, typical values without iiv, effects of covariates and what occasions differ by are"
+        " those of the model file",
     }
     return json.dumps(content, indent=1) + "\n"

@@ -3,7 +3,8 @@
 Where it is not to be assumed that effects of patients are normal, the most likely distribution of any form is found: it
 lies on points, no more of them than there are patients. The search is that of the adaptive grid (NPAG) with weights by
 an interior point method and new points where the likelihood's directional derivative is greatest (NPOD). What has no
-iiv stays as the model file has it, residual errors too: fit these first. Into the folder ``--out`` go ``points.csv``
+iiv stays as the model file has it, residual errors too: fit these first. What occasions add (iov) stays normal, and is
+integrated over. Into the folder ``--out`` go ``points.csv``
 (weights, parameters, effects), ``patients.csv`` (mean, SD and likeliest point of everybody) and ``points.json``. What
 cannot be used is reported on stderr with its line and reason while the rest goes on; the exit code is then 3, and 1
 where the search did not converge. Arguments that cannot be used end the command with exit code 2 before anything is

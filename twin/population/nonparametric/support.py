@@ -22,7 +22,7 @@ from scipy import special
 
 from twin.arrays import Floats
 from twin.population.cohort import Cohort
-from twin.population.importance.density import Density
+from twin.population.nonparametric.given import Given
 from twin.population.nonparametric.weights import fewest, weights_of
 from twin.population.residuals import LOG_2PI
 from twin.population.theta import FitError
@@ -61,6 +61,8 @@ class Support:
         posterior: (N, K) of each patient.
         log: log likelihood, as `twin.population.importance.density` counts; ``minus_2_log`` the whole one.
         gain: the greatest D that was found.
+        by_other_draws: what ``minus_2_log`` is of the same points by other draws of the effects of occasions; ``None``
+            of a model without.
         rounds: how many there were; ``why`` it ended.
     """
 
@@ -70,6 +72,7 @@ class Support:
     log: float
     minus_2_log: float
     gain: float
+    by_other_draws: float | None
     rounds: int
     why: str
 
@@ -82,21 +85,25 @@ def support(cohort: Cohort, seed: int = 1, told: Told = lambda *_: None) -> Supp
     """The most likely points and weights of a cohort's effects.
 
     Raises:
-        FitError: as `refuse`; or a patient whom nothing in the box makes possible.
+        FitError: what `refuse` says, or a patient whom nothing in the box makes possible.
     """
     refuse(cohort)
     return _Search(cohort, seed).ended(told)
 
 
 def refuse(cohort: Cohort) -> None:
-    """Refuse a model whose effects are not all of patients.
+    """Refuse what has no support points.
+
+    A site's effects join the likelihoods of its patients, whose logarithms do not add up any more, so that no D tells
+    how far from most likely points are. Classes beside points of any form are not told apart: a class that moves a
+    parameter with iiv is the same as points elsewhere, and classes show as groups of points where there are any.
 
     Raises:
-        FitError: effects of occasions or sites, or that drift, classes, or no effects.
+        FitError: effects that drift, or of sites; classes, a prior that something widens, or no effects.
     """
     model = cohort.kernel.model
     reasons = {
-        "effects of occasions, or that drift": bool(model.iov_names) or model.drift is not None,
+        "effects that drift": model.drift is not None,
         "effects of sites": bool(model.isv_names),
         "classes that nobody sees": cohort.classes > 1,
         "patients whose prior is wider ([covariates.X.missing] widens)": cohort.columns.widened,
@@ -109,15 +116,8 @@ def refuse(cohort: Cohort) -> None:
 
 class _Search:
     def __init__(self, cohort: Cohort, seed: int) -> None:
-        self._cohort, self._density, self._seed = cohort, Density(cohort), seed
-        self._population = cohort.theta.start
-        self._sd = np.sqrt(np.diag(self._population.omega))
-
-    def log_likelihood(self, eta: Floats) -> Floats:
-        """(N, S) log p(y_i | eta_s) of points (S, D)."""
-        z = np.zeros((len(self._cohort), len(eta), self._cohort.size))
-        z[:, :, : eta.shape[1]] = eta
-        return self._density.of(self._density.read(z, self._population.place), self._population.errors)
+        self._cohort, self._given, self._seed = cohort, Given(cohort, seed), seed
+        self._sd = np.sqrt(np.diag(cohort.theta.start.omega))
 
     def spread(self, count: int, purpose: str) -> Floats:
         """Points (count, D) that fill the box evenly."""
@@ -126,12 +126,12 @@ class _Search:
 
     def ended(self, told: Told) -> Support:
         eta = self.spread(SPREAD * len(self._sd), "first")
-        eta, weight, log, each = self._weighed(eta, self.log_likelihood(eta))
+        eta, weight, log, each = self._weighed(eta, self._given.log_likelihood(eta))
         gain, rounds, why = np.inf, 0, f"not converged after {MOST_ROUNDS} rounds"
         while rounds < MOST_ROUNDS:
             rounds += 1
             filling = self.spread(SPREAD * len(self._sd), f"round {rounds}")
-            best = np.argsort(-self._derivative(self.log_likelihood(filling), log))[:CLIMBING]
+            best = np.argsort(-self._derivative(self._given.log_likelihood(filling), log))[:CLIMBING]
             there, d = self._climbed(np.concatenate([eta, filling[best]]), log)
             gain = float(d.max())
             told(rounds, float(log.sum()), gain, len(weight))
@@ -139,11 +139,16 @@ class _Search:
                 why = "converged"
                 break
             every = np.concatenate([eta, there[d > 0.0]])
-            eta, weight, log, each = self._weighed(every, self.log_likelihood(every))
-        posterior = np.exp(each + np.log(weight) - log[:, None])
-        whole = -2.0 * float(log.sum()) + self._density.normal * LOG_2PI + self._density.constant
-        order = np.argsort(-weight, kind="stable")
-        return Support(eta[order], weight[order], posterior[:, order], float(log.sum()), whole, gain, rounds, why)
+            eta, weight, log, each = self._weighed(every, self._given.log_likelihood(every))
+        posterior, density = np.exp(each + np.log(weight) - log[:, None]), self._given.density
+        apart, order = density.normal * LOG_2PI + density.constant, np.argsort(-weight, kind="stable")
+        other, whole = None, apart - 2.0 * float(log.sum())
+        if self._cohort.kernel.model.iov_names:
+            by_other = Given(self._cohort, self._seed + 1).log_likelihood(eta)
+            other = apart - 2.0 * float(special.logsumexp(by_other + np.log(weight), axis=1).sum())
+        return Support(
+            eta[order], weight[order], posterior[:, order], float(log.sum()), whole, gain, other, rounds, why
+        )
 
     def _weighed(self, eta: Floats, each: Floats) -> tuple[Floats, Floats, Floats, Floats]:
         """Points with weight, their weights, log L (N,) of each patient, and log p (N, K) of the points."""
@@ -170,12 +175,12 @@ class _Search:
     def _climbed(self, eta: Floats, log: Floats) -> tuple[Floats, Floats]:
         """Where a compass search from points (S, D) ends, and D there."""
         eta, size = eta.copy(), len(self._sd)
-        d, step = self._derivative(self.log_likelihood(eta), log), np.full(len(eta), FIRST)
+        d, step = self._derivative(self._given.log_likelihood(eta), log), np.full(len(eta), FIRST)
         ways = np.concatenate([np.eye(size), -np.eye(size)]) * self._sd
         while (going := np.flatnonzero(step >= LAST)).size:
             tried = eta[going, None] + step[going, None, None] * ways
             tried = np.clip(tried, -REACH * self._sd, REACH * self._sd)
-            found = self._derivative(self.log_likelihood(tried.reshape(-1, size)), log).reshape(len(going), -1)
+            found = self._derivative(self._given.log_likelihood(tried.reshape(-1, size)), log).reshape(len(going), -1)
             best = found.argmax(axis=1)
             up = found[np.arange(len(going)), best] > d[going] + 1e-12
             eta[going[up]], d[going[up]] = tried[up, best[up]], found[up, best[up]]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -71,10 +72,10 @@ def test_one_of_several_data_sets_of_a_file_is_as_a_file_of_its_own(tmp_path: Pa
     assert "--where SET=1: there is no column SET" in refused.stderr
 
 
-def test_a_model_whose_effects_are_of_occasions_is_refused_before_anything_is_written(tmp_path: Path) -> None:
-    extra = f'[occasions]\ndrug = "toxin"\ngap = 6\n{toys.SOURCE}\n[cadence]'
-    text = MODEL.replace("iiv = 0.1\n", "iiv = 0.1\niov = 0.1\n", 1).replace("[cadence]", extra)
+def test_a_model_whose_effects_drift_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+    extra = f"[drift]\ngrid = 6\nlag = 12\n{toys.SOURCE}\n[cadence]"
+    text = re.sub(r"(iiv = .*\n)", r"\1drift = 0.1\n", MODEL).replace("[cadence]", extra)
     result = points(tmp_path, model=text)
     assert result.exit_code == 2
-    assert "has effects of occasions, or that drift; support points are of parameters with iiv" in result.stderr
+    assert "has effects that drift; support points are of parameters with iiv" in result.stderr
     assert not (tmp_path / "out").exists()
