@@ -83,7 +83,7 @@ class Given:
         each = self._read(z.reshape(count, points * DRAWS, -1)).reshape(count, points, DRAWS)
         of_occasion = kappa.reshape(count, points, DRAWS, -1, o)
         square = np.einsum(
-            "npsak,kl,npsal->nps", of_occasion, self._population.precision_iov, of_occasion, optimize=True
+            "npsak,kl,npsal->nps", of_occasion, self._population.precision("iov"), of_occasion, optimize=True
         )
         return np.asarray(special.logsumexp(each - 0.5 * square + about.log[:, None], axis=2) - np.log(DRAWS))
 
@@ -94,7 +94,7 @@ class Given:
         cohort, population, d = self._cohort, self._population, self._size
         around = first_proposals(self.density, cohort.theta.pack(population))
         o, count = len(population.omega_iov), len(cohort)
-        n = o * cohort.occasions
+        n = o * len(cohort.parts["iov"])
         kappa, along, factor = np.zeros((count, n)), np.zeros((count, n, d)), np.zeros((count, n, n))
         standard, log = np.zeros((count, DRAWS, n)), np.zeros((count, DRAWS))
         for i, (subject, covariance) in enumerate(zip(cohort.subjects, around.covariance, strict=True)):
@@ -109,5 +109,5 @@ class Given:
             points = even_points(generator(subject.key, seed, "occasions of support points"), DRAWS, met)
             standard[i, :, :met] = special.ndtri(points)
             log[i] = 0.5 * (standard[i] ** 2).sum(axis=1) + np.log(np.diag(factor[i])[:met]).sum()
-            log[i] -= 0.5 * len(subject.occasions) * population.log_det_iov
+            log[i] -= 0.5 * len(subject.occasions) * population.log_det("iov")
         return _Occasions(around.mean[:, :d], kappa, along, factor, standard, log)

@@ -67,7 +67,7 @@ def carried_over() -> Cohort:
 
 def test_what_is_carried_over_from_one_occasion_to_the_next_is_integrated_together() -> None:
     cohort = carried_over()
-    assert cohort.occasions == 2
+    assert len(cohort.parts["iov"]) == 2
     given, eta = Given(cohort, 1), np.array([[0.0, 0.0], [0.3, -0.2], [0.1, 0.1]])
     one = 0.2 * np.linspace(-6.0, 6.0, 61)
     kappa = np.stack(np.meshgrid(one, one, indexing="ij"), axis=-1).reshape(-1, 2)

@@ -9,7 +9,7 @@ import pytest
 from scipy import optimize
 
 from tests.twin import toys
-from tests.twin.population.drift.test_walks import drifting
+from tests.twin.population import drifting
 from tests.twin.population.importance.test_density import cohort_of
 from tests.twin.population.mixture.mixtures import eliminated
 from tests.twin.population.test_objective import LINES, oral
@@ -114,7 +114,7 @@ def test_points_are_told_as_values_of_the_parameters(
 
 @pytest.mark.parametrize(
     ("model", "problem"),
-    [(eliminated(), "classes that nobody sees"), (drifting(), "effects that drift")],
+    [(eliminated(), "classes that nobody sees"), (drifting.model(), "effects that drift")],
 )
 def test_what_has_no_points_is_refused(model: Model, problem: str) -> None:
     with pytest.raises(FitError, match=f"has {problem}; support points are of parameters with iiv"):
