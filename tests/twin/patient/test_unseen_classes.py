@@ -14,7 +14,7 @@ from tests.twin.longrun import Floats, Reference, log_normal, quadrature
 from tests.twin.population.mixture import mixtures
 from tests.twin.population.mixture.clinics import eliminated_in_clinics
 from tests.twin.shapes import decay, individual
-from twin.events import DrugLevel, Estimate, InputEvent, Withdrawn, encode
+from twin.events import DrugLevel, Estimate, Forecast, InputEvent, Withdrawn, encode, to_millis
 from twin.learning.messages.message import NoMessage
 from twin.learning.messages.structure import require_version
 from twin.learning.messages.twins import message_by
@@ -84,7 +84,8 @@ def test_of_a_site_both_variances_are_in_the_prior_of_each_class_and_in_what_fol
     model, site = eliminated_in_clinics(), covariate(0.0, "SITE", 7.0, "1")
     twin = begun_twin(PATIENT, model, 2000)
     assert isinstance(twin, AveragedTwin)
-    last = estimates(twin.observe([site, *EVENTS]))[-1]
+    update = twin.observe([site, *EVENTS])
+    last = estimates(update)[-1]
 
     def of_class(clearance: float) -> Reference:
         def log_likelihood(eta: Floats) -> Floats:
@@ -100,13 +101,22 @@ def test_of_a_site_both_variances_are_in_the_prior_of_each_class_and_in_what_fol
     assert 0.02 < known[0] < 0.98
     assert list(twin.weights.values()) == pytest.approx(known.tolist(), abs=0.015)
     assert last.log_evidence == pytest.approx(np.logaddexp(*joint), abs=0.05)
-    pairs = zip(CLEARANCE.values(), each, known, strict=True)
-    values, weights = zip(*((c * np.exp(one.eta[:, 0]), k * one.weight) for c, one, k in pairs), strict=True)
-    order = np.argsort(np.concatenate(values))
-    reached = np.cumsum(np.concatenate(weights)[order])
+    every = [individual((c, 20.0), one.eta) for c, one in zip(CLEARANCE.values(), each, strict=True)]
+    weight = np.concatenate([k * one.weight for k, one in zip(known, each, strict=True)])
+    cl, v = (np.concatenate(parts) for parts in zip(*every, strict=True))
+
+    def quantiles(values: Floats) -> list[float]:
+        order = np.argsort(values)
+        return np.interp([0.05, 0.5, 0.95], np.cumsum(weight[order]), values[order]).tolist()
+
     (own,) = (band for band in last.parameters if band.name == "CL")
-    for quantile, told in ((0.05, own.q05), (0.5, own.median), (0.95, own.q95)):
-        assert told == pytest.approx(np.concatenate(values)[order][np.searchsorted(reached, quantile)], rel=0.03)
+    assert [own.q05, own.median, own.q95] == pytest.approx(quantiles(cl), rel=0.03)
+    forecast = [output for output in update.outputs if isinstance(output, Forecast)][-1]
+    (ahead,) = forecast.outputs
+    for n in (0, len(forecast.times) // 3):
+        hours = np.array([(to_millis(forecast.times[n]) - to_millis(EVENTS[0].time)) / 3_600_000])
+        told = [ahead.q05[n], ahead.median[n], ahead.q95[n]]
+        assert told == pytest.approx(quantiles(decay(hours, DOSES, cl / v)[0] / v), rel=0.06)
     said = message_by(twin)
     np.testing.assert_array_equal(said.omega, model.omega)
     assert said.covariates == {"SITE": 7.0}
