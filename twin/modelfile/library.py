@@ -134,6 +134,8 @@ def _load(id_or_path: str | Path) -> Model:
     found = library().named(id_or_path)
     if found is None:
         hint = nearest(id_or_path, library_ids())
+        if not hint.startswith("did you mean"):
+            hint = f"{len(library_ids())} have other names ('dosetwin models list')"
         raise ModelError(id_or_path, "", f"no such model; {hint}; a file of your own is named by its path")
     file = found.offer
     text = text_of(file) if isinstance(file, Path) else file.read_text(encoding="utf-8")
@@ -179,7 +181,7 @@ def text_of(path: Path) -> str:
     try:
         if path.stat().st_size > LARGEST_FILE:
             raise ModelError(path.name, "", f"has more than {LARGEST_FILE} bytes; this is not a model file")
-        return path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8-sig")  # what some editors begin a file with is no part of it
     except UnicodeDecodeError:
         raise ModelError(path.name, "", "is not UTF-8 text; save it as UTF-8") from None
     except OSError as error:

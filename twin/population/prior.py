@@ -90,7 +90,8 @@ class Prior:
             PriorError: what is missing or cannot be.
         """
         for unknown in sorted(set(content) - {*READ}):
-            raise PriorError(f"prior: {unknown!r} is nothing that a prior says; it has source and numbers")
+            mend = f"; write [numbers.{unknown}], with value and se" if isinstance(content[unknown], Mapping) else ""
+            raise PriorError(f"prior: {unknown!r} is nothing that a prior says; it has source and numbers{mend}")
         if not isinstance(content.get("source"), str) or not content["source"].strip():
             raise PriorError("prior: source is missing; say where the numbers were published")
         numbers = content.get("numbers")

@@ -166,6 +166,7 @@ def test_three_patients_learn_little_beyond_what_is_known_and_a_certain_prior_ho
         ({"numbers": CONTENT["numbers"]}, "source is missing"),
         ({"source": "x"}, "numbers is missing"),
         (CONTENT | {"sauce": 1}, "'sauce' is nothing that a prior says"),
+        (CONTENT | {"CL": {"value": 5}}, r"it has source and numbers; write \[numbers.CL\], with value and se"),
         (changed("ka", value=1.0), "ka: se is missing"),
         (changed("ka", value="one", se=0.1), "ka: value is 'one'; write a number"),
         (changed("ka", value=1.0, se=0.1, degrees=4), "ka: degrees are of a variance or the size of an error"),

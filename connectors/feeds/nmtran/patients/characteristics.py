@@ -114,7 +114,13 @@ def _value(record: DataRecord, covariate: CovariateSpec) -> float | None:
     levels = dict(covariate.levels)
     if (name := record.text(covariate.name)) in levels:
         return levels[name]
-    value = record.number(covariate.name)
+    try:
+        value = record.number(covariate.name)
+    except BadRecord as error:
+        if not levels:
+            raise
+        known = ", ".join(f"{level:g} or {word!r}" for word, level in covariate.levels)
+        raise BadRecord(f"{error}, and none of the levels that the model has; write one of {known}") from None
     if value is not None and value < 0 and not (covariate.low is not None and covariate.low < 0):
         why = f"[covariates.{covariate.name}] has no 'low' below 0; correct it, or say there how low it can be"
         raise BadRecord(f"{covariate.name} {value:g} is negative, and {why}")

@@ -242,7 +242,10 @@ def test_a_level_may_be_named() -> None:
     (said,) = (event for event in facts(reading) if isinstance(event, Covariate))
     assert said.value is not None
     assert said.value.value == 60
-    assert [str(bad) for bad in reading.bad_lines] == ["line 3: WT 'heavy' is not a finite number"]
+    assert [str(bad) for bad in reading.bad_lines] == [
+        "line 3: WT 'heavy' is not a finite number, and none of the levels that the model has; write one of"
+        " 60 or 'light', 70 or 'usual'"
+    ]
 
 
 def test_each_patient_begins_with_the_enrolment_at_the_first_fact() -> None:
