@@ -87,7 +87,8 @@ def schedule(patient: WardPatient, protocol: Protocol, gap: int, end: int, plan:
         until = max(until or 0, step.end_ms)
     # A course that the watch does not see to its end is no course of the trial.
     whole = [at for at in begun if at <= end]
-    courses = (*whole[:-1], *((whole[-1], end) if len(begun) == len(whole) else whole[-1:]))
+    over = len(begun) == len(whole) and starts[-1].start_ms < end
+    courses = (*whole[:-1], *((whole[-1], end) if over else whole[-1:]))
     if len(courses) < 2:
         raise ValueError(f"no course of {protocol.drug} is planned and over in the days of the watch; try more --days")
     first = tuple(at for at in decided if at < courses[-1] - BEFORE_MS)

@@ -6,10 +6,12 @@ from dataclasses import replace
 
 import pytest
 
-from streams.batch.trial.doses.schedule import BEFORE_MS, Schedule, schedule
+from streams.batch.trial.doses.schedule import BEFORE_MS, Schedule, planned_orders, schedule
 from streams.batch.trial.patients import virtual_patient
 from tests.streams.batch.trial.doses.test_running import MODEL, PROTOCOL, TRIAL
 from twin.clock import DAY_MS, HOUR_MS
+from twin.dosing.protocol import usual_protocol
+from twin.modelfile.library import load_model
 
 GAP = 3 * DAY_MS
 PATIENT = virtual_patient(TRIAL, MODEL, 0)
@@ -48,3 +50,16 @@ def test_levels_of_the_protocol_come_late_in_the_share_that_is_asked_for_and_are
 def test_a_watch_that_sees_no_course_to_its_end_is_refused_with_the_mend() -> None:
     with pytest.raises(ValueError, match="try more --days"):
         planned(10.0)
+
+
+def test_a_course_of_which_doses_come_after_the_watch_is_none_of_the_trial() -> None:
+    """Four daily doses: what a watch of a day sees of them is no exposure of the course."""
+    model = load_model("busulfan_shukla2020")
+    protocol = usual_protocol(model)
+    patient = virtual_patient(replace(TRIAL, truth=(model.text, model.id), days=8.0), model, 0)
+    first = planned_orders(patient)[0].step.start_ms
+    gap, day = 3 * DAY_MS, DAY_MS
+    assert schedule(patient, protocol, gap, first + 8 * day, TRIAL).courses == (first, first + 8 * day)
+    for days in (1.0, 2.9):
+        with pytest.raises(ValueError, match="try more --days"):
+            schedule(patient, protocol, gap, first + round(days * day), TRIAL)
