@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from twin.filter.modes.objective import LEAST_LOG_LIKELIHOOD
 from twin.model.spec import Model
 
 if TYPE_CHECKING:
@@ -32,12 +33,18 @@ def shrinkage(model: Model, found: Sequence[IndividualEstimate]) -> dict[str, fl
 def remarks(found: Sequence[IndividualEstimate]) -> list[str]:
     """What whoever reads the estimates should know first."""
     lost = [one.patient_id for one in found if not one.converged]
+    unexplained = [one.patient_id for one in found if one.converged and one.ofv > -LEAST_LOG_LIKELIHOOD]
     partial = [one.patient_id for one in found if one.left_out]
     notes = []
     if lost:
         notes.append(
             f"not converged: {_listed(lost)}; their estimates stand where the search ended. Look at IWRES of their"
             " predictions, and at their doses, times and units: a value that no dose explains is the usual cause"
+        )
+    if unexplained:
+        notes.append(
+            f"a value so far from all that the model can say that it counts for nothing: {_listed(unexplained)}. Look"
+            " at IWRES of their predictions, and at their doses, times and units"
         )
     if partial:
         notes.append(f"estimated from a part of what was recorded (column left_out): {_listed(partial)}")

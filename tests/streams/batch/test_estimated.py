@@ -31,6 +31,8 @@ def test_who_did_not_converge_or_lost_a_part_is_named_with_what_to_do() -> None:
     lost, partial = remarks(
         [replace(ONE, patient_id=str(n), converged=False) for n in range(14)] + [replace(ONE, left_out="dose (line 3)")]
     )
+    (far,) = remarks([replace(ONE, ofv=19_990.0), replace(ONE, patient_id="2", ofv=900.0)])
+    assert far.startswith("a value so far from all that the model can say that it counts for nothing: 1 patient (1)")
     assert lost.startswith("not converged: 14 patients (0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11 and 2 more)")
     assert "Look at IWRES" in lost
     assert partial == "estimated from a part of what was recorded (column left_out): 1 patient (1)"
