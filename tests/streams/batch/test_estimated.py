@@ -13,7 +13,7 @@ from twin.modelfile.reader import parse_model
 
 MODEL = parse_model(toys.ABSORPTION, "toy_absorption.toml")
 D = len(MODEL.eta_names)
-ONE = IndividualEstimate("1", (0.0,) * D, (0.1,) * D, (), (), (), (), 1.0, True, 1, 2, ())
+ONE = IndividualEstimate("1", (0.0,) * D, (0.1,) * D, (), (), (), (), (), 1.0, True, 1, 2, ())
 
 
 def test_shrinkage_is_how_much_less_the_effects_scatter_than_the_population_does() -> None:

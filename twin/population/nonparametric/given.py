@@ -21,7 +21,7 @@ from scipy import special
 
 from twin.arrays import Floats
 from twin.population.cohort import Cohort
-from twin.population.importance.climbing import first_proposals
+from twin.population.importance.covering import first_proposals
 from twin.population.importance.density import Density
 from twin.randomness import even_points, generator
 
