@@ -123,6 +123,13 @@ class Cohort:
         return found
 
     @property
+    def axes(self) -> Integers:
+        """(A,) columns of effects that modes are searched along: all but what steps of a drift add, which are many and
+        each small."""
+        of_steps = [column for part in self.parts["drift"] for column in range(part.start, part.stop)]
+        return np.setdiff1d(np.arange(self.effects), of_steps)
+
+    @property
     def site_of_members(self) -> Integers | None:
         """(N,) number of each member's site: that of the patient."""
         return None if self.site is None else np.repeat(self.site, self.classes)

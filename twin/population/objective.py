@@ -170,7 +170,9 @@ class Objective:
         settled = np.ones(len(cohort), dtype=np.bool_)
         eta = np.zeros((len(cohort), cohort.effects)) if last is None else moved_along(last, vector, covariance)
         if cohort.effects and (thorough or last is None):
-            starts = np.concatenate([eta[:, None], np.repeat(scattered(covariance)[None], len(eta), axis=0)], axis=1)
+            starts = np.concatenate(
+                [eta[:, None], np.repeat(scattered(covariance, cohort.axes)[None], len(eta), axis=0)], axis=1
+            )
             starts = starts[:, 1:] if last is None else starts
             which = np.repeat(np.arange(len(cohort), dtype=np.int64), starts.shape[1])
             found = descend(point.looks, precision, which, starts.reshape(len(which), -1))

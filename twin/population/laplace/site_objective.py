@@ -46,7 +46,9 @@ class SiteObjective(Objective):
         psi = np.zeros((count, cohort.effects)) if last is None else moved_along(last, vector, covariance)
         settled = np.ones(count, dtype=np.bool_)
         if thorough or last is None:
-            starts = np.concatenate([psi[:, None], np.repeat(scattered(covariance)[None], count, axis=0)], axis=1)
+            starts = np.concatenate(
+                [psi[:, None], np.repeat(scattered(covariance, cohort.axes)[None], count, axis=0)], axis=1
+            )
             which = np.repeat(np.arange(count, dtype=np.int64), starts.shape[1])
             found = descend(point.given(point.conditional(psi)), precision, which, starts.reshape(len(which), -1))
             psi, settled = found.eta, found.settled

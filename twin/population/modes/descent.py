@@ -51,9 +51,10 @@ class Ends:
     settled: NDArray[np.bool_]
 
 
-def scattered(omega: Floats) -> Floats:
-    """Starts (2 D + 1, D) for every patient: 0, and along each axis either way."""
+def scattered(omega: Floats, axes: Integers | None = None) -> Floats:
+    """Starts (2 A + 1, D) for every patient: 0, and either way along each of some axes (A,), or of all."""
     steps = AXIS * np.diag(np.sqrt(np.diag(omega)))
+    steps = steps if axes is None else steps[axes]
     return np.concatenate([np.zeros((1, len(omega))), steps, -steps])
 
 

@@ -100,7 +100,7 @@ def believed(objective: Objective, means: Means, vector: Floats, eta: Floats | N
         return _around(cohort, means, vector, Proposals.around(here.eta, here.covariance, covariance))
     point, everybody = objective.point(population, precision), np.arange(len(cohort), dtype=np.int64)
     if cohort.effects and eta is None:
-        starts = scattered(covariance)
+        starts = scattered(covariance, cohort.axes)
         which = np.repeat(everybody, len(starts))
         eta = descend(point.looks, precision, which, np.tile(starts, (len(cohort), 1))).eta
     elif eta is not None:

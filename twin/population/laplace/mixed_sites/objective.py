@@ -98,7 +98,9 @@ def _deepest(point: MixedSitePoint, begin: tuple[Floats, Floats] | None, covaria
     everybody = np.arange(len(point.site), dtype=np.int64)
     count, q = int(point.site.max()) + 1, point.above.shape[1]
     psi, b = begin if begin is not None else (np.zeros((len(everybody), len(covariance))), np.zeros((count, q)))
-    starts = np.concatenate([psi[:, None], np.repeat(scattered(covariance)[None], len(psi), axis=0)], axis=1)
+    starts = np.concatenate(
+        [psi[:, None], np.repeat(scattered(covariance, point.cohort.axes)[None], len(psi), axis=0)], axis=1
+    )
     which = np.repeat(everybody, starts.shape[1])
     ends = descend(point.given(b), point.precision, which, starts.reshape(len(which), -1))
     best = _balanced(point, ends.eta, b)
