@@ -33,7 +33,7 @@ WORTH_NOTHING = "none"
 """As ``--prior``: what is most likely is taken as it is."""
 
 
-def estimate_lines(published: Model, anchor: Anchor, found: Learnt) -> list[str]:
+def estimate_lines(published: Model, anchor: Anchor, found: Learnt, prior: Standing | None) -> list[str]:
     """What was learnt as text: typical values and variances, as published and as learnt, with standard errors."""
 
     at, omega = anchor.natural(found.theta)
@@ -49,7 +49,8 @@ def estimate_lines(published: Model, anchor: Anchor, found: Learnt) -> list[str]
         numbers = (parameter.value, value, error, published.omega[i, i], omega[i, i])
         shown = "".join(f"{number:>{width}.4g}" for number, width in zip(numbers, (12, 12, 10, 14, 10), strict=True))
         lines.append(f"{name:14}{shown}{found.errors.covariance[i, i] * anchor.sd[i] ** 2:>10.3g}")
-    return lines + _further_lines(anchor, found)
+    alone = [] if prior is None else ["standard errors are what these patients tell alone, without --prior"]
+    return lines + _further_lines(anchor, found) + alone
 
 
 def _further_lines(anchor: Anchor, found: Learnt) -> list[str]:

@@ -109,7 +109,7 @@ def fit(
         patients = tuple(sorted(fingerprint(message.patient_id) for message in found.messages))
         version = Version(found.draft.id, digest(found.draft), anchor.structure, "draft", words, patients)
         file_of(out).write_text(version.as_toml(), encoding="utf-8")
-    for line in estimate_lines(published, anchor, found.found):
+    for line in estimate_lines(published, anchor, found.found, worth):
         typer.echo(line)
     typer.echo(f"the draft takes {100 * found.taken:.3g} % of the way from the published numbers to those")
     for number, count in enumerate(found.folded, start=1):

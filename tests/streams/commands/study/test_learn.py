@@ -35,6 +35,7 @@ from twin.patient.accounts.initial_effects import InitialEffects, Residuals
 
 PUBLISHED = parse_model(LEVELS, "toy.toml")
 EARLY, LATER, PARTICLES = 40, 30, 500
+TYPICAL = [(p.name, p.value) for p in PUBLISHED.parameters if p.name in PUBLISHED.eta_names]
 PATIENTS = [f"P{number}" for number in range(EARLY + LATER)]
 
 
@@ -137,6 +138,16 @@ def test_a_site_counts_once_and_what_is_wrong_with_a_file_names_it(ward: Path) -
     strange = call("sums", ward / "early", *common, "--at", at / "no.json", "--out", at / "c.json")
     assert (strange.exit_code, "no.json: theta: must have" in strange.output) == (2, True)
     assert not (at / "next.json").exists()
+
+
+def test_errors_beside_a_prior_are_said_to_be_without_it(ward: Path) -> None:
+    known = "".join(f"[{name}]\nse = {0.1 * value}\niiv_se = 0.02\n" for name, value in TYPICAL)
+    (ward / "known.toml").write_text(known)
+    common = ("fit", ward / "early", "--model", ward / "toy.toml", "--id")
+    for name, options in (("toy_known", ("--prior", ward / "known.toml")), ("toy_bare", ("--prior", "none"))):
+        found = call(*common, name, "--out", ward / f"{name}.toml", *options)
+        assert found.exit_code in (0, 3), found.output
+        assert ("what these patients tell alone, without --prior" in found.output) is (name == "toy_known")
 
 
 def test_records_that_are_named_as_messages_are_said_to_be_none(ward: Path) -> None:
