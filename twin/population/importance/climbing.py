@@ -6,24 +6,26 @@ Within a round the draws stand still, so that the likelihood is a smooth functio
 sum of the squared scores, Berndt et al. 1974, Ann Econ Soc Meas 3:653), no farther than `FARTHEST` standard errors and
 not beyond where the draws still cover the posteriors. That is the climb which the EM of importance sampling makes by
 steps (Wei & Tanner 1990, J Am Stat Assoc 85:699; Bauer & Guzy 2004) without their slowness where data are sparse.
-Proposals follow what the last draws found (`twin.population.importance.covering`). Where draws are few for what they
-have to tell, each round ends at another maximum; so the last rounds are averaged, as in the smoothing phase of SAEM.
+Proposals follow what the last draws found (`twin.population.importance.covering`), and the next draws are others: of
+draws that proposals were made to suit the likelihood is too low, the more so the more effects there are. Where draws
+are few for what they have to tell, each round ends at another maximum; so the last rounds are averaged, as in the
+smoothing phase of SAEM.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import optimize
 
 from twin.arrays import Floats
-from twin.population.importance.covering import EXACT, FEWEST, followed, proposals_at, with_their_sites
+from twin.population.importance.covering import APART, EXACT, FEWEST, followed, proposals_at, with_their_sites
 from twin.population.importance.density import Density
 from twin.population.importance.draws import Proposals, even_draws, paired_draws
-from twin.population.importance.newton import promise, stepped_up
+from twin.population.importance.newton import along, promise, stepped_up
 from twin.population.importance.sampled import Likelihood, Sample
 from twin.population.laplace.methods import usual_objective
 from twin.population.means.approach import sought
@@ -53,6 +55,9 @@ NOWHERE = 1e300
 
 STEEP = 0.5
 """A slope that still promises a move of this many standard errors is no end."""
+
+ASKED = 4
+"""Times that draws are asked for the slope of an end."""
 
 FINE = 0.5
 """A round that moves nothing by more of its standard error is near: from then on what rounds find is averaged."""
@@ -114,7 +119,9 @@ def climb(density: Density, start: Floats, seed: int = 1, told: Progress = lambd
     late = 0
     while late < AVERAGED and len(rounds) < MOST_ROUNDS:
         count = EXACT if late else DRAWS
-        sample = Sample(density, vector, proposals, even_draws(names, seed, count, cohort.effects))
+        sample = Sample(
+            density, vector, proposals, even_draws(names, seed + APART * len(rounds), count, cohort.effects)
+        )
         begun = sample.likelihood(vector)
         _possible(begun, [subject.id for subject in cohort.patients])
         reached, found, moved = _climbed(sample, begun)
@@ -129,14 +136,22 @@ def climb(density: Density, start: Floats, seed: int = 1, told: Progress = lambd
         told(len(rounds), rounds[-1], vector)
         late += late > 0 or moved < FINE
     last = Sample(density, vector, proposals, even_draws(names, seed, EXACT, cohort.effects))
-    return Climbed(vector, proposals, last, tuple(rounds), _ended(last, vector, late))
+    return Climbed(vector, proposals, last, tuple(rounds), _ended(last, vector, proposals, late, seed))
 
 
-def _ended(last: Sample, vector: Floats, late: int) -> str:
-    """``converged`` where the slope is nothing beside the standard errors, else what was seen."""
+def _ended(last: Sample, vector: Floats, proposals: Proposals, late: int, seed: int) -> str:
+    """``converged`` where the slope is nothing beside the standard errors, else what was seen. A slope of some draws is
+    asked again of others: what is theirs alone is no slope."""
     if late < AVERAGED:
         return f"not converged after {MOST_ROUNDS} rounds"
-    by = promise(last, vector)
+    by, cohort = promise(last, vector), last.density.cohort
+    if by.long >= STEEP:
+        names, steps = [subject.key for subject in cohort.subjects], [by.step]
+        for number in range(1, ASKED):
+            draws = even_draws(names, seed - APART * number, EXACT, cohort.effects)
+            again = Sample(last.density, vector, proposals, draws).likelihood(vector)
+            steps.append(along(by.information, again).step)
+        by = replace(by, step=np.mean(steps, axis=0))
     name = last.theta.names[by.of]
     return "converged" if by.long < STEEP else f"stuck where {name} was still promised {by.long:.2g} standard errors"
 

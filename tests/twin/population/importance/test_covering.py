@@ -51,7 +51,7 @@ def as_wide_as_the_prior(of: Proposals, prior: Floats, few: list[int]) -> Propos
 
 def test_who_was_lost_is_covered_again_and_others_stay() -> None:
     density, vector, proposals = eight_effects()
-    prior = density.cohort.theta.unpack(vector).prior(1)[0]
+    prior = density.cohort.theta.unpack(vector).prior(density.cohort.parts)[0]
     lost = as_wide_as_the_prior(proposals, prior, [3, 7])
     before = seen(density, vector, lost)
     assert before.effective[[3, 7]].max() < 5.0
@@ -76,7 +76,7 @@ def test_proposals_that_follow_stay_where_they_cover() -> None:
 
 def test_the_likelihood_counts_whom_first_draws_missed() -> None:
     density, vector, proposals = eight_effects()
-    prior = density.cohort.theta.unpack(vector).prior(1)[0]
+    prior = density.cohort.theta.unpack(vector).prior(density.cohort.parts)[0]
     right = exact_likelihood(density, vector, proposals)
     found = exact_likelihood(density, vector, as_wide_as_the_prior(proposals, prior, [3, 7]))
     assert found.size > 0.02
