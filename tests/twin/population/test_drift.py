@@ -144,10 +144,10 @@ def test_ends_by_draws_are_the_exact_maximum(beside: Beside) -> None:
     (expected, errors), start, density = best(of, beside), of.theta.pack(of.theta.start), Density(of)
     settled = settle(density, start)
     np.testing.assert_allclose((settled.vector - expected) / errors, 0.0, atol=0.5)
-    if beside == "nothing":  # of the 14 effects beside occasions draws of a round are few
-        climbed = climb(density, start)
-        assert climbed.why == "converged"
-        np.testing.assert_allclose((climbed.vector - expected) / errors, 0.0, atol=0.25)
+    climbed = climb(density, start)
+    assert climbed.why == "converged"
+    within = 0.25 if beside == "nothing" else 0.4  # fourteen effects: a thousand draws say less of them
+    np.testing.assert_allclose((climbed.vector - expected) / errors, 0.0, atol=within)
 
 
 def exact_posterior(fixed: tuple[str, ...]) -> tuple[Floats, Floats]:

@@ -134,12 +134,13 @@ def with_their_sites(cohort: Cohort, few: Integers) -> tuple[Cohort, Integers]:
 
 def covering(density: Density, vector: Floats, around: Proposals, seed: int) -> tuple[Sample, Proposals]:
     """Draws that cover what is known of everybody at a vector (K,), and around what they were made; the first ones are
-    made ``around`` the modes there."""
-    cohort = density.cohort
-    draws = even_draws([subject.key for subject in cohort.subjects], seed, EXACT, cohort.effects)
-    found = Sample(density, vector, around, draws).likelihood(vector, score=False)
+    made ``around`` the modes there, and the last are others than these: of draws that proposals were made to suit the
+    likelihood is too low."""
+    cohort, names = density.cohort, [subject.key for subject in density.cohort.subjects]
+    first, last = (even_draws(names, one, EXACT, cohort.effects) for one in (seed, seed + APART))
+    found = Sample(density, vector, around, first).likelihood(vector, score=False)
     proposals = followed(density, vector, found, around, seed)
-    return Sample(density, vector, proposals, draws), proposals
+    return Sample(density, vector, proposals, last), proposals
 
 
 def followed(density: Density, vector: Floats, found: Likelihood, before: Proposals, seed: int) -> Proposals:

@@ -14,6 +14,7 @@ from streams.batch.population.question import Question
 from streams.batch.population.replicates import bootstrap
 from tests.twin.population.diagnostics import cohorts
 from tests.twin.population.mixture.mixtures import concentrations, eliminated
+from twin.population.importance import covering
 from twin.population.objective import Evaluation
 from twin.population.sampling import saem
 from twin.population.search import State, bounds, search
@@ -58,7 +59,8 @@ def test_by_draws_each_ends_where_the_exact_maximum_of_those_patients_is(
     method: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where all is linear and normal FOCE-I is exact."""
-    for name, value in (("EXACT", 300), ("COOLED", 40), ("WINDOW", 60), ("SMOOTHED", 120)):
+    monkeypatch.setattr(covering, "EXACT", 300)
+    for name, value in (("COOLED", 40), ("WINDOW", 60), ("SMOOTHED", 120)):
         monkeypatch.setattr(saem, name, value)
     question, here = asked(tmp_path, cohorts.straight().text, lines())
     strata = np.zeros(24, dtype=np.int64)
