@@ -4,8 +4,8 @@ For prediction f and measured y, on the scale h that the error is written for,
 
     h(y) = h(f) + s(f) z,     h = identity, log (``log_...``) or the Box-Cox transform (y^L - 1)/L (``box_cox``),
 
-with z standard normal, Student-t(df), or either with a share of outliers that lie ``widening`` times as far. On the
-natural scale
+which is log where L = 0, with z standard normal, Student-t(df), or either with a share of outliers that lie
+``widening`` times as far. On the natural scale
 
     proportional   s = p f            combined, by variance   s = sqrt(a^2 + (p f)^2)
     additive       s = a              combined, by SD         s = a + p f
@@ -17,7 +17,8 @@ on the logarithm
     log_additive   s = a              log_combined            s = sqrt(b^2 + (a/f)^2), a in the output's unit
 
 and on the Box-Cox scale s = a. A value known only to lie below or above a limit weighs the probability of lying there
-(M3 method, Beal 2001). A Box-Cox normal reaches below h(0); that little probability is a measurement of 0.
+(M3 method, Beal 2001). A Box-Cox normal reaches below h(0) where L > 0, and beyond h(inf) where L < 0; that little
+probability is a measurement of 0, or of a value without end.
 
 Replicates, measurements of one output at one instant with correlation r, share a part of their residual:
 
@@ -89,18 +90,30 @@ def transformed(error: ErrorSpec, value: float | Floats) -> Floats:
         return np.where(value > 0, np.log(np.where(value > 0, value, 1.0)), -np.inf)
     if error.kind == "box_cox":
         assert error.box_cox is not None, "a Box-Cox error has its exponent"
-        return np.where(value >= 0, (np.maximum(value, 0.0) ** error.box_cox - 1.0) / error.box_cox, -np.inf)
+        return np.where(value >= 0, box_cox(error.box_cox, np.maximum(value, 0.0)), -np.inf)
     return value
 
 
 def untransformed(error: ErrorSpec, value: Floats) -> Floats:
-    """Inverse of `transformed`; what lies under a Box-Cox scale is 0."""
+    """Inverse of `transformed`; what lies under a Box-Cox scale is 0, and what lies beyond it infinite."""
     if error.logarithmic:
         return np.asarray(np.exp(value))
     if error.kind == "box_cox":
         assert error.box_cox is not None, "a Box-Cox error has its exponent"
-        return np.asarray(np.maximum(error.box_cox * value + 1.0, 0.0) ** (1.0 / error.box_cox))
+        if error.box_cox == 0.0:
+            return np.asarray(np.exp(value))
+        with np.errstate(divide="ignore"):
+            return np.asarray(np.exp(np.log1p(np.maximum(error.box_cox * value, -1.0)) / error.box_cox))
     return value
+
+
+def box_cox(exponent: float, value: Floats) -> Floats:
+    """(value^L - 1) / L of values from 0 on, to the last digits also where L is next to 0; of what overflowed inf."""
+    with np.errstate(divide="ignore"):
+        logarithm = np.log(value)
+    if exponent == 0.0:
+        return logarithm
+    return np.where(np.isposinf(logarithm), np.inf, np.expm1(exponent * logarithm) / exponent)
 
 
 def on_scale(error: ErrorSpec, values: Floats) -> Floats:

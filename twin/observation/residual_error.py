@@ -22,7 +22,7 @@ def read_error(table: Table) -> ErrorSpec:
     """
     kind, additive, proportional, exponent, formula = _sizes(table)
     df, outliers = table.optional_number("df", above=2), _outliers(table)
-    box_cox = table.optional_number("box_cox", above=0)
+    box_cox = table.optional_number("box_cox")
     error = ErrorSpec(
         kind,
         additive,

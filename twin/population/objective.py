@@ -18,8 +18,7 @@ from numpy.typing import NDArray
 
 from twin.arrays import Floats, Integers, each_row
 from twin.model.measured.error import ErrorSpec
-from twin.observation.residual import on_scale, transformed
-from twin.population import stencil
+from twin.population import residuals, stencil
 from twin.population.cohort import Cohort
 from twin.population.joint import terms as joint
 from twin.population.joint.instants import Instants
@@ -28,15 +27,7 @@ from twin.population.mixture.mixing import HARDLY, mixed, together
 from twin.population.modes.curvatures import factors_of, inverse_of, log_det_of, solved_beside
 from twin.population.modes.descent import SETTLED, Look, descend, descend_again, scattered
 from twin.population.modes.seen import By, Derive, Seen, Stand
-from twin.population.residuals import (
-    SIZE_STEP,
-    Terms,
-    density_on_own_scale,
-    iwres,
-    refuse_unusual,
-    spread,
-    terms,
-)
+from twin.population.residuals import SIZE_STEP, Terms
 from twin.population.theta import FitError, effect_names
 from twin.population.values import Penalty, Population, scales
 
@@ -127,7 +118,7 @@ class Objective:
     """The objective of one cohort by one method.
 
     Attributes:
-        constant: what the density of values on their own scale adds, where an error is written for another one; the
+        constant: what the density of values on their own scale adds, where an error is written for logarithms; the
             objective here is that of the values as the error has them, as NONMEM's is of LOG(DV).
 
     Raises:
@@ -148,8 +139,8 @@ class Objective:
         self.constant = 0.0
         for number in np.unique(self._output):
             of, error = self._output == number, cohort.theta.start.errors[number]
-            self.constant += density_on_own_scale(error, self._y[of])
-            self._y[of] = transformed(error, self._y[of])
+            self.constant += residuals.density_on_own_scale(error, self._y[of])
+            self._y[of] = residuals.held_values(error, self._y[of])
         self.constant /= cohort.classes
         self._scales = scales(cohort.kernel.model)
 
@@ -198,12 +189,12 @@ class Objective:
         found = np.empty(len(f))
         for number in np.unique(self._output):
             of = self._output == number
-            found[of] = iwres(population.errors[number], self._y[of], f[of])
+            found[of] = residuals.iwres(population.errors[number], self._y[of], f[of])
         return found
 
     def _check(self) -> None:
         """Refuse values that the method cannot weigh."""
-        refuse_unusual(self.cohort, self.method)
+        residuals.refuse_unusual(self.cohort, self.method)
 
     def z(self, eta: Floats) -> Floats:
         """Rows (K, M) of eta (K, D) without any shift."""
@@ -225,36 +216,38 @@ class Objective:
         return stencil.H * self.cohort.columns.by_column(size)
 
     def predictions(self, which: Integers, z: Floats, population: Population) -> Floats:
-        """(T, S) at points z (K, S, M), on the scale of each value's error."""
+        """(T, S) at points z (K, S, M), as they are `held`."""
         found = self.cohort.predictions(which, z, population.place)
-        if any(error.transformed for error in population.errors):
-            output = self._output[self.cohort.of_observations(which)]
-            for number in np.unique(output):
-                found[output == number] = on_scale(population.errors[number], found[output == number])
+        output = self._output[self.cohort.of_observations(which)]
+        for number, error in enumerate(population.errors):
+            if error.logarithmic:
+                found[output == number] = residuals.held(error, found[output == number])
         return found
 
     def terms(self, which: Integers, errors: Sequence[ErrorSpec], f: Floats, f0: Floats | None) -> tuple[Terms, Pairs]:
-        """Of values (T,) of some patients, and of pairs measured together; predictions are on the errors' scale."""
+        """Of values (T,) of some patients, and of pairs measured together."""
         alone = self._alone(which, errors, f, f0)
         if not (groups := self.instants.of(which, errors)):
             return alone, Pairs.none()
         at = self.cohort.of_observations(which)
-        scatter = np.empty((len(Spread._fields), len(at)))
+        scatter, apart = np.empty((len(Spread._fields), len(at))), np.empty(len(at))
         for number in np.unique(self._output[at]):
-            of = self._output[at] == number
-            scatter[:, of] = spread(errors[number], f[of] if f0 is None else f0[of])
-        return joint.joined(alone, groups, self._y[at] - f, Spread(*scatter), interaction=f0 is None)
+            error, of = errors[number], self._output[at] == number
+            around = residuals.spread(error, f[of] if f0 is None else f0[of])
+            scatter[:, of] = *around, *residuals.bend_of_scale(error, f[of])
+            apart[of] = residuals.away(error, self._y[at][of], f[of])
+        return joint.joined(alone, groups, apart, Spread(*scatter), interaction=f0 is None)
 
     def _alone(self, which: Integers, errors: Sequence[ErrorSpec], f: Floats, f0: Floats | None) -> Terms:
         at = self.cohort.of_observations(which)
-        output, y = self._output[at], self._y[at]
+        output, y, line = self._output[at], self._y[at], self.method == "fo"
         present = np.unique(output)
         if len(present) == 1:
-            return terms(errors[present[0]], y, f, f0)
+            return residuals.terms(errors[present[0]], y, f, f0, line=line)
         columns = np.empty((len(Terms._fields), len(at)))
         for number in present:
             of = output == number
-            columns[:, of] = terms(errors[number], y[of], f[of], None if f0 is None else f0[of])
+            columns[:, of] = residuals.terms(errors[number], y[of], f[of], None if f0 is None else f0[of], line=line)
         return Terms(*columns)
 
 

@@ -1,12 +1,18 @@
 """What a normal residual adds to the objective of first-order conditional estimation, with all derivatives it needs.
 
-On the scale h that the error is written for (`twin.observation.residual`), with y = h(value), f = h(prediction), and
-variance R(f), a value adds
+With a value y and its prediction f on the logarithm where the error is written for that, and else as they are
+(`held`), and variance R(f), a value adds
 
     u(f) = ((y - f)^2 / R + log R) / 2                     to the inner objective,
     W(f) f' f'^T,    W = 1/R + (R'/R)^2 / 2                to the information about eta.
 
 Without interaction R is taken where eta = 0, at a prediction f0 that eta does not move: then W = 1/R.
+
+The exponent L of a Box-Cox scale h moves while it is estimated, so that the density is one of y itself:
+
+    u(f) = (h(y) - h(f))^2 / 2R + log R / 2 + (1 - L) log y,    W = h'(f)^2 / R,    h'(f) = f^(L - 1),
+
+and where a line stands for the model (first-order estimation) it does so for h(f): h(f0) + h'(f0) (f - f0).
 """
 
 from __future__ import annotations
@@ -21,7 +27,7 @@ from twin.model.spec import OutputSpec
 from twin.observation.deviation import slopes
 from twin.observation.kinds import kind_of
 from twin.observation.observation import Observation
-from twin.observation.residual import SMALLEST
+from twin.observation.residual import SMALLEST, on_scale, transformed
 from twin.population.cohort import Cohort
 from twin.population.subjects import Subject
 from twin.population.theta import FitError
@@ -41,7 +47,7 @@ class Terms(NamedTuple):
     Attributes:
         u, u_f, u_ff: what they add to the inner objective, and derivatives by f.
         w, w_f: their weight in the information, and its derivative by f.
-        u_0, u_f0, w_0: derivatives of u, u_f and w by f0; 0 with interaction.
+        u_0, u_f0, w_0: derivatives of u, u_f and w by f0; 0 where nothing is taken there.
         f: the predictions.
     """
 
@@ -56,19 +62,80 @@ class Terms(NamedTuple):
     f: Floats
 
 
-def terms(error: ErrorSpec, y: Floats, f: Floats, f0: Floats | None = None) -> Terms:
-    """Of values y (n,) and predictions f (n,), both on the error's scale; ``f0`` without interaction.
+def held(error: ErrorSpec, values: Floats) -> Floats:
+    """Predictions (any shape) as they are kept while numbers of the population move: on the logarithm, of what scatters
+    there, and else as they are."""
+    return on_scale(error, values) if error.logarithmic else values
+
+
+def held_values(error: ErrorSpec, values: Floats) -> Floats:
+    """Measured values (any shape), likewise."""
+    return transformed(error, values) if error.logarithmic else values
+
+
+def terms(error: ErrorSpec, y: Floats, f: Floats, f0: Floats | None = None, *, line: bool = False) -> Terms:
+    """Of values y (n,) and predictions f (n,), `held`; ``f0`` without interaction, f being a ``line`` through it.
 
     Of a prediction that overflowed they are no numbers.
     """
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-        return _terms(error, y, f, f0)
+        if error.box_cox is None:
+            return _terms(error, y, f, f0)
+        return _bent(error, y, f) if f0 is None or not line else _straight(error, y, f, f0)
+
+
+def placed(error: ErrorSpec, f: Floats) -> Floats:
+    """Predictions that are `held` (any shape), on the error's scale."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        return f if error.box_cox is None else on_scale(error, f)
+
+
+def away(error: ErrorSpec, y: Floats, f: Floats) -> Floats:
+    """How far values lie from their predictions, both `held`, on the error's scale."""
+    return (y if error.box_cox is None else transformed(error, y)) - placed(error, f)
 
 
 def iwres(error: ErrorSpec, y: Floats, f: Floats) -> Floats:
     """Residuals (n,) in units of their standard deviation."""
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-        return np.asarray((y - f) / np.sqrt(variance(error, f)))
+        return np.asarray(away(error, y, f) / np.sqrt(variance(error, f)))
+
+
+def bend_of_scale(error: ErrorSpec, f: Floats) -> tuple[Floats, Floats]:
+    """Derivatives of the error's scale by predictions, `held`: 1 and 0 but of a Box-Cox one."""
+    if error.box_cox is None:
+        return np.ones_like(f), np.zeros_like(f)
+    x, power = np.maximum(f, SMALLEST), error.box_cox - 1.0
+    with np.errstate(over="ignore", invalid="ignore"):
+        h1 = np.where(f < SMALLEST, 0.0, x**power)  # below it no prediction is taken
+        return h1, power * h1 / x
+
+
+def on_line(error: ErrorSpec, f: Floats, f0: Floats) -> Floats:
+    """What a line through f0 stands for on the error's scale, at f, both `held`."""
+    return placed(error, f0) + bend_of_scale(error, f0)[0] * (f - f0)
+
+
+def _bent(error: ErrorSpec, y: Floats, f: Floats) -> Terms:
+    a, (h1, h2) = error.additive, bend_of_scale(error, f)
+    z, nothing, w = away(error, y, f) / a, np.zeros_like(f), (h1 / a) ** 2
+    u = 0.5 * z * z + np.log(a) + _own(error, y)
+    return Terms(u, -z * h1 / a, w - z * h2 / a, w, 2.0 * h1 * h2 / a**2, nothing, nothing, nothing, f)
+
+
+def _straight(error: ErrorSpec, y: Floats, f: Floats, f0: Floats) -> Terms:
+    a, (h1, h2) = error.additive, bend_of_scale(error, f0)
+    z, nothing, w = (transformed(error, y) - on_line(error, f, f0)) / a, np.zeros_like(f), (h1 / a) ** 2
+    u, turned = 0.5 * z * z + np.log(a) + _own(error, y), h2 * (f - f0) / a
+    return Terms(
+        u, -z * h1 / a, w, w, nothing, -z * turned, turned * h1 / a - z * h2 / a, 2.0 * h1 * h2 / a**2, f
+    )  # fmt: skip
+
+
+def _own(error: ErrorSpec, y: Floats) -> Floats:
+    """What the density of values themselves has beside that on a Box-Cox scale, to be taken from the logarithm."""
+    assert error.box_cox is not None, "it has its exponent"
+    return np.asarray((1.0 - error.box_cox) * np.log(y))
 
 
 def _terms(error: ErrorSpec, y: Floats, f: Floats, f0: Floats | None) -> Terms:
@@ -100,11 +167,14 @@ def spread(error: ErrorSpec, f: Floats) -> tuple[Floats, Floats, Floats]:
 
 
 def log_density(error: ErrorSpec, y: Floats, f: Floats) -> Floats:
-    """Log density of values y around predictions f, both on the error's scale, without log(2 pi) / 2.
+    """Log density of values y around predictions f, both `held`, without log(2 pi) / 2.
 
     Of a prediction that overflowed it is no number.
     """
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        if error.box_cox is not None:
+            z = away(error, y, f) / error.additive
+            return np.asarray(-0.5 * z * z - np.log(error.additive) - _own(error, y))
         r, e = _size(error, f), y - f
         e *= e
         e /= r
@@ -114,12 +184,9 @@ def log_density(error: ErrorSpec, y: Floats, f: Floats) -> Floats:
 
 
 def density_on_own_scale(error: ErrorSpec, value: Floats) -> float:
-    """What a density on the natural scale adds to -2 log likelihood, besides that on the error's own."""
-    if error.logarithmic:
-        return float(2.0 * np.log(value).sum())
-    if error.box_cox is not None:
-        return float(2.0 * (1.0 - error.box_cox) * np.log(value).sum())
-    return 0.0
+    """What a density on the natural scale adds to -2 log likelihood, besides that on the logarithm; what a Box-Cox
+    scale adds moves with its exponent, and stands in the objective."""
+    return float(2.0 * np.log(value).sum()) if error.logarithmic else 0.0
 
 
 def has_density(output: OutputSpec, o: Observation) -> bool:

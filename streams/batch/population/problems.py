@@ -40,6 +40,9 @@ EDGE = 1e-3
 NEARLY_NORMAL = 200.0
 """Degrees of freedom of a Student-t error beyond these are as good as endless."""
 
+FAR_EXPONENT = 5.0
+"""Farthest exponent from 0 of a Box-Cox scale that anything is measured on."""
+
 
 def bent_in_words(bent: float) -> list[str]:
     """What speaks against a first-order fit: how far its line is from the model at what patients are like
@@ -167,6 +170,11 @@ def laws_at_an_end(theta: Theta, vector: Floats) -> list[str]:
             continue
         says = {
             "exponent": (value <= 0.0, "is not above 0: scatter does not grow with the prediction; write additive"),
+            "box_cox": (
+                abs(value) > FAR_EXPONENT,
+                "is of no scale that values are measured on: they tell it from no other; write log_additive (0) or"
+                " additive (1)",
+            ),
             "df": (
                 value > NEARLY_NORMAL,
                 "runs to infinity: residuals are normal as far as the data tell; leave it out",

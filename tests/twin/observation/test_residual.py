@@ -45,9 +45,10 @@ POWER = replace(spec("power", 0.0, 0.25), exponent=0.7)
 DEVIATION = replace(spec("deviation", 0.0, 0.25), formula="f / (f + 5)")
 LOG_COMBINED = spec("log_combined", 0.5, 0.25)
 BOX_COX = replace(spec("box_cox", 0.3), box_cox=0.5)
+BOX_COX_LOG, BOX_COX_BELOW = replace(BOX_COX, box_cox=0.0), replace(spec("box_cox", 0.05), box_cox=-0.7)
 OUTLIERS = replace(spec("log_additive", 0.3), outliers=OutlierSpec(0.1, 4.0))
 SPECS = [*PLAIN, BY_SD, POWER, replace(POWER, additive=0.2, df=6.0), DEVIATION, LOG_COMBINED]
-SPECS += [BOX_COX, replace(BOX_COX, df=4.0), OUTLIERS]
+SPECS += [BOX_COX, replace(BOX_COX, df=4.0), BOX_COX_LOG, BOX_COX_BELOW, OUTLIERS]
 NAMES = [f"{error.kind}-{'normal' if error.df is None else 'student'}" for error in SPECS]
 NAMES[len(PLAIN)] = "combined-sd"
 NAMES[-1] = "outliers"
@@ -73,7 +74,7 @@ def written_out(error: ErrorSpec, predicted: float) -> stats.rv_continuous:
 
 def own_scale(error: ErrorSpec, value: float) -> float:
     if error.box_cox is not None:
-        return float((value**error.box_cox - 1) / error.box_cox)
+        return float((value**error.box_cox - 1) / error.box_cox if error.box_cox else np.log(value))
     return float(np.log(value)) if error.logarithmic else value
 
 

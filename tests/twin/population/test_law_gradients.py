@@ -16,6 +16,7 @@ from twin.population.objective import Method
 CASES: list[tuple[str, Method]] = [
     ("power", "focei"), ("power", "foce"), ("power", "fo"), ("power", "laplace"),
     ("student", "laplace"), ("outliers", "laplace"), ("replicates", "laplace"),
+    ("transformed", "focei"), ("transformed", "foce"), ("transformed", "fo"), ("transformed", "laplace"),
     ("skewed", "focei"), ("skewed", "foce"), ("skewed", "fo"), ("skewed", "laplace"),
 ]  # fmt: skip
 

@@ -56,7 +56,7 @@ class ErrorSpec:
             ``deviation``: of what ``formula`` makes of it.
         df: the residual is Student-t with that many degrees of freedom and this scale, else normal.
         combination: ``additive`` and ``proportional`` add as variances or as standard deviations.
-        box_cox: exponent of the transform on which ``additive`` holds.
+        box_cox: exponent of the transform on which ``additive`` holds; 0 is the logarithm.
         replicate_correlation: of measurements at one instant.
         dispersion: of a negative binomial count with mean f, whose variance is f + dispersion * f**2.
         formula: g(f) of a ``deviation`` (`twin.observation.deviation`).
@@ -117,7 +117,7 @@ class ErrorSpec:
     @property
     def weighs_zero(self) -> bool:
         """Whether a measured 0 has a density: the scatter of the other errors vanishes with the prediction."""
-        return self.weighs_negative or self.kind == "box_cox"
+        return self.weighs_negative or (self.box_cox is not None and self.box_cox > 0.0)
 
     @property
     def weighs_negative(self) -> bool:

@@ -4,12 +4,14 @@
 |---|---|---|
 | ``additive``, ``proportional``, ``dispersion`` | 0 and infinity | logarithm |
 | ``exponent`` of a power of the prediction | anything | its own |
+| ``box_cox``, exponent of the scale on which values scatter | anything | its own |
 | ``df`` of a Student-t error | 2 and infinity | log(df - 2) |
 | ``outlier_share`` | 0 and 0.5 | log(s / (0.5 - s)) |
 | ``outlier_widening`` | 1 and infinity | log(w - 1) |
 | ``replicate_correlation`` | 0 and 1 | log(r / (1 - r)) |
 
-What an error has of them hangs on its kind (`numbers_of`). An exponent may go through 0, where the error is additive.
+What an error has of them hangs on its kind (`numbers_of`). An exponent may go through 0, where the error is additive,
+or its scale that of logarithms.
 """
 
 from __future__ import annotations
@@ -45,7 +47,7 @@ class ErrorNumber(NamedTuple):
                 return None if error.outliers is None else error.outliers.share
             case "outlier_widening":
                 return None if error.outliers is None else error.outliers.widening
-            case "df" | "replicate_correlation":
+            case "box_cox" | "df" | "replicate_correlation":
                 found: float | None = getattr(error, self.name)
                 return found
         return getattr(error, self.name) or None
@@ -90,6 +92,7 @@ NUMBERS = (
     ErrorNumber("proportional", 0.0, math.inf),
     ErrorNumber("dispersion", 0.0, math.inf),
     ErrorNumber("exponent", -math.inf, math.inf),
+    ErrorNumber("box_cox", -math.inf, math.inf),
     ErrorNumber("df", 2.0, math.inf),
     ErrorNumber("outlier_share", 0.0, 0.5),
     ErrorNumber("outlier_widening", 1.0, math.inf),

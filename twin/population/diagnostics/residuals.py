@@ -30,7 +30,7 @@ from twin.population import stencil
 from twin.population.cohort import Cohort
 from twin.population.joint.drawn import covariance_of
 from twin.population.objective import Evaluation, Objective
-from twin.population.residuals import variance
+from twin.population.residuals import placed, variance
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,6 @@ def _cwres(objective: Objective, here: Evaluation) -> Floats:
     everybody, z = np.arange(len(cohort), dtype=np.int64), objective.z(here.eta)
     h, d = objective.displacement(population), cohort.effects
     f = objective.predictions(everybody, stencil.points(z, h, d, False), population)
-    slope = stencil.slopes(f, h)[:, :d]
     around = f[:, 0]
     if objective.method == "foce":
         typical = objective.z(np.zeros_like(here.eta))
@@ -100,9 +99,10 @@ def _cwres(objective: Objective, here: Evaluation) -> Floats:
     output, y, dense = measured(cohort)
     r = np.full(len(y), np.nan)
     for number in np.unique(output[dense]):
-        of = dense & (output == number)
-        y[of] = transformed(population.errors[number], y[of])
-        r[of] = variance(population.errors[number], around[of])
+        error, of = population.errors[number], dense & (output == number)
+        y[of], f[of] = transformed(error, y[of]), placed(error, f[of])
+        r[of] = variance(error, around[of])
+    slope = stencil.slopes(f, h)[:, :d]
     omega = population.prior(cohort.parts)[0]
     usable = dense & np.isfinite(y) & np.isfinite(r) & np.isfinite(slope).all(axis=1)
     found = np.full(len(y), np.nan)

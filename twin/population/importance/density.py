@@ -1,8 +1,8 @@
 """log p(values of a patient | effects): of any kind of value, for any number of draws.
 
-A value that is normal around its prediction counts without log(2 pi) / 2, on the scale that its error is written for,
-as NONMEM counts it (`twin.population.objective`). What is known only by a limit counts by its probability (method M3,
-Beal 2001, J Pharmacokinet Pharmacodyn 28:481), and a category, a count or an event by its own.
+A value that is normal around its prediction counts without log(2 pi) / 2, on the logarithm where its error is written
+for that, as NONMEM counts it (`twin.population.objective`). What is known only by a limit counts by its probability
+(method M3, Beal 2001, J Pharmacokinet Pharmacodyn 28:481), and a category, a count or an event by its own.
 
 Values are weighed in parts: those of one output that are normal, those beyond limits, those that say the same, as a
 yes does of any patient. What moves some predictions or the size of one error leaves other parts as they are, so that a
@@ -25,10 +25,9 @@ from twin.observation import residual
 from twin.observation.kinds import kind_of
 from twin.observation.likelihood import log_likelihood
 from twin.observation.observation import Observation
-from twin.observation.residual import on_scale, transformed
 from twin.population.cohort import Cohort, runs_of
 from twin.population.joint.instants import Instants
-from twin.population.residuals import beside, has_density, iwres, log_density
+from twin.population.residuals import beside, has_density, held, held_values, iwres, log_density
 
 
 @dataclass(frozen=True)
@@ -95,8 +94,8 @@ class _Part(Protocol):
 class _Normal:
     """Those that are read alike: ``is`` the value, or all that is known is that it is beyond it.
 
-    Predictions of values stand on the scale of the error, with ``at`` there too; those of limits do not. ``number`` is
-    that of each value among its patient's, ``mark`` its row of the solution, and ``row`` that of what is predicted.
+    Predictions of values are `held`, and so is ``at``; those of limits are as they are. ``number`` is that of each
+    value among its patient's, ``mark`` its row of the solution, and ``row`` that of what is predicted.
     """
 
     output: int
@@ -113,7 +112,7 @@ class _Normal:
         for run in runs_of(self.patient):
             part = slice(run.begin, run.end)
             predicted[part] = solved[run.subject][self.mark[part], self.row]
-        return on_scale(self.error, predicted) if self.known == "is" else predicted
+        return held(self.error, predicted) if self.known == "is" else predicted
 
     def weighed(self, error: ErrorSpec, read: Floats) -> Floats:
         at = self.at[:, None]
@@ -156,8 +155,7 @@ class Density:
 
     Attributes:
         normal: values that count without log(2 pi) / 2.
-        constant: what the density of values on their own scale adds to -2 log likelihood, besides that on the scale of
-            their errors.
+        constant: what the density of values on their own scale adds to -2 log likelihood, besides that on logarithms.
     """
 
     def __init__(self, cohort: Cohort) -> None:
@@ -253,7 +251,7 @@ class Density:
                     np.array([i for i, *_ in mine], dtype=np.int64),
                     np.array([n for _, n, _ in mine], dtype=np.int64),
                     self._marks(mine),
-                    transformed(error, value) if known == "is" else value,
+                    held_values(error, value) if known == "is" else value,
                     error,
                     self.cohort.kernel.rows[output][0],
                 )

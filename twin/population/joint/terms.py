@@ -1,12 +1,13 @@
 """What correlated residuals add to the objective of first-order conditional estimation, with all derivatives it needs.
 
-With z_i = (y_i - f_i) / s_i of values measured together, correlation C, M = C^-1 - 1 and d = s'/s, they add
+With z_i = (h(y_i) - h(f_i)) / s_i of values measured together, correlation C, M = C^-1 - 1, d = s'/s and m = h'(f), 1
+but on a Box-Cox scale, they add
 
-    (z' M z + log det C) / 2                                                          to U,
-    (C^-1)_ij f_i' f_j'^T / (s_i s_j) + (C^-1)_ij C_ij d_i d_j f_i' f_j'^T,  i != j   to the information about eta,
-    M_ii (1 / s_i^2 + d_i^2) f_i' f_i'^T,
+    (z' M z + log det C) / 2                                                               to U,
+    (C^-1)_ij (m_i m_j / (s_i s_j) + C_ij d_i d_j) f_i' f_j'^T,  i != j      to the information about eta,
+    M_ii (m_i^2 / s_i^2 + d_i^2) f_i' f_i'^T,
 
-the latter being f'^T R^-1 f' + tr(R^-1 R' R^-1 R') / 2 of R = s C s, less what values alone have of it
+the latter being h'^T R^-1 h' + tr(R^-1 R' R^-1 R') / 2 of R = s C s, less what values alone have of it
 (`twin.population.residuals`). Without interaction s is taken where eta = 0, and d is 0 in both.
 """
 
@@ -24,11 +25,14 @@ from twin.population.residuals import Terms
 
 
 class Spread(NamedTuple):
-    """Residual variance R (T,) of values and its derivatives, at predictions or at those of the typical patient."""
+    """Residual variance R (T,) of values and its derivatives, at predictions or at those of the typical patient; and
+    the two derivatives of h by the predictions."""
 
     r: Floats
     r1: Floats
     r2: Floats
+    m1: Floats
+    m2: Floats
 
 
 class Pairs(NamedTuple):
@@ -37,7 +41,7 @@ class Pairs(NamedTuple):
     Attributes:
         patient, a, b: whose they are, and which values.
         u, w: second derivative of U by both predictions, and their weight in the information.
-        w_a, w_b: derivatives of the weight by either prediction; 0 without interaction.
+        w_a, w_b: derivatives of the weight by either prediction.
         u_0a, u_0b, w_0a, w_0b: derivatives of dU/df_a by f0_b, of dU/df_b by f0_a, and of the weight by f0_a and f0_b;
             0 with interaction.
     """
@@ -67,7 +71,7 @@ def joined(
     """Terms of all values with what those that were measured together add, and their pairs.
 
     Args:
-        away: (T,) y - f.
+        away: (T,) h(y) - h(f).
     """
     found = Terms(*(np.array(each) for each in alone))
     pairs = []
@@ -81,45 +85,44 @@ def joined(
 
 def _joined(found: Terms, group: Group, away: Floats, spread: Spread, *, interaction: bool) -> list[Pairs]:
     at, m = group.members, group.beside
-    r, r1, r2 = (each[at] for each in spread)
-    s, d = np.sqrt(r), 0.5 * r1 / r
-    d1 = 0.5 * r2 / r - 2.0 * d * d
-    z = away[at] / s
+    r, r1, r2, m1, m2 = (each[at] for each in spread)
+    s, typical = np.sqrt(r), 0.5 * r1 / r
+    d = typical if interaction else np.zeros_like(r)
+    d1 = 0.5 * r2 / r - 2.0 * d * d if interaction else d
+    z, g1, g2 = away[at] / s, m1 / s, m2 / s
     q = z @ m
     found.u[at[:, 0]] += group.adds(z)
     own = np.diag(m)
-    if interaction:
-        z1 = -1.0 / s - z * d
-        z2 = d / s - z1 * d - z * d1
-        found.u_ff[at] += own * z1 * z1 + q * z2
-        found.w[at] += own * (1.0 / r + d * d)
-        found.w_f[at] += own * (2.0 * d * d1 - 2.0 * d / r)
-    else:
-        z1 = -1.0 / s
-        found.u_ff[at] += own / r
-        found.w[at] += own / r
-        found.u_0[at] -= q * z * d
-        found.u_f0[at] += (own * z + q) * d / s
-        found.w_0[at] -= own * 2.0 * d / r
+    z1 = -g1 - z * d
+    z2 = g1 * d - g2 - z1 * d - z * d1
     found.u_f[at] += q * z1
+    found.u_ff[at] += own * z1 * z1 + q * z2
+    found.w[at] += own * (g1 * g1 + d * d)
+    found.w_f[at] += own * 2.0 * (d * d1 + g1 * g2 - d * g1 * g1)
+    if not interaction:
+        found.u_0[at] -= q * z * typical
+        found.u_f0[at] += (own * z + q) * typical * g1
+        found.w_0[at] -= own * 2.0 * typical * g1 * g1
     inverse = m + np.eye(len(m))
     pairs, nothing = [], np.zeros(len(at))
     for i in range(len(m)):
         for j in range(i):
-            base, both = inverse[i, j] / (s[:, i] * s[:, j]), inverse[i, j] * group.correlation[i, j]
-            w, slopes, typical = base, (nothing, nothing), (nothing,) * 4
-            if interaction:
-                w = base + both * d[:, i] * d[:, j]
-                slopes = (-d[:, i] * base + both * d1[:, i] * d[:, j], -d[:, j] * base + both * d[:, i] * d1[:, j])
-            else:
-                typical = (
-                    m[i, j] * z[:, j] * d[:, j] / s[:, i],
-                    m[i, j] * z[:, i] * d[:, i] / s[:, j],
-                    -d[:, i] * base,
-                    -d[:, j] * base,
+            base, both = inverse[i, j] * g1[:, i] * g1[:, j], inverse[i, j] * group.correlation[i, j]
+            w = base + both * d[:, i] * d[:, j]
+            slopes = (
+                inverse[i, j] * g2[:, i] * g1[:, j] - d[:, i] * base + both * d1[:, i] * d[:, j],
+                inverse[i, j] * g1[:, i] * g2[:, j] - d[:, j] * base + both * d[:, i] * d1[:, j],
+            )
+            by_typical = (nothing,) * 4
+            if not interaction:
+                by_typical = (
+                    m[i, j] * z[:, j] * typical[:, j] * g1[:, i],
+                    m[i, j] * z[:, i] * typical[:, i] * g1[:, j],
+                    -typical[:, i] * base,
+                    -typical[:, j] * base,
                 )
             u = m[i, j] * z1[:, i] * z1[:, j]
-            pairs.append(Pairs(group.patient, at[:, i], at[:, j], u, w, *slopes, *typical))
+            pairs.append(Pairs(group.patient, at[:, i], at[:, j], u, w, *slopes, *by_typical))
     return pairs
 
 

@@ -26,7 +26,7 @@ from twin.population.modes.curvatures import inverse_of
 from twin.population.modes.descent import Look
 from twin.population.modes.seen import By, Derive
 from twin.population.objective import Evaluation, Objective, Point
-from twin.population.residuals import Terms, variance
+from twin.population.residuals import Terms, on_line, placed, variance
 from twin.population.values import Population
 
 BENT = 0.1
@@ -67,12 +67,12 @@ class FirstOrderObjective(Objective):
         population = self.cohort.theta.unpack(modes.vector)
         point = FirstOrderPoint(self, population, population.prior(self.cohort.parts)[1])
         everybody = np.arange(len(self.cohort), dtype=np.int64)
-        away = self.predictions(everybody, self.z(modes.eta)[:, None], population)[:, 0] - point.line(modes.eta)
-        scale = np.full(len(away), np.nan)
+        model, line = self.predictions(everybody, self.z(modes.eta)[:, None], population)[:, 0], point.line(modes.eta)
+        ratio = np.full(len(line), np.nan)
         for number in np.unique(self._output):
-            of = self._output == number
-            scale[of] = np.sqrt(variance(population.errors[number], point.typical[of]))
-        ratio = away / scale
+            error, of = population.errors[number], self._output == number
+            apart = placed(error, model[of]) - on_line(error, line[of], point.typical[of])
+            ratio[of] = apart / np.sqrt(variance(error, point.typical[of]))
         usable = np.isfinite(ratio)
         return float(np.sqrt(np.mean(ratio[usable] ** 2))) if usable.any() else float("nan")
 

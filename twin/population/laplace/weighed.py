@@ -27,8 +27,8 @@ class Weighed(NamedTuple):
     """Of T values at S points.
 
     Attributes:
-        loss: (T, S) minus log-likelihood; of values that are normal or nearly so without log(2 pi) / 2, on the scale of
-            their error.
+        loss: (T, S) minus log-likelihood; of values that are normal or nearly so without log(2 pi) / 2, on the
+            logarithm where their error is written for that.
         coordinates, weights: (T, Q, S), (T, Q): their information (`twin.observation.information`) at the first point.
     """
 

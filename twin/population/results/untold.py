@@ -43,9 +43,9 @@ def untold(theta: Theta, measured: Iterable[int], repeatedly: Iterable[int] = ()
 
 
 def never_estimated(model: Model) -> dict[str, float]:
-    """Numbers of a model that likelihoods hang on and that no fit moves, by name: exponents of Box-Cox scales, what
-    readings of wearables scatter by beside their output's error, and what an unreported characteristic widens."""
-    found = {f"error.{o.name}.box_cox": o.error.box_cox for o in model.outputs if o.error.box_cox is not None}
+    """Numbers of a model that likelihoods hang on and that no fit moves, by name: what readings of wearables scatter by
+    beside their output's error, and what an unreported characteristic widens."""
+    found = dict[str, float]()
     for output in model.outputs:
         if output.vital is not None:
             found |= {f"vital.{output.name}.independent": output.vital.independent}

@@ -151,7 +151,7 @@ def _write_error(output: dict[str, Any], error: ErrorSpec, source: str) -> None:
                 table["additive"] = error.additive
             if error.proportional:
                 table["proportional"] = error.proportional
-    for key in ("df", "replicate_correlation"):
+    for key in ("box_cox", "df", "replicate_correlation"):
         if (value := getattr(error, key)) is not None:
             table[key] = value
     if error.outliers is not None:

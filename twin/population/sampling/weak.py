@@ -7,7 +7,8 @@ the scale that such a number moves on would leave no posterior. These are proper
     outlier_widening w     1/w uniform
     outlier_share, replicate_correlation     uniform
 
-The exponent of a power needs none: the likelihood falls to 0 on both sides, and its prior is flat.
+The exponent of a power, or of a Box-Cox scale, needs none: the likelihood falls to 0 on both sides, and its prior is
+flat.
 """
 
 from __future__ import annotations
@@ -17,8 +18,8 @@ import math
 from twin.model.measured.error_numbers import ErrorNumber
 
 SAID = (
-    "of errors the exponent of a power flat, df gamma with shape 2 and rate 0.1 above 2, 1 over the widening of"
-    " outliers uniform, their share and the correlation of replicates uniform"
+    "of errors the exponent of a power or of a Box-Cox scale flat, df gamma with shape 2 and rate 0.1 above 2, 1 over"
+    " the widening of outliers uniform, their share and the correlation of replicates uniform"
 )
 """All that in words."""
 

@@ -39,6 +39,7 @@ def test_a_share_within_is_not() -> None:
     ("error", "numbers", "said"),
     [
         ("power = { coefficient = 0.2, exponent = 1 }", {"exponent": -0.02}, "exponent is not above 0"),
+        ("additive = 0.2, box_cox = 0.5", {"box_cox": -6.0}, "box_cox is of no scale that values are measured on"),
         ("proportional = 0.2, df = 5", {"df": 400.0}, "df runs to infinity: residuals are normal"),
         (OUTLIERS, {"outlier_share": 1e-5}, "outlier_share runs to 0"),
         (OUTLIERS, {"outlier_widening": 1.0001}, "outlier_widening runs to 1"),

@@ -10,8 +10,8 @@ from twin.model.measured.error import ErrorSpec, OutlierSpec
 from twin.model.measured.error_numbers import NUMBERS, number_called, numbers_of, renumbered
 
 VALUES = {
-    "additive": 0.3, "proportional": 0.2, "dispersion": 0.7, "exponent": -0.4, "df": 4.5, "outlier_share": 0.07,
-    "outlier_widening": 6.0, "replicate_correlation": 0.35,
+    "additive": 0.3, "proportional": 0.2, "dispersion": 0.7, "exponent": -0.4, "box_cox": -0.3, "df": 4.5,
+    "outlier_share": 0.07, "outlier_widening": 6.0, "replicate_correlation": 0.35,
 }  # fmt: skip
 
 
@@ -41,6 +41,8 @@ def test_an_error_has_the_numbers_of_its_kind() -> None:
     assert names(ErrorSpec("proportional", 0.0, 0.2, None, None, None)) == ["proportional"]
     power = ErrorSpec("power", 0.1, 0.2, 5.0, None, None, exponent=0.5, outliers=OutlierSpec(0.1, 5.0))
     assert names(power) == ["additive", "proportional", "exponent", "df", "outlier_share", "outlier_widening"]
+    transformed = ErrorSpec("box_cox", 0.1, 0.0, None, None, None, box_cox=0.0)
+    assert names(transformed) == ["additive", "box_cox"]
     counted = ErrorSpec("negative_binomial", 0.0, 0.0, None, None, None, dispersion=0.4)
     assert names(counted) == ["dispersion"]
 

@@ -1,6 +1,6 @@
 """How well numbers of errors that are no sizes, and the shape of an effect, are found from simulated patients:
 
-python -m tests.twin.population.laws.recovered 20 power student outliers replicates skewed
+python -m tests.twin.population.laws.recovered 20 power student outliers replicates transformed skewed
 
 Of each law, by the method that suits it, mean and median of its estimates over the sets, their standard deviation, the
 mean standard error (R), and how often 1.96 of these held the truth.
@@ -27,7 +27,7 @@ PATIENTS = 40
 
 def found(cohort: Cohort, law: str) -> tuple[Floats, Floats, bool]:
     """Estimates (K,) with their standard errors, and whether the search converged."""
-    method: Method = "focei" if law in ("power", "skewed") else "laplace"
+    method: Method = "focei" if law in ("power", "transformed", "skewed") else "laplace"
     objective, theta = objective_of(cohort, method), cohort.theta
     state, here = search(objective, State(begun(cohort, law)), lambda *_: None, bounds(theta))
     errors = uncertainty(objective, theta, here).errors("R")

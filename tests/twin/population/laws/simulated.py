@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
+from scipy import special, stats
 
 from tests.twin import toys
 from tests.twin.population.diagnostics.cohorts import cohort_of
@@ -25,6 +26,7 @@ LAWS: Mapping[str, str] = {
     "student": "log_additive = 0.15, df = 4",
     "outliers": "log_additive = 0.15, outliers = { share = 0.1, widening = 6 }",
     "replicates": "proportional = 0.15, replicate_correlation = 0.5",
+    "transformed": "additive = 0.3, box_cox = 0.4",
     "skewed": "proportional = 0.1",
 }
 """The truth; of ``skewed`` volumes have Box-Cox effects of shape `SHAPE`."""
@@ -36,6 +38,7 @@ BEGUN: Mapping[str, Mapping[str, float]] = {
     "student": {"error.plasma.df": 10.0},
     "outliers": {"error.plasma.outlier_share": 0.05, "error.plasma.outlier_widening": 3.0},
     "replicates": {"error.plasma.replicate_correlation": 0.2},
+    "transformed": {"error.plasma.box_cox": 1.0},
     "skewed": {"shape.V": 0.3},
 }
 """Where fits begin."""
@@ -61,7 +64,10 @@ def drawn(of: Model, seed: int, patients: int = 40) -> tuple[Cohort, list[Floats
         k, v = (individual_value(one, spread[one.name] * rng.standard_normal()) for one in of.parameters)
         f = DOSE / v * np.exp(-k * times)
         levels = rng.random(len(f))
-        if error.replicate_correlation is not None:
+        if error.box_cox is not None:
+            z = stats.norm.ppf(levels)
+            y = special.inv_boxcox(special.boxcox(f, error.box_cox) + error.additive * z, error.box_cox)
+        elif error.replicate_correlation is not None:
             shared = np.repeat(rng.standard_normal(len(TIMES)), 2)
             r, own = error.replicate_correlation, rng.standard_normal(len(f))
             y = f * (1.0 + error.proportional * (np.sqrt(r) * shared + np.sqrt(1.0 - r) * own))

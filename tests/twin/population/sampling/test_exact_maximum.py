@@ -22,6 +22,7 @@ NODES = np.linspace(-6.0, 6.0, 481)
 
 NAMES = {
     "power": ("k", "V", "omega.V", "error.plasma.proportional", "error.plasma.exponent"),
+    "transformed": ("k", "V", "omega.V", "error.plasma.additive", "error.plasma.box_cox"),
     "skewed": ("k", "V", "shape.V", "omega.V", "error.plasma.proportional"),
 }
 
@@ -41,8 +42,14 @@ def minus_2_log(vector: Floats, law: str) -> float:
     eta = np.sqrt(said["omega.V"]) * NODES
     effect = np.expm1(said["shape.V"] * eta) / said["shape.V"] if law == "skewed" else eta
     f = DOSE / (said["V"] * np.exp(effect)) * np.exp(-said["k"] * np.array(TIMES)[:, None])
-    s = said["error.plasma.proportional"] * f ** said.get("error.plasma.exponent", 1.0)
-    log = -0.5 * ((cohort(law)[1][:, :, None] - f) / s) ** 2 - np.log(s)
+    y = cohort(law)[1][:, :, None]
+    if law == "transformed":
+        s, power = said["error.plasma.additive"], said["error.plasma.box_cox"]
+        log = -0.5 * (special.boxcox(y, power) - special.boxcox(f, power)) ** 2 / s**2 - np.log(s)
+        log = log + (power - 1.0) * np.log(y)
+    else:
+        s = said["error.plasma.proportional"] * f ** said.get("error.plasma.exponent", 1.0)
+        log = -0.5 * ((y - f) / s) ** 2 - np.log(s)
     each = special.logsumexp(log.sum(axis=1) + stats.norm.logpdf(NODES), axis=1) + np.log(NODES[1] - NODES[0])
     return float(-2.0 * each.sum())
 
@@ -83,9 +90,10 @@ def test_by_stochastic_approximation_the_end_is_the_exact_maximum(law: str) -> N
     assert np.abs((found.vector - best) / errors).max() < 0.15
 
 
-def test_the_posterior_of_the_exponent_lies_around_it() -> None:
-    of, (best, errors) = cohort("power")[0], highest("power")
+@pytest.mark.parametrize(("law", "name"), [("power", "exponent"), ("transformed", "box_cox")])
+def test_the_posterior_of_an_exponent_lies_around_it(law: str, name: str) -> None:
+    of, (best, errors) = cohort(law)[0], highest(law)
     found = sampled(Density(of), best, warm=100, kept=250, most=250)
-    at = found.names.index("error.plasma.exponent")
+    at = found.names.index(f"error.plasma.{name}")
     assert found.mean[at] == pytest.approx(best[at], abs=0.4 * errors[at])
     assert found.sd[at] == pytest.approx(errors[at], rel=0.25)
