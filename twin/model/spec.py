@@ -412,6 +412,11 @@ class Model:
         return (*self.eta_names, *(name for name in self.iov_names if name not in self.eta_names))
 
     @property
+    def widening_names(self) -> tuple[str, ...]:
+        """What widens a prior where it was not reported, with the parameter whose it is: ``WT.CL``."""
+        return tuple(f"{c.name}.{name}" for c in self.covariates for name, _ in c.widens)
+
+    @property
     def site_columns(self) -> tuple[int, ...]:
         """Of each parameter with isv its place among ``eta_names``."""
         return tuple(self.eta_names.index(name) for name in self.isv_names)

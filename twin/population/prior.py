@@ -29,7 +29,7 @@ from twin.arrays import Floats
 from twin.model.measured.error_numbers import NUMBERS
 from twin.population.mixture.mixing import share_slopes
 from twin.population.theta import Theta, effect_names
-from twin.population.values import LEVELS, Level, Penalty
+from twin.population.values import LEVELS, Level, Penalty, is_variance
 
 FEWEST = 3.0
 """Degrees of freedom that a variance must have at least: below, its standard error is that of no estimate."""
@@ -246,7 +246,8 @@ def _read(name: str, table: object) -> Known:
     if value is None:
         raise PriorError(f"prior: {name}: value is missing")
     kind, *rest = name.split(".")
-    variance, covariance = (kind in LEVELS and len(rest) == count for count in (1, 2))
+    variance = is_variance(name)
+    covariance = kind in LEVELS and not variance
     size = kind == "error" and rest[-1:] not in [[one.name] for one in NUMBERS if not one.size]
     if degrees is not None and not (variance or size):
         raise PriorError(f"prior: {name}: degrees are of a variance or the size of an error; write se")

@@ -7,6 +7,7 @@
 | variances and covariances of eta | ``omega.CL``, ``omega.CL.V`` | log-Cholesky of each block |
 | of an occasion's kappa | ``iov.CL``, ``iov.CL.V`` | the same |
 | variance that a drift gains per unit of time | ``drift.CL`` | the same |
+| that a lacking characteristic adds | ``widens.WT.CL`` | the same |
 | of a site's effects | ``isv.CL``, ``isv.CL.V`` | the same |
 | residual error of an output | ``error.plasma.proportional`` | on its scale, `twin.model.measured.error_numbers` |
 | correlation of the residuals of two outputs | ``residual.plasma.effect`` | entry of L, `residual_correlation` |
@@ -160,10 +161,6 @@ class Theta:
         if prior is not None:
             prior.check(self)
         return replace(self, prior=prior)
-
-    def widened(self, effects: int) -> Theta:
-        """The same with so many effects that widen the prior of a patient."""
-        return replace(self, start=replace(self.start, widened=effects)) if effects else self
 
     def penalty(self, vector: Floats) -> Penalty | None:
         """What the prior adds to the objective at a vector (K,); ``None`` where there is none."""
@@ -437,6 +434,7 @@ def _refuse_weighing_class(model: Model) -> None:
 
 
 def effect_names(model: Model, level: Level) -> tuple[str, ...]:
-    """Parameters with effects of a level, in the order of its covariance."""
+    """What effects of a level are called, in the order of its covariance: by their parameters."""
     drifting = () if model.drift is None else model.eta_names
-    return {"omega": model.eta_names, "iov": model.iov_names, "drift": drifting, "isv": model.isv_names}[level]
+    own = {"omega": model.eta_names, "iov": model.iov_names, "drift": drifting, "widens": model.widening_names}
+    return model.isv_names if level == "isv" else own[level]

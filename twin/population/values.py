@@ -18,13 +18,21 @@ from twin.kernel.free import Scale, natural, placed, scale_of
 from twin.model.measured.error import ErrorSpec
 from twin.model.spec import Model
 
-Level = Literal["omega", "iov", "drift", "isv"]
-"""What effects are of: a patient, one of its occasions, a step of its drift, or a site that patients share."""
+Level = Literal["omega", "iov", "drift", "widens", "isv"]
+"""What effects are of: a patient, one of its occasions, a step of its drift, the lack of a characteristic of it, or a
+site that patients share."""
 
 LEVELS: tuple[Level, ...] = get_args(Level)
 
 Parts = Mapping[Level, tuple[slice, ...]]
-"""Columns of a patient's effects: of eta, of the kappa of each occasion and of what each step of a drift adds."""
+"""Columns of a patient's effects: of eta, of the kappa of each occasion, of what each step of a drift adds, and of what
+the lack of characteristics does."""
+
+
+def is_variance(name: str) -> bool:
+    """Whether a number has the name of a variance; of a covariance it names two effects."""
+    kind, *rest = name.split(".")
+    return kind in LEVELS and len(rest) == (2 if kind == "widens" else 1)
 
 
 class Penalty(NamedTuple):
@@ -53,7 +61,7 @@ class Population:
         omega_drift: (d, d) variance that eta gains per unit of time, on the diagonal; of a model that drifts.
         shares: (K,) of the classes of a mixture (`Model.mixture`); of a model without one the whole.
         omega_isv: (q, q) covariance of a site's effects, `Model.isv_names`, and their columns among those of eta.
-        widened: standard normal effects that stand for what widens the prior of a patient (`cohort.Cohort`).
+        widening: (W, W) diagonal, the variances that `Model.widening_names` add where these are lacking.
     """
 
     place: Floats
@@ -64,7 +72,7 @@ class Population:
     omega_drift: Floats = field(default_factory=lambda: np.zeros((0, 0)))
     omega_isv: Floats = field(default_factory=lambda: np.zeros((0, 0)))
     site_columns: tuple[int, ...] = ()
-    widened: int = 0
+    widening: Floats = field(default_factory=lambda: np.zeros((0, 0)))
 
     @classmethod
     def of(cls, model: Model) -> Population:
@@ -75,7 +83,9 @@ class Population:
         shares = np.ones(1) if model.mixture is None else np.array(model.mixture.shares)
         drift = np.diag([p.drift for p in model.parameters if p.drift is not None])
         between, within, sites = model.omega_iiv.copy(), model.omega_iov.copy(), model.omega_isv.copy()
-        return cls(place, between, within, errors, shares, drift, sites, model.site_columns)
+        lacking = [variance for covariate in model.covariates for _, variance in covariate.widens]
+        widening = np.diag(lacking).reshape(len(lacking), len(lacking))
+        return cls(place, between, within, errors, shares, drift, sites, model.site_columns, widening)
 
     @functools.cached_property
     def alone(self) -> Floats:
@@ -86,7 +96,8 @@ class Population:
 
     def covariance(self, level: Level) -> Floats:
         """The covariance of a level."""
-        return {"omega": self.omega, "iov": self.omega_iov, "drift": self.omega_drift, "isv": self.omega_isv}[level]
+        within = {"omega": self.omega, "iov": self.omega_iov, "drift": self.omega_drift, "widens": self.widening}
+        return self.omega_isv if level == "isv" else within[level]
 
     def precision(self, level: Level) -> Floats:
         """Its inverse."""
@@ -106,14 +117,13 @@ class Population:
 
     def with_covariances(self, of: Mapping[Level, Floats]) -> Population:
         """The same with other covariances of some levels."""
-        omega, iov, drift, isv = (of.get(level, self.covariance(level)) for level in LEVELS)
-        return replace(self, omega=omega, omega_iov=iov, omega_drift=drift, omega_isv=isv)
+        omega, iov, drift, widening, isv = (of.get(level, self.covariance(level)) for level in LEVELS)
+        return replace(self, omega=omega, omega_iov=iov, omega_drift=drift, widening=widening, omega_isv=isv)
 
     def prior(self, parts: Parts) -> tuple[Floats, Floats, float]:
-        """Covariance and precision (D, D) of a patient's effects and of what widens them, and log det of the
-        covariance."""
-        size = self.widened + sum(part.stop - part.start for of_level in parts.values() for part in of_level)
-        covariance, precision, log_det = np.eye(size), np.eye(size), 0.0
+        """Covariance and precision (D, D) of a patient's effects, and log det of the covariance."""
+        size = sum(part.stop - part.start for of_level in parts.values() for part in of_level)
+        covariance, precision, log_det = np.zeros((size, size)), np.zeros((size, size)), 0.0
         for level, of_level in parts.items():
             log_det += len(of_level) * self.log_det(level)
             for part in of_level:
@@ -153,10 +163,16 @@ class Population:
             for p in model.parameters
         )
         outputs = tuple(replace(o, error=e) for o, e in zip(model.outputs, self.errors, strict=True))
+        widening = dict(zip(model.widening_names, np.diag(self.widening).tolist(), strict=True))
+        covariates = tuple(
+            replace(c, widens=tuple((name, widening[f"{c.name}.{name}"]) for name, _ in c.widens))
+            for c in model.covariates
+        )
         mixture = None if model.mixture is None else replace(model.mixture, shares=tuple(self.shares.tolist()))
         return replace(
             model,
             parameters=parameters,
+            covariates=covariates,
             omega=self.alone,
             omega_iiv=self.omega,
             omega_iov=self.omega_iov,

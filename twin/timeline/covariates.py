@@ -34,11 +34,13 @@ class Carried:
         epoch: (E,) ms from which a row of ``values`` holds.
         values: (E, C), in the order of the model.
         widening: (d,) variance added to each eta for what was never reported.
+        lacking: (W,) which of `Model.widening_names` add theirs.
     """
 
     epoch: NDArray[np.int64]
     values: NDArray[np.float64]
     widening: NDArray[np.float64]
+    lacking: NDArray[np.bool_]
 
 
 def carry(facts: Iterable[tuple[int, ClinicalEvent]], model: Model) -> Carried:
@@ -60,7 +62,8 @@ def carry(facts: Iterable[tuple[int, ClinicalEvent]], model: Model) -> Carried:
     new = np.ones(len(every), dtype=bool)
     new[1:] = (values[1:] != values[:-1]).any(axis=1)
     never = [covariate for covariate in model.covariates if not reported[covariate.name]]
-    return Carried(every[new], values[new], _widening(model, never))
+    lacking = np.array([not reported[c.name] for c in model.covariates for _ in c.widens], dtype=np.bool_)
+    return Carried(every[new], values[new], _widening(model, never), lacking)
 
 
 def widened(model: Model, widening: NDArray[np.float64] | None = None) -> Model:

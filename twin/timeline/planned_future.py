@@ -43,7 +43,8 @@ def with_delivered(timeline: Timeline, kernel: Kernel, now: int, ahead: dict[str
     reported = timeline.covariates[known][:, : len(kernel.model.covariates)]
     seen = tuple(o for o in timeline.observations if o.millis <= now)
     resets = timeline.resets[timeline.resets <= now]
-    return assemble(kernel, timeline.start, ahead, seen, timeline.epoch[known], reported, timeline.widening, resets)
+    wider = timeline.widening, timeline.lacking
+    return assemble(kernel, timeline.start, ahead, seen, timeline.epoch[known], reported, wider, resets)
 
 
 def _continued(source: Delivered, now: int, plan: tuple[PlanStep, ...]) -> tuple[Delivered, int | None]:

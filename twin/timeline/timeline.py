@@ -63,6 +63,7 @@ class Timeline:
         resets: (R,) ms at which all states go back to their initial values.
         steady: by ms, sorted, the doses that the patient is in steady state of just before they are given.
         widening: (d,) variance that the prior of each eta has besides, for characteristics that were never reported.
+        lacking: (W,) which of `Model.widening_names` it is made of.
         segments: stretches of constant random effects.
         latest: ms of the last fact, in the order of the record (`twin.timeline.record_order`).
     """
@@ -81,6 +82,7 @@ class Timeline:
     delivered: dict[str, Delivered]
     courses: tuple[tuple[int, ...], ...]
     widening: NDArray[np.float64]
+    lacking: NDArray[np.bool_]
     late: Pieces
     resets: NDArray[np.int64]
     steady: Mapping[int, tuple[SteadyDose, ...]]
@@ -166,9 +168,9 @@ def build(history: History, kernel: Kernel, assumed: Hypothesis = RUNNING, begun
     starts += [] if begun is None else [begun]
     if not starts:
         return None
-    start, widening = min(starts), carried.widening
+    start, wider = min(starts), (carried.widening, carried.lacking)
     latest = facts[-1][0] if facts else start
-    return assemble(kernel, start, given, observations, carried.epoch, carried.values, widening, resets, latest=latest)
+    return assemble(kernel, start, given, observations, carried.epoch, carried.values, wider, resets, latest=latest)
 
 
 def assemble(
@@ -178,7 +180,7 @@ def assemble(
     observations: tuple[Observation, ...],
     epoch: NDArray[np.int64],
     covariates: NDArray[np.float64],
-    widening: NDArray[np.float64] | None = None,
+    wider: tuple[NDArray[np.float64], NDArray[np.bool_]] | None = None,
     resets: NDArray[np.int64] = NO_RESETS,
     *,
     latest: int = 0,
@@ -187,6 +189,7 @@ def assemble(
 ) -> Timeline:
     """The timeline of what was given and observed, as the kernel of a model reads it (see `Timeline`).
 
+    ``wider`` are its ``widening`` and ``lacking``, by default of a patient of whom everything was reported.
     ``covariates`` are the patient's, (E, C); columns for the functions of the record are laid beside them here. Without
     ``restarting``, doses in steady state only bring what is left of those before them. ``weighed_by`` (C,) stands in
     for the record's own covariates where doses are multiplied by what is known of them.
@@ -202,6 +205,8 @@ def assemble(
         weights_of(kernel, epoch, covariates) if weighed_by is None else weights_of(kernel, epoch[:1], weighed_by[None])
     )
     enters = entering(kernel, given, sorted({*resets.tolist(), *steady}) if restarting else [], weights)
+    reported = np.zeros(len(model.eta_names)), np.zeros(len(model.widening_names), dtype=np.bool_)
+    widening, lacking = reported if wider is None else wider
     courses = tuple(tuple(_gatherings(given.get(t.drug, Delivered()), t, unit)) for t in model.targets)
     kicks = sorted([*enters.kicks, *_emptied(kernel, courses, observations)])
     return Timeline(
@@ -218,7 +223,8 @@ def assemble(
         observations=observations,
         delivered=given,
         courses=courses,
-        widening=np.zeros(len(model.eta_names)) if widening is None else widening,
+        widening=widening,
+        lacking=lacking,
         late=enters.late,
         resets=resets,
         steady=steady if restarting else {},

@@ -11,7 +11,7 @@ from markupsafe import Markup, escape
 
 from twin.model.measured.error_numbers import ErrorNumber, number_called
 from twin.population.results.uncertainty import NORMAL_95
-from twin.population.values import LEVELS
+from twin.population.values import is_variance
 
 STRONG = 0.9
 """A correlation of estimates that is worth a word."""
@@ -69,7 +69,7 @@ def _interval(name: str, value: float, error: float) -> tuple[float, float | Non
     level, *rest = name.split(".")
     if level == "error":
         along = number_called(rest[-1])
-    elif level in LEVELS and len(rest) == 1:
+    elif is_variance(name):
         along = ErrorNumber(name, 0.0, math.inf)
     else:
         along = ErrorNumber(name, -math.inf, math.inf)

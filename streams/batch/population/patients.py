@@ -87,7 +87,11 @@ def asked_of(model: Model, fixed: Iterable[str], timelines: Mapping[str, Timelin
     """
     theta = Theta.of(model, fixed)
     every = [one for each in timelines.values() for one in each.observations]
-    held = untold(theta, {one.output for one in every}, {one.output for one in every if one.earlier})
+    measured, repeatedly = ({one.output for one in some} for some in (every, [one for one in every if one.earlier]))
+    lacking = [
+        name for at, name in enumerate(model.widening_names) if any(one.lacking[at] for one in timelines.values())
+    ]
+    held = untold(theta, measured, repeatedly, lacking)
     return (Theta.of(model, (*fixed, *held)), held) if held else (theta, ())
 
 

@@ -121,6 +121,7 @@ def problems_of(
     for level in LEVELS:
         names, omega = effect_names(theta.model, level), population.covariance(level)
         alike = {"isv": "sites do not differ in it", "drift": "it does not drift"}
+        alike["widens"] = "who lacks it differs no more than others"
         what, sd = alike.get(level, "patients do not differ in it"), np.sqrt(np.diag(omega))
         found += [
             f"the variance of {level}.{name} runs to 0: {what} as far as the data tell; leave it out"

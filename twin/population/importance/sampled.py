@@ -237,13 +237,11 @@ class Sample:
         """(N, S) log p(values | draw) + log p(all effects but eta) - log q where it was drawn."""
         population, parts = self.population, self.density.cohort.parts
         found = self.density.of(self._read, population.errors) - self._log_q
-        for level in ("iov", "drift"):
+        for level in ("iov", "drift", "widens"):
             for part in parts[level]:
                 effects = self.eta[:, :, part]
                 along = np.einsum("nsi,ij,nsj->ns", effects, population.precision(level), effects)
                 found -= 0.5 * (along + population.log_det(level) + effects.shape[2] * LOG_2PI)
-        if w := population.widened:
-            found -= 0.5 * ((self.eta[:, :, -w:] ** 2).sum(axis=2) + w * LOG_2PI)
         return np.asarray(found)
 
     def _there(self, vector: Floats) -> _There:

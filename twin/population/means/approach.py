@@ -101,11 +101,11 @@ def _told_and_seen(objective: Objective, means: Means, here: Evaluation) -> Floa
         whole[moved] = 2.0 * normal_equations(means.design(here.vector), precision, here.eta, means)[0]
     for level, parts in cohort.parts.items():
         slopes, precision = theta.omega_slopes(here.vector, level), population.precision(level)
-        often = float(sum(means.active[:, part.start].sum() for part in parts))
+        often = sum((means.active[:, part].sum(axis=0) for part in parts), np.zeros(len(precision)))
         turned = {at: precision @ change for at, change in slopes.items()}
         for at, one in turned.items():
             for other, two in turned.items():
-                whole[at, other] = often * float((one * two.T).sum())
+                whole[at, other] = float(often @ (one * two.T).sum(axis=1))
     known = np.asarray(whole.any(axis=1))
     share = theta.size / (theta.size + len(cohort))
     mixed = np.where(known[:, None] & known[None, :], (1.0 - share) * found + share * whole, found)

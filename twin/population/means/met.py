@@ -1,9 +1,9 @@
 """Which effects the data of a patient have met: all others are as their prior has them, whatever was measured.
 
-Of an occasion that a patient has not had no kappa is met, nor what a step adds that its drift has not taken. Of a
-member of a mixture (`twin.population.mixture`) no effect is that the equations of its class do not read, as those of
-the volume that another class has; a block of Omega of which one is read counts as met, for the others hang together
-with that.
+Of an occasion that a patient has not had no kappa is met, nor what a step adds that its drift has not taken, nor what
+the lack of a characteristic does that was reported. Of a member of a mixture (`twin.population.mixture`) no effect is
+that the equations of its class do not read, as those of the volume that another class has; a block of Omega of which
+one is read counts as met, for the others hang together with that.
 """
 
 from __future__ import annotations
@@ -28,6 +28,8 @@ def met(cohort: Cohort) -> NDArray[np.bool_]:
     for i, subject in enumerate(cohort.subjects):
         for part in (*parts["iov"][len(subject.occasions) :], *parts["drift"][len(subject.steps) :]):
             found[i, part] = False
+        for part in parts["widens"]:
+            found[i, part] = cohort.columns.lacking(subject)
     if model.mixture is None:
         return found
     outputs = {observation.output for subject in cohort.subjects for observation in subject.observations}
@@ -79,4 +81,5 @@ class _Folded(ast.NodeTransformer):
 
 
 def _unread(names: tuple[str, ...], blocks: list[frozenset[int]], read: frozenset[str]) -> list[int]:
-    return [row for block in blocks if not read & {names[one] for one in block} for row in block]
+    read_of = [name.rpartition(".")[2] in read for name in names]  # of what is lacking by its parameter
+    return [row for block in blocks if not any(read_of[one] for one in block) for row in block]

@@ -17,15 +17,19 @@ from twin.population.theta import Element, Theta, effect_names
 from twin.population.values import LEVELS, Level
 
 
-def untold(theta: Theta, measured: Iterable[int], repeatedly: Iterable[int] = ()) -> tuple[str, ...]:
+def untold(
+    theta: Theta, measured: Iterable[int], repeatedly: Iterable[int] = (), lacking: Iterable[str] = ()
+) -> tuple[str, ...]:
     """Names of what is free in ``theta`` and moves no prediction of the outputs (their numbers) that were ``measured``.
 
-    A block of Omega is untold where none of its effects is read, and the correlation of replicates where an output has
-    none, which is not among those that were measured ``repeatedly`` at one instant.
+    A block of Omega is untold where none of its effects is read, the correlation of replicates where an output has
+    none, which is not among those that were measured ``repeatedly`` at one instant, and what an unreported
+    characteristic widens where it is not among those that somebody is ``lacking`` (`Model.widening_names`).
     """
     model, outputs, replicated = theta.model, frozenset(measured), frozenset(repeatedly)
     read = read_by(model, outputs)
     rows = {(level, row) for level in LEVELS for block in _unread(theta, level, read) for row in block}
+    rows |= {("widens", row) for row, name in enumerate(model.widening_names) if name not in frozenset(lacking)}
 
     def tells(element: Element) -> bool:
         match element.kind:
@@ -44,13 +48,13 @@ def untold(theta: Theta, measured: Iterable[int], repeatedly: Iterable[int] = ()
 
 def never_estimated(model: Model) -> dict[str, float]:
     """Numbers of a model that likelihoods hang on and that no fit moves, by name: what readings of wearables scatter by
-    beside their output's error, and what an unreported characteristic widens."""
+    beside their output's error."""
     found = dict[str, float]()
     for output in model.outputs:
         if output.vital is not None:
             found |= {f"vital.{output.name}.independent": output.vital.independent}
             found |= {f"vital.{output.name}.df": output.vital.df}
-    return found | {f"widens.{c.name}.{name}": variance for c in model.covariates for name, variance in c.widens}
+    return found
 
 
 def read_by(
@@ -79,5 +83,5 @@ def _words(formula: ast.expr) -> frozenset[str]:
 
 
 def _unread(theta: Theta, level: Level, read: frozenset[str]) -> list[tuple[int, ...]]:
-    names = effect_names(theta.model, level)
+    names = [name.rpartition(".")[2] for name in effect_names(theta.model, level)]
     return [block for block in theta.blocks(level) if not read & {names[row] for row in block}]

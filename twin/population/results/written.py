@@ -66,6 +66,7 @@ def fitted_model(
     _write_correlations(content, theta, population, provenance)
     if theta.shares and theta.model.mixture is not None:
         _write_shares(content["mixture"], theta.model.mixture.classes, population, provenance.fit)
+    _write_widening(content, theta, population, said, provenance.fit)
     for output, old, new in zip(theta.model.outputs, theta.start.errors, population.errors, strict=True):
         if new != old:
             _write_error(content["outputs"][output.name], new, provenance.fit)
@@ -123,6 +124,20 @@ def _write_correlations(content: dict[str, Any], theta: Theta, population: Popul
         found.append(table | {"source": provenance.fit})
     if found:
         content["correlations"] = found
+
+
+def _write_widening(
+    content: dict[str, Any], theta: Theta, population: Population, said: Mapping[str, float | None], source: str
+) -> None:
+    """What unreported characteristics widen, of those of which anything was estimated."""
+    variance = dict(zip(theta.model.widening_names, np.diag(population.widening).tolist(), strict=True))
+    for covariate in theta.model.covariates:
+        names = [name for name, _ in covariate.widens if f"widens.{covariate.name}.{name}" in said]
+        if names:
+            table = content["covariates"][covariate.name]["missing"]
+            table["widens"] |= {name: variance[f"{covariate.name}.{name}"] for name in names}
+            table.pop("assumed", None)
+            table["source"] = source
 
 
 def _write_shares(table: dict[str, Any], classes: Sequence[str], population: Population, source: str) -> None:

@@ -195,7 +195,8 @@ def _met(block: Block, means: Means, eta: Floats, here: NDArray[np.bool_] | None
     """Effects (n, d) of a block that the data have met, of patients, or of all their occasions or steps."""
     met = means.active if here is None else means.active & here[:, None]
     each = [part.start + np.array(block.rows) for part in means.parts[block.level]]
-    return np.concatenate([eta[met[:, columns[0]]][:, columns] for columns in each])
+    nobody = np.empty((0, len(block.rows)))
+    return np.concatenate([nobody, *(eta[met[:, columns[0]]][:, columns] for columns in each)])
 
 
 def inverse_wishart(scale: Floats, degrees: float, rng: np.random.Generator) -> Floats:

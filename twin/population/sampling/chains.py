@@ -256,9 +256,7 @@ def _woven(one: Floats, other: Floats) -> Floats:
 
 def _blocks(cohort: Cohort) -> tuple[slice, ...]:
     """Columns of effects that a walk moves at once."""
-    found = [part for parts in cohort.parts.values() for part in parts]
-    last = found[-1].stop if found else 0
-    return (*found, slice(last, cohort.effects)) if cohort.columns.widened else tuple(found)
+    return tuple(part for parts in cohort.parts.values() for part in parts)
 
 
 def _given_the_rest(covariance: Floats, block: slice) -> Floats:

@@ -7,15 +7,14 @@ The unknowns are a row z of the same columns for everybody,
 with n the most occasions that anybody has, and m the most steps of a drift: what no datum has met stays at 0, and adds
 nothing to a likelihood. Placed parameters (`twin.kernel.free`) in a stretch of time of occasion k, after j steps, are
 
-    phi = place(theta) + T(eta + kappa_k + sqrt(grid) (delta_1 + ... + delta_j) + sqrt(w_i) u) + shift,
+    phi = place(theta) + T(eta + kappa_k + sqrt(grid) (delta_1 + ... + delta_j) + u_i) + shift,
 
 T being identity, but for Box-Cox effects: a kappa holds for itself, a delta from its step on, and the variance of delta
 is what the model file calls drift, gained per unit of time.
-Standard normal u are there for parameters whose prior somebody's unreported
-characteristics widen: of patient i by variances w_i, so that eta and u together are N(0, Omega + w_i). A u that nothing
-hangs on, with w_i = 0, stays at 0 as such a kappa does. A typical value moves phi as its own eta does, and where there
-is none, or T is in the way, a *shift* stands in, as one does for the shape of T: so derivatives by what is in
-`Population.place` are derivatives by z (`Columns.directions`).
+There are u where somebody lacks a characteristic that widens a prior: one for each pair of it and a parameter, with the
+variance that it adds, and u_i is the sum of those that patient i lacks. A typical value moves phi as its own eta does,
+and where there is none, or T is in the way, a *shift* stands in, as one does for the shape of T: so derivatives by what
+is in `Population.place` are derivatives by z (`Columns.directions`).
 """
 
 from __future__ import annotations
@@ -23,6 +22,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from twin.arrays import Floats, Integers
 from twin.kernel.compiling.by_hand import compiled
@@ -31,58 +31,56 @@ from twin.population.subjects import Held, Subject
 from twin.population.theta import Theta, effect_names
 from twin.population.values import Level, Parts, shaped
 
-_NOT_WIDER: Floats = np.empty(0)
+_NOTHING: NDArray[np.bool_] = np.empty(0, dtype=np.bool_)
 
 
 class Columns:
     """Columns of z, of subjects that share a model.
 
     Attributes:
-        theta: what is free, which decides the shifts there are; with the effects that widen somebody's prior.
-        parts: which columns are of eta, of each kappa and of each delta.
-        effects: D, columns of all these and of u.
+        theta: what is free, which decides the shifts there are.
+        parts: which columns are of eta, of each kappa, of each delta and of u.
+        effects: D, columns of all these.
         size: M, columns of z.
         directions: (K, M) what each element of theta does to z: 0 but for typical values.
     """
 
     def __init__(self, model: Model, theta: Theta, subjects: Sequence[Subject]) -> None:
         names = [p.name for p in model.parameters]
-        self.parts = parts_of(model, max(len(s.occasions) for s in subjects), max(len(s.steps) for s in subjects))
+        self._lacking = {s.key: s.timeline.lacking for s in subjects}
+        self.widened = any(one.any() for one in self._lacking.values())
+        occasions, steps = max(len(s.occasions) for s in subjects), max(len(s.steps) for s in subjects)
+        self.parts = parts_of(model, occasions, steps, lacking=self.widened)
         self._eta = np.array([names.index(name) for name in model.eta_names], dtype=np.int64)
         self._iov = np.array([names.index(name) for name in model.iov_names], dtype=np.int64)
         self._shapes = np.full(len(names), -1, dtype=np.int64)
         self._shapes[list(shaped(model))] = len(names) + np.arange(len(shaped(model)))
         self._root = 0.0 if model.drift is None else float(np.sqrt(model.drift.grid))
-        self._widened, self._widths = _widening(subjects, self._eta)
-        self.theta = theta.widened(len(self._widened))
+        wider = [names.index(name) for c in model.covariates for name, _ in c.widens] if self.widened else []
+        self._wider, self.theta = np.array(wider, dtype=np.int64), theta
         self._kappas, self._deltas = len(self.parts["iov"]), len(self.parts["drift"])
         self._first_delta = len(self._eta) + self._kappas * len(self._iov)
-        self.effects = self._first_delta + self._deltas * len(self._eta) + len(self._widened)
+        self.effects = self._first_delta + self._deltas * len(self._eta) + len(self._wider)
         self._shifted, self.directions = self._moved()
         self.size = self.effects + len(self._shifted)
 
-    @property
-    def widened(self) -> bool:
-        """Whether characteristics that were not reported widen the prior of anybody."""
-        return len(self._widened) > 0
+    def lacking(self, subject: Subject) -> NDArray[np.bool_]:
+        """(W,) which of the u are those of a patient; none where there are none."""
+        return self._lacking[subject.key] if self.widened else _NOTHING
 
     def by_column(self, of_parameter: Floats) -> Floats:
         """Of numbers of each parameter (P,) that of the parameter which each column of z moves, (M,)."""
         repeated = [*[self._iov] * self._kappas, *[self._eta] * self._deltas]
-        columns = [self._eta, *repeated, self._widened, self._shifted]
-        found = np.asarray(of_parameter[np.concatenate(columns)])
-        if self.widened:
-            found[self.effects - len(self._widened) : self.effects] /= np.max([*self._widths.values()], axis=0)
-        return found
+        return np.asarray(of_parameter[np.concatenate([self._eta, *repeated, self._wider, self._shifted])])
 
     def phi(self, z: Floats, place: Floats, held: Held, subject: Subject | None = None) -> Floats:
         """Placed parameters (S, P) of rows z (S, M) where these effects hold, of a population's `Population.place`, of
         a patient of whom everything was reported or of a ``subject``."""
         found = np.empty((len(z), len(self._shapes)))
-        widths = _NOT_WIDER if subject is None or not self.widened else self._widths[subject.key]
+        lacking = _NOTHING if subject is None else self.lacking(subject)
         _place(
-            z, place, held.occasion, held.steps, self._first_delta, self._root, self._eta, self._iov, self._widened,
-            widths, self._shapes, self._shifted, self.effects, found,
+            z, place, held.occasion, held.steps, self._first_delta, self._root, self._eta, self._iov, self._wider,
+            lacking, self._shapes, self._shifted, self.effects, found,
         )  # fmt: skip
         return found
 
@@ -102,10 +100,11 @@ class Columns:
         return np.array(shifted, dtype=np.int64), directions
 
 
-def parts_of(model: Model, occasions: int, steps: int) -> Parts:
-    """Columns of eta, of so many kappas, and of what so many steps of a drift add, one after another."""
+def parts_of(model: Model, occasions: int, steps: int, *, lacking: bool = False) -> Parts:
+    """Columns of eta, of so many kappas, of what so many steps of a drift add, and of what the lack of characteristics
+    does if somebody is ``lacking`` any, one after another."""
     found: dict[Level, tuple[slice, ...]] = {}
-    often: dict[Level, int] = {"omega": 1, "iov": occasions, "drift": steps}
+    often: dict[Level, int] = {"omega": 1, "iov": occasions, "drift": steps, "widens": int(lacking)}
     begin = 0
     for level, count in often.items():
         width = len(effect_names(model, level))
@@ -115,17 +114,9 @@ def parts_of(model: Model, occasions: int, steps: int) -> Parts:
     return found
 
 
-def _widening(subjects: Sequence[Subject], eta: Integers) -> tuple[Integers, dict[str, Floats]]:
-    """Parameters whose prior is wider in somebody, and standard deviations (w,) of that by each patient's key."""
-    every = np.array([subject.timeline.widening for subject in subjects]).reshape(len(subjects), len(eta))
-    columns = np.flatnonzero(every.any(axis=0))
-    widths = np.sqrt(every[:, columns])
-    return eta[columns], {subject.key: own for subject, own in zip(subjects, widths, strict=True)}
-
-
 @compiled
 def _place(  # type: ignore[no-untyped-def]
-    z, place, occasion, steps, first_delta, root, eta, iov, wider, width, shapes, shifted, effects, found
+    z, place, occasion, steps, first_delta, root, eta, iov, wider, lacking, shapes, shifted, effects, found
 ):
     for n in range(len(z)):
         moved = place.copy()
@@ -141,8 +132,9 @@ def _place(  # type: ignore[no-untyped-def]
         for k in range(steps):
             for i in range(len(eta)):
                 found[n, eta[i]] += root * z[n, first_delta + k * len(eta) + i]
-        for i in range(len(width)):
-            found[n, wider[i]] += width[i] * z[n, effects - len(wider) + i]
+        for i in range(len(lacking)):
+            if lacking[i]:
+                found[n, wider[i]] += z[n, effects - len(wider) + i]
         for p in range(len(shapes)):
             shape = moved[shapes[p]] if shapes[p] >= 0 else 0.0
             if shape != 0.0:

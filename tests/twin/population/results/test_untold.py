@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.twin import toys
 from twin.modelfile.reader import parse_model
-from twin.population.results.untold import never_estimated, untold
+from twin.population.results.untold import untold
 from twin.population.theta import Theta
 
 
@@ -35,9 +35,17 @@ def test_how_replicates_correlate_is_untold_where_there_are_none() -> None:
     assert untold(theta, [0]) == ("error.plasma.replicate_correlation",)
 
 
-def test_what_no_fit_estimates_is_named_with_its_value() -> None:
-    plain = toys.made({"k": "0.1 1/h 0.1"}, {"A": "mg: input(toxin) - k*A"}, {"plasma": "mg: A"})
-    assert never_estimated(plain) == {}
-    said = f"missing = {{ widens = {{ k = 0.05 }}, {toys.SOURCE} }}"
+def test_what_a_characteristic_widens_that_nobody_lacks_is_untold() -> None:
+    plain = toys.made(
+        {"k": "0.1 1/h 0.1", "E0": "5 1 0.1"},
+        {"A": "mg: input(toxin) - k*A"},
+        {"plasma": "mg: A", "effect": "1: E0"},
+    )
+    said = f"missing = {{ widens = {{ k = 0.05, E0 = 0.1 }}, {toys.SOURCE} }}"
     missing = f'[covariates.AGE]\nunit = "1"\nreference = 0\n{said}\n{toys.SOURCE}\n'
-    assert never_estimated(parse_model(plain.text + missing, "made.toml")) == {"widens.AGE.k": 0.05}
+    theta = Theta.of(parse_model(plain.text + missing, "made.toml"))
+    assert untold(theta, [0, 1], lacking=["AGE.k", "AGE.E0"]) == ()
+    assert untold(theta, [0, 1]) == ("widens.AGE.k", "widens.AGE.E0")
+    assert untold(theta, [0], lacking=["AGE.k", "AGE.E0"]) == (
+        "E0", "omega.E0", "widens.AGE.E0", "error.effect.proportional"
+    )  # fmt: skip

@@ -52,7 +52,7 @@ def test_effects_are_placed_as_the_formula_says(row: list[float], occasion: int,
     columns, subject = cohort().columns, cohort().subjects[who]
     place = cohort().theta.start.place
     k, v, b, shape = place.tolist()
-    wider = np.sqrt(0.25) * row[WIDENING] if who == 1 else 0.0
+    wider = row[WIDENING] if who == 1 else 0.0
     kappa = 0.0 if occasion == WITHOUT else row[FIRST + occasion]
     power = shape + row[SHIFTS + 2]
     expected = [k + np.expm1(power * (row[0] + wider)) / power + row[SHIFTS], v + row[1] + kappa, b + row[SHIFTS + 1]]
@@ -73,4 +73,4 @@ def test_typical_values_move_parameters_as_their_directions_do() -> None:
 
 def test_what_is_said_of_parameters_is_said_of_columns() -> None:
     of_columns = cohort().columns.by_column(np.array([1.0, 2.0, 3.0, 4.0]))
-    assert of_columns.tolist() == pytest.approx([1.0, 2.0, 2.0, 2.0, 1.0 / np.sqrt(0.25), 1.0, 3.0, 4.0])
+    assert of_columns.tolist() == pytest.approx([1.0, 2.0, 2.0, 2.0, 1.0, 1.0, 3.0, 4.0])
