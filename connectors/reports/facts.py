@@ -221,7 +221,11 @@ def _outputs(model: Model) -> Section:
         )
         for o in model.outputs
     ]
-    lines = tuple(f"{o.name}: {in_words(v)}; {_rests_on(v.source, v.assumed)}" for o in model.outputs if (v := o.vital))
+    lines = tuple(
+        f"{o.name}: {in_words(v, r)}; {_rests_on(v.source, v.assumed)}"
+        for o in model.outputs
+        if (v := o.vital) and (r := o.error.readings)
+    )
     return Section("Outputs", ("name", "formula", "unit", "residual error (SD)", "rests on"), tuple(rows), lines=lines)
 
 

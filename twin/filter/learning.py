@@ -16,7 +16,8 @@ from twin.filter.modes.peaks import Peaks, seek
 from twin.filter.stage import Weighed
 from twin.filter.trunk import Trunk, TrunkPosition, present
 from twin.filter.weighing import datum_log_likelihood, grid_stops, read_uncertain, weigh
-from twin.observation.observation import Observation, output_of
+from twin.observation.likelihood import output_of
+from twin.observation.observation import Observation
 from twin.randomness import generator
 from twin.solver.effects import Law, fixed, law, reaching
 from twin.solver.solver import Plans, Solver

@@ -17,7 +17,8 @@ from twin.arrays import Floats
 from twin.filter.modes.objective import LEAST_LOG_LIKELIHOOD, bounded
 from twin.kernel.kernel import Kernel
 from twin.observation import likelihood
-from twin.observation.observation import Observation, output_of
+from twin.observation.likelihood import output_of
+from twin.observation.observation import Observation
 from twin.observation.scatter import Scatter, scatter
 from twin.solver.cloud import Cloud
 from twin.solver.solver import Solver

@@ -12,19 +12,33 @@ al. 2009, Biometrics 65:1254).
 
 from __future__ import annotations
 
+import functools
 import math
+from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from scipy import special
 
 from twin.arrays import Floats
+from twin.model.measured.error import ErrorSpec
 from twin.model.spec import OutputSpec
+from twin.observation.aggregate import error_of
 from twin.observation.kinds import kind_of
-from twin.observation.observation import Observation
+from twin.observation.observation import Observation, Summary
+from twin.observation.residual_correlation import given_others
 from twin.observation.sampling_time import MOMENT_WEIGHTS
 
 _SILVER = math.sqrt(2.0) - 1.0
 # The silver ratio fills an interval evenly, and not in step with the golden ratio of `residual.levels_of`.
+
+
+def output_of(outputs: Sequence[OutputSpec], observation: Observation) -> OutputSpec:
+    """The output that was observed, of those of a model, with the error of this observation."""
+    output = outputs[observation.output]
+    if observation.earlier and len(observation.reads) > 1:
+        return _beside(tuple(each.error for each in outputs), output, observation.reads)
+    return output if observation.readings is None else _summed_up(output, observation.readings)
 
 
 def log_likelihood(output: OutputSpec, observation: Observation, rows: Floats) -> Floats:
@@ -53,3 +67,13 @@ def spread_out(output: OutputSpec, observation: Observation, rows: Floats, point
         place = (0.5 + _SILVER * np.arange(count)) % 1.0
         rows = rows[np.searchsorted(np.cumsum(MOMENT_WEIGHTS)[:-1], place), :, np.arange(count)].T
     return kind_of(output).spread_out(output, rows, points, observation.earlier)
+
+
+@functools.lru_cache(maxsize=1024)
+def _summed_up(output: OutputSpec, readings: Summary) -> OutputSpec:
+    return replace(output, error=error_of(output.error, readings))
+
+
+@functools.lru_cache(maxsize=1024)
+def _beside(errors: tuple[ErrorSpec, ...], output: OutputSpec, reads: tuple[int, ...]) -> OutputSpec:
+    return replace(output, error=replace(output.error, given=given_others(errors, reads[0], reads[1:])))

@@ -8,13 +8,12 @@ moments or has no place on the scale of its error counts by itself.
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from twin.model.measured.error import ErrorSpec
-from twin.model.spec import OutputSpec
-from twin.observation.residual_correlation import blocks_of, given_others
+from twin.observation.residual_correlation import blocks_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +34,14 @@ class MeasuredValue:
         return self.above if self.below is None else self.below
 
 
+class Summary(NamedTuple):
+    """Readings of one window: how many, their median, and 1.4826 times their median absolute deviation from it."""
+
+    number: int
+    median: float
+    spread: float
+
+
 @dataclass(frozen=True, slots=True)
 class Observation:
     """A measured model output, in the output's unit.
@@ -48,7 +55,7 @@ class Observation:
         none.
         number: how many of the same output at the same instant come before it.
         recorded: ms that it was recorded at, where ``millis`` only lies after what the record has above it there.
-        error: of a value that sums up readings (`twin.observation.aggregate`), in place of the output's.
+        readings: what it sums up, in the output's unit, where its value is their median (`twin.observation.aggregate`).
     """
 
     millis: int
@@ -61,7 +68,7 @@ class Observation:
     moments: tuple[int, ...] = ()
     recorded: int | None = None
     number: int = 0
-    error: ErrorSpec | None = None
+    readings: Summary | None = None
 
     @property
     def time(self) -> int:
@@ -72,14 +79,6 @@ class Observation:
     def reads(self) -> tuple[int, ...]:
         """The outputs whose predictions its likelihood reads, one after the other: its own, and others' beside it."""
         return (self.output, *(one.output for one in self.earlier if one.output is not None))
-
-
-def output_of(outputs: Sequence[OutputSpec], observation: Observation) -> OutputSpec:
-    """The output that was observed, of those of a model, with the error of this observation."""
-    output = outputs[observation.output]
-    if observation.earlier and len(observation.reads) > 1:
-        return _beside(tuple(each.error for each in outputs), output, observation.reads)
-    return output if observation.error is None else _with_error(output, observation.error)
 
 
 def measured_together(observations: Sequence[Observation], errors: Sequence[ErrorSpec]) -> list[list[int]]:
@@ -112,17 +111,7 @@ def by_themselves(observations: Sequence[Observation]) -> tuple[Observation, ...
     return tuple(replace(o, earlier=()) if len(o.reads) > 1 else o for o in observations)
 
 
-@functools.lru_cache(maxsize=1024)
-def _with_error(output: OutputSpec, error: ErrorSpec) -> OutputSpec:
-    return replace(output, error=error)
-
-
-@functools.lru_cache(maxsize=1024)
-def _beside(errors: tuple[ErrorSpec, ...], output: OutputSpec, reads: tuple[int, ...]) -> OutputSpec:
-    return replace(output, error=replace(output.error, given=given_others(errors, reads[0], reads[1:])))
-
-
 def _stands(o: Observation, error: ErrorSpec) -> bool:
     """Whether a value is normal around its prediction, on the scale of its error."""
-    known = o.below is None and o.above is None and not o.moments and o.error is None
+    known = o.below is None and o.above is None and not o.moments and o.readings is None
     return known and not (error.transformed and o.value <= 0.0)

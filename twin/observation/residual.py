@@ -144,20 +144,21 @@ def log_likelihood(
     above: float | Floats | None = None,
     earlier: tuple[MeasuredValue, ...] = (),
     beside: Floats | None = None,
+    stretch: float | Floats = 1.0,
 ) -> Floats:
     """Log density of a measured value given predictions (N,), or of ``y < below`` or ``y > above`` for a censored one.
 
     ``value`` or a limit may be an array that broadcasts with the predictions (see `standardised`). ``earlier`` are
     replicates already weighed, which a correlated one is conditional on; ``beside`` (k, N) are residuals of the others
-    that the error is ``given``.
+    that the error is ``given``. A value that is itself known scatters ``stretch`` times as far.
     """
     law = _law(error, predicted, earlier, beside)
     if below is not None:
         return law.log_cdf(standardised(error, below, predicted))
     if above is not None:
         return law.log_sf(standardised(error, above, predicted))
-    z = standardised(error, value, predicted)
-    density = law.log_density(z) - np.log(scale(error, predicted))
+    z = standardised(error, value, predicted) / stretch
+    density = law.log_density(z) - np.log(scale(error, predicted) * stretch)
     if not error.transformed:
         return np.asarray(density)
     logarithm = np.log(np.where(np.greater(value, 0), value, 1.0))

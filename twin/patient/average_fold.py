@@ -36,7 +36,7 @@ from twin.filter.expectation import pooled_expectation
 from twin.filter.learning import Assimilated
 from twin.filter.quantiles import pooled
 from twin.model.spec import OutputSpec
-from twin.observation.observation import output_of
+from twin.observation.likelihood import output_of
 from twin.patient.accounts.component import Component
 from twin.patient.accounts.view import exposure_view, mixed
 from twin.patient.ahead.bedside import neutrophils_of, value_view

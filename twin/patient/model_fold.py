@@ -313,7 +313,7 @@ class ModelFold:
         timeline = self.record.timeline
         if timeline is None:
             return False
-        measured = any(o.millis == due and o.error is None for o in timeline.observations[self._assimilated() :])
+        measured = any(o.millis == due and o.readings is None for o in timeline.observations[self._assimilated() :])
         changed = bool(np.isin(due, timeline.turns))
         known = bool(self.points) and bool(self.points[-1].foreseen)
         return measured or changed or (due - self.trunk.rhythm.phase) % self.trunk.rhythm.forecast == 0 or not known

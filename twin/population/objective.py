@@ -218,10 +218,10 @@ class Objective:
     def predictions(self, which: Integers, z: Floats, population: Population) -> Floats:
         """(T, S) at points z (K, S, M), as they are `held`."""
         found = self.cohort.predictions(which, z, population.place)
-        output = self._output[self.cohort.of_observations(which)]
-        for number, error in enumerate(population.errors):
-            if error.logarithmic:
-                found[output == number] = residuals.held(error, found[output == number])
+        if any(error.logarithmic for error in population.errors):
+            output = self._output[self.cohort.of_observations(which)]
+            for number in np.unique(output):
+                found[output == number] = residuals.held(population.errors[number], found[output == number])
         return found
 
     def terms(self, which: Integers, errors: Sequence[ErrorSpec], f: Floats, f0: Floats | None) -> tuple[Terms, Pairs]:

@@ -26,7 +26,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from twin.arrays import Floats
-from twin.model.measured.error_numbers import NUMBERS
+from twin.model.measured.error_numbers import number_called
 from twin.population.mixture.mixing import share_slopes
 from twin.population.theta import Theta, effect_names
 from twin.population.values import LEVELS, Level, Penalty, is_variance
@@ -239,23 +239,24 @@ def _read(name: str, table: object) -> Known:
     for unknown in sorted(set(table) - {"value", "se", "degrees"}):
         raise PriorError(f"prior: {name}: {unknown!r} is nothing that is known of a number; it has value, se, degrees")
     for key in ("value", "se", "degrees"):
-        number = table.get(key)
-        if number is not None and (not isinstance(number, int | float) or not math.isfinite(number)):
-            raise PriorError(f"prior: {name}: {key} is {number!r}; write a number")
+        given = table.get(key)
+        if given is not None and (not isinstance(given, int | float) or not math.isfinite(given)):
+            raise PriorError(f"prior: {name}: {key} is {given!r}; write a number")
     value, se, degrees = (table.get(key) for key in ("value", "se", "degrees"))
     if value is None:
         raise PriorError(f"prior: {name}: value is missing")
-    kind, *rest = name.split(".")
+    kind = name.partition(".")[0]
     variance = is_variance(name)
     covariance = kind in LEVELS and not variance
-    size = kind == "error" and rest[-1:] not in [[one.name] for one in NUMBERS if not one.size]
+    number = number_called(name)
+    size = number is not None and number.size
     if degrees is not None and not (variance or size):
         raise PriorError(f"prior: {name}: degrees are of a variance or the size of an error; write se")
     if (se is None) == (degrees is None) and not covariance:
         raise PriorError(
             f"prior: {name}: write either se or degrees" if se is not None else f"prior: {name}: se is missing"
         )
-    for key, number in (("se", se), ("degrees", degrees), ("value", value if variance or size else None)):
-        if number is not None and number <= 0.0:
-            raise PriorError(f"prior: {name}: {key} is {number:g}; it must be greater than 0")
+    for key, said in (("se", se), ("degrees", degrees), ("value", value if variance or size else None)):
+        if said is not None and said <= 0.0:
+            raise PriorError(f"prior: {name}: {key} is {said:g}; it must be greater than 0")
     return Known(name, float(value), None if se is None else float(se), None if degrees is None else float(degrees))

@@ -305,7 +305,7 @@ def refuse_unusual(cohort: Cohort, method: str) -> None:
                 what = "has values known only by a limit"
             elif output.error.df is not None or output.error.outliers is not None:
                 what = "has an error that is not normal"
-            elif o.earlier or o.moments or o.error is not None:
+            elif o.earlier or o.moments or o.readings is not None:
                 what = "has replicates, draw times or readings that are weighed together"
             if what is not None:
                 raise FitError(f"method {method}: {output.name} {what} (patient {subject.id}); use method laplace")

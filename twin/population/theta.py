@@ -9,7 +9,7 @@
 | variance that a drift gains per unit of time | ``drift.CL`` | the same |
 | that a lacking characteristic adds | ``widens.WT.CL`` | the same |
 | of a site's effects | ``isv.CL``, ``isv.CL.V`` | the same |
-| residual error of an output | ``error.plasma.proportional`` | on its scale, `twin.model.measured.error_numbers` |
+| residual error of an output, and of readings | ``error.plasma.df``, ``vital.bp.df`` | its scale, `error_numbers` |
 | correlation of the residuals of two outputs | ``residual.plasma.effect`` | entry of L, `residual_correlation` |
 | share of patients who are of a class, but the last | ``share.slow`` | logarithm of its ratio to the last one's share |
 
@@ -186,7 +186,7 @@ class Theta:
         if kind == "place":
             return ("" if i < len(model.parameters) else "shape.") + self.parameter(i).name
         if kind == "error":
-            return f"error.{model.outputs[i].name}.{NUMBERS[j].name}"
+            return NUMBERS[j].called(model.outputs[i].name)
         if kind == "residual":
             return f"residual.{model.outputs[j].name}.{model.outputs[i].name}"
         if kind == "share":

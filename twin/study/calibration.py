@@ -36,7 +36,8 @@ from twin.kernel.kernel import Kernel
 from twin.model.spec import Model, OutputSpec
 from twin.observation import likelihood
 from twin.observation.kinds import kind_of
-from twin.observation.observation import Observation, output_of
+from twin.observation.likelihood import output_of
+from twin.observation.observation import Observation
 from twin.randomness import generator
 from twin.study.design import Design
 from twin.study.prediction import Predictor

@@ -18,7 +18,8 @@ from twin.arrays import Floats
 from twin.filter.belief import prior
 from twin.model.spec import OutputSpec
 from twin.observation.kinds import kind_of
-from twin.observation.observation import Observation, output_of
+from twin.observation.likelihood import output_of
+from twin.observation.observation import Observation
 from twin.population.diagnostics.npde import PER_VALUE, npde
 from twin.population.joint.drawn import levels_together
 from twin.randomness import generator

@@ -17,7 +17,8 @@ from twin.arrays import Floats
 from twin.events import LabResult, Quantity, event_id, from_millis
 from twin.model.spec import Model
 from twin.observation.kinds import kind_of
-from twin.observation.observation import Observation, in_turn, output_of
+from twin.observation.likelihood import output_of
+from twin.observation.observation import Observation, in_turn
 from twin.population.joint.drawn import levels_together
 from twin.randomness import generator
 from twin.record.history import History

@@ -10,7 +10,7 @@ from dataclasses import replace
 from twin.clock import HOUR_MS
 from twin.events import VITAL_RANGES, DrugLevel, LabResult
 from twin.model.spec import Model, OutputSpec, output_index
-from twin.observation.aggregate import error_of, in_unit
+from twin.observation.aggregate import in_unit
 from twin.observation.kinds import kind_of
 from twin.observation.observation import MeasuredValue, Observation
 from twin.observation.sampling_time import moments_around
@@ -66,8 +66,7 @@ def aggregates_of(history: History, model: Model) -> list[Observation]:
         for begin, millis, readings in history.readings[vital.channel].closed(newest, history.holding.now):
             told = in_unit(readings, unit, output.unit)
             name = f"{vital.channel} {length} {begin}"
-            error = error_of(output.error, vital, told)
-            found.append(Observation(millis, name, number, told.median, error=error))
+            found.append(Observation(millis, name, number, told.median, readings=told))
     return found
 
 

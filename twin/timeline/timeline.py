@@ -118,7 +118,7 @@ class Timeline:
     def summed_up(self, since: int) -> set[tuple[int, int]]:
         """Time (ms) and output of what sums up readings, from ``since`` (ms) on."""
         begin = bisect_left(self.observations, since, key=lambda observation: observation.millis)
-        return {(o.millis, o.output) for o in self.observations[begin:] if o.error is not None}
+        return {(o.millis, o.output) for o in self.observations[begin:] if o.readings is not None}
 
     @functools.cached_property
     def restarts(self) -> NDArray[np.int64]:

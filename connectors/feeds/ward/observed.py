@@ -46,13 +46,13 @@ def cuff_readings(patient: WardPatient, start: int) -> list[CuffReading]:
     found: list[CuffReading] = []
     for output in patient.model.outputs:
         vital = output.vital
-        if vital is None:
+        if vital is None or (scatter := output.error.readings) is None:
             continue
         from scipy.special import ndtr  # which most wards do without
 
         true = np.interp(times, patient.grid, patient.truth[output.name])
         _, window = np.unique(times // vital.window_ms, return_inverse=True)
-        part = 1.0 / vital.independent
+        part = 1.0 / scatter.independent
         shared = rng.standard_normal(len(times))[window]
         z = np.sqrt(part) * shared + np.sqrt(1.0 - part) * rng.standard_normal(len(times))
         shown = kind_of(output).at_levels(output, true[None], ndtr(z)[:, None])[:, 0]

@@ -66,13 +66,7 @@ def asked_for(found: Mapping[str, Any]) -> list[tuple[str, list[dict[str, Any]]]
 
 
 def _interval(name: str, value: float, error: float) -> tuple[float, float | None]:
-    level, *rest = name.split(".")
-    if level == "error":
-        along = number_called(rest[-1])
-    elif is_variance(name):
-        along = ErrorNumber(name, 0.0, math.inf)
-    else:
-        along = ErrorNumber(name, -math.inf, math.inf)
+    along = number_called(name) or ErrorNumber(name, 0.0 if is_variance(name) else -math.inf, math.inf)
     if not along.holds(value):
         return value - NORMAL_95 * error, value + NORMAL_95 * error
     place, apart = along.placed(value), NORMAL_95 * error / along.slope(value)

@@ -47,7 +47,6 @@ from twin.population.results.profile import Profile
 from twin.population.results.shrinkage import Shrinkage, shrinkage
 from twin.population.results.sir import Resampled
 from twin.population.results.uncertainty import Uncertainty, endless, uncertainty
-from twin.population.results.untold import never_estimated
 from twin.population.results.written import Provenance, fitted_model
 from twin.population.sampling.gibbs import KEPT, MOST, WARMED, sampled
 from twin.population.sampling.posterior import Posterior
@@ -348,7 +347,6 @@ def as_json(fit: Fit, data: Data, name: str) -> str:
         **_beside(fit),
         "posterior": None if fit.posterior is None else _posterior(fit.posterior),
         "fixed": _fixed(fit.theta),
-        "never_estimated": never_estimated(fit.theta.model),
         "standard_errors": best,
         "condition_number": None if best is None else fit.certainty.condition(best),  # type: ignore[arg-type]
         "correlation": None if best is None else _rows(fit.certainty.correlation(best)),  # type: ignore[arg-type]

@@ -16,7 +16,7 @@ from twin.events import decode
 from twin.kernel.kernel import compile_model
 from twin.model.spec import Model
 from twin.population.cohort import Cohort
-from twin.population.results.untold import untold
+from twin.population.results.untold import Measured, untold
 from twin.population.theta import FitError, Theta
 from twin.solver.step_control import step_sizes_for
 from twin.study.records import record_of
@@ -86,12 +86,7 @@ def asked_of(model: Model, fixed: Iterable[str], timelines: Mapping[str, Timelin
         FitError: a name in ``fixed`` that is no number of the model, or nothing is left.
     """
     theta = Theta.of(model, fixed)
-    every = [one for each in timelines.values() for one in each.observations]
-    measured, repeatedly = ({one.output for one in some} for some in (every, [one for one in every if one.earlier]))
-    lacking = [
-        name for at, name in enumerate(model.widening_names) if any(one.lacking[at] for one in timelines.values())
-    ]
-    held = untold(theta, measured, repeatedly, lacking)
+    held = untold(theta, Measured.of(model, timelines.values()))
     return (Theta.of(model, (*fixed, *held)), held) if held else (theta, ())
 
 

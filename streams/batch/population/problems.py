@@ -180,6 +180,16 @@ def laws_at_an_end(theta: Theta, vector: Floats) -> list[str]:
                 value > NEARLY_NORMAL,
                 "runs to infinity: residuals are normal as far as the data tell; leave it out",
             ),
+            "vital_df": (
+                value > NEARLY_NORMAL,
+                "runs to infinity: medians of readings are normal as far as the data tell; --fix it",
+            ),
+            "independent": (
+                value < 1.0 + EDGE or value > NEARLY_NORMAL,
+                "runs to 1: readings of a window say what one of them does, as far as the data tell; --fix it"
+                if value < NEARLY_NORMAL
+                else "runs to infinity: readings of a window share nothing as far as the data tell; --fix it",
+            ),
             "outlier_share": (value < EDGE, "runs to 0: the data have no outliers; leave them out"),
             "outlier_widening": (value < 1.0 + EDGE, "runs to 1: outliers are as the others; leave them out"),
             "replicate_correlation": (

@@ -117,7 +117,6 @@ def fit(
     from twin.population.diagnostics.diagnosed import groups_of
     from twin.population.diagnostics.effects import covariates_of
     from twin.population.prior import PriorError
-    from twin.population.results.untold import never_estimated
     from twin.population.starts import End, deepest
     from twin.population.theta import FitError
 
@@ -166,8 +165,6 @@ def fit(
             write_page(out, cohort, found.evaluation.vector, stratify=stratify)
     if held:
         typer.echo(f"note: nothing that was measured tells {', '.join(held)}; they stay as the file has them", err=True)
-    if never := never_estimated(how.model):
-        typer.echo(f"note: no fit estimates {', '.join(never)}; they stay as the file has them", err=True)
     for problem in found.problems:
         typer.echo(f"note: {problem}", err=True)
     for line in intervals(found):

@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 
 from tests.twin.observation.together import CORRELATION, model
 from tests.twin.observation.together import SD as SIZES
+from twin.observation.likelihood import output_of
 from twin.observation.observation import (
     MeasuredValue,
     Observation,
     by_themselves,
     in_turn,
     measured_together,
-    output_of,
 )
 
 OUTPUTS = model().outputs

@@ -14,8 +14,8 @@ from twin.model.formula import parse_expression
 from twin.model.measured.error import ErrorSpec, OutlierSpec
 from twin.model.measured.vital import VitalSpec
 from twin.model.spec import OutputSpec
-from twin.observation.likelihood import log_likelihood
-from twin.observation.observation import Observation, in_turn, output_of
+from twin.observation.likelihood import log_likelihood, output_of
+from twin.observation.observation import Observation, in_turn
 from twin.observation.scatter import resized, scatter, size_of, sized
 
 ROWS = np.array([[0.5, 1.0, 2.0, 4.0]])
@@ -113,6 +113,6 @@ def test_what_has_no_size_of_its_own_is_not_sized() -> None:
     assert sized(output(error()))
     for law in ("none", "poisson", "negative_binomial"):
         assert not sized(output(error(law)))
-    assert not sized(replace(output(error()), vital=VitalSpec("heart_rate", 1.0, 2.0, 4.0, None, None)))
+    assert not sized(replace(output(error()), vital=VitalSpec("heart_rate", 1.0, None, None)))
     assert size_of(error()) == 0.2
     assert size_of(error("additive", proportional=0.0)) == 0.1

@@ -10,6 +10,7 @@ from tests.twin.timeline.records import TOY, timeline
 from twin.kernel.kernel import compile_model
 from twin.model.spec import output_index
 from twin.observation.kinds.continuous import ZERO_COUNT_BELOW
+from twin.observation.likelihood import output_of
 from twin.study.records import record_of
 from twin.timeline.observations import observations_of
 from twin.timeline.timeline import build
@@ -54,8 +55,9 @@ def test_closed_windows_of_readings_are_values_at_the_mean_time_of_each_with_an_
     told = [cuff(0.1, 120.0), cuff(1.9, 130.0), cuff(2.5, 140.0), cuff(4.5, 150.0), in_clinic(2.5, 131.0)]
     line = build(record_of(told, model)[0], compile_model(model))
     assert line is not None
-    assert [(o.millis, o.value, o.error is None) for o in line.observations] == [
+    assert [(o.millis, o.value, o.readings is None) for o in line.observations] == [
         (ms(1), 125.0, False), (ms(2.5), 131.0, True), (ms(2.5), 140.0, False),
     ]  # fmt: skip
     assert [o.number for o in line.observations] == [0, 0, 1]
-    assert line.observations[0].error != line.observations[2].error, "two readings know more than one"
+    sizes = [output_of(model.outputs, o).error.additive for o in line.observations]
+    assert sizes[0] < sizes[1] == sizes[2] == model.outputs[0].error.additive, "two readings know more than one"

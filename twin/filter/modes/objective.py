@@ -18,7 +18,8 @@ from twin.kernel.kernel import Kernel
 from twin.model.measured.error import ErrorSpec
 from twin.observation import likelihood
 from twin.observation.kinds import kind_of
-from twin.observation.observation import Observation, output_of
+from twin.observation.likelihood import output_of
+from twin.observation.observation import Observation
 from twin.solver.effects import alone
 from twin.solver.solver import Plans, Solver
 from twin.timeline.segments import Layout
@@ -115,7 +116,9 @@ class Responder:
         """What can be weighed together, in the order of the first value of each."""
         alike: dict[tuple[tuple[int, ...], ErrorSpec | None], list[Observation]] = {}
         for observation in self.seen:
-            alike.setdefault((observation.reads, observation.error), []).append(observation)
+            summed_up = observation.readings is not None
+            error = output_of(self.kernel.model.outputs, observation).error if summed_up else None
+            alike.setdefault((observation.reads, error), []).append(observation)
         found = [
             (batch, reads)
             for (reads, _), observations in alike.items()

@@ -31,6 +31,20 @@ class OutlierSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class ReadingsSpec:
+    """How the median of a window of a wearable's readings scatters beside an error, which is that of one of them
+    (`twin.observation.aggregate`).
+
+    Attributes:
+        independent: how many readings that know nothing of one another those of a window count for at most.
+        df: degrees of freedom of the Student-t error of the median.
+    """
+
+    independent: float
+    df: float
+
+
+@dataclass(frozen=True, slots=True)
 class GivenSpec:
     """The law of a residual given those of k other outputs, measured at the same instant (`twin.observation.residual`).
 
@@ -63,7 +77,8 @@ class ErrorSpec:
         beside: correlations of its residual with those of the outputs before it, measured at the same instant; empty
             where it has none.
         given: its law beside other outputs' values that were met before; of one observation
-            (`twin.observation.observation.output_of`), never of a model's output.
+            (`twin.observation.likelihood.output_of`), never of a model's output.
+        readings: of an output that readings of a wearable observe.
         fitted_on: the scale on which the source fitted it, where the file says so.
     """
 
@@ -83,6 +98,7 @@ class ErrorSpec:
     formula: str | None = None
     beside: tuple[float, ...] = ()
     given: GivenSpec | None = None
+    readings: ReadingsSpec | None = None
 
     @property
     def logarithmic(self) -> bool:

@@ -9,6 +9,8 @@
 | ``outlier_share`` | 0 and 0.5 | log(s / (0.5 - s)) |
 | ``outlier_widening`` | 1 and infinity | log(w - 1) |
 | ``replicate_correlation`` | 0 and 1 | log(r / (1 - r)) |
+| ``independent`` readings of a wearable | 1 and infinity | log(i - 1) |
+| ``vital_df`` of the median of such readings | 2 and infinity | log(df - 2) |
 
 What an error has of them hangs on its kind (`numbers_of`). An exponent may go through 0, where the error is additive,
 or its scale that of logarithms.
@@ -19,11 +21,11 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 
-from twin.model.measured.error import ErrorSpec, OutlierSpec
+from twin.model.measured.error import ErrorSpec, OutlierSpec, ReadingsSpec
 
 
 class ErrorNumber(NamedTuple):
@@ -32,6 +34,11 @@ class ErrorNumber(NamedTuple):
     name: str
     low: float
     high: float
+    section: Literal["error", "vital"] = "error"
+
+    def called(self, output: str) -> str:
+        """Its name as a number of a population: ``error.plasma.df``, ``vital.pressure.df``."""
+        return f"{self.section}.{output}.{self.name.removeprefix('vital_')}"
 
     @property
     def size(self) -> bool:
@@ -47,6 +54,12 @@ class ErrorNumber(NamedTuple):
                 return None if error.outliers is None else error.outliers.share
             case "outlier_widening":
                 return None if error.outliers is None else error.outliers.widening
+            case "vital_df":
+                return None if error.readings is None else error.readings.df
+            case "independent":
+                # One is the end of what it can be: then all of a window say what one of them does.
+                independent = 1.0 if error.readings is None else error.readings.independent
+                return independent if independent > 1.0 else None
             case "box_cox" | "df" | "replicate_correlation":
                 found: float | None = getattr(error, self.name)
                 return found
@@ -97,11 +110,19 @@ NUMBERS = (
     ErrorNumber("outlier_share", 0.0, 0.5),
     ErrorNumber("outlier_widening", 1.0, math.inf),
     ErrorNumber("replicate_correlation", 0.0, 1.0),
+    ErrorNumber("independent", 1.0, math.inf, "vital"),
+    ErrorNumber("vital_df", 2.0, math.inf, "vital"),
 )
 
 
-def number_called(name: str) -> ErrorNumber:
-    """The number by its name; `StopIteration` of another one."""
+def number_called(name: str) -> ErrorNumber | None:
+    """The number by what it is called of some output; ``None`` of any other number of a population."""
+    output = name.partition(".")[2].rpartition(".")[0]
+    return next((one for one in NUMBERS if output and one.called(output) == name), None)
+
+
+def number_of(name: str) -> ErrorNumber:
+    """The number by its own name; `StopIteration` of another one."""
     return next(one for one in NUMBERS if one.name == name)
 
 
@@ -112,6 +133,10 @@ def numbers_of(error: ErrorSpec) -> tuple[int, ...]:
 
 def renumbered(error: ErrorSpec, values: Mapping[str, float]) -> ErrorSpec:
     """An error with other numbers, of those that it has, by name."""
+    if (old_readings := error.readings) is not None:
+        independent = values.get("independent", old_readings.independent)
+        error = replace(error, readings=ReadingsSpec(independent, values.get("vital_df", old_readings.df)))
+        values = {name: value for name, value in values.items() if number_of(name).section == "error"}
     plain = {name: value for name, value in values.items() if not name.startswith("outlier_")}
     if len(plain) < len(values):
         old = error.outliers

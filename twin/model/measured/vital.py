@@ -9,18 +9,15 @@ from twin.clock import HOUR_MS
 
 @dataclass(frozen=True, slots=True)
 class VitalSpec:
-    """Readings of one ``channel`` (`twin.events.VitalSample`), gathered into one value for each window of the clock.
+    """Readings of one ``channel`` (`twin.events.VitalSample`), gathered into one value for each window of the clock;
+    how that scatters is said with the output's error (`ErrorSpec.readings`).
 
     Attributes:
         window: hours; windows lie at whole multiples since the Unix epoch.
-        independent: how many readings that know nothing of one another those of a window count for at most.
-        df: degrees of freedom of the Student-t error of a window's value.
     """
 
     channel: str
     window: float
-    independent: float
-    df: float
     source: str | None
     assumed: str | None
 

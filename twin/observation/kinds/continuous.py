@@ -8,6 +8,7 @@ The laws of the scatter are those of `twin.observation.residual`. In a model fil
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -40,7 +41,8 @@ class Continuous(OutputKind):
         unit, expression = table.unit(), section.formula("expression")
         error = read_error(table.table("error"))
         molar_mass = table.optional_number("molar_mass", above=0)
-        vital = read_vital(table, unit)
+        vital, readings = read_vital(table, unit) or (None, None)
+        error = replace(error, readings=readings)
         return OutputSpec(section.name, unit, expression, error, section.aliases, molar_mass, self.name, (), vital), ()
 
     def scatter_in_words(self, output: OutputSpec) -> str:

@@ -17,7 +17,7 @@ from twin.filter.expectation import pooled_expectation
 from twin.filter.learning import Assimilated
 from twin.filter.trunk import TrunkPosition
 from twin.model.spec import OutputSpec
-from twin.observation.observation import output_of
+from twin.observation.likelihood import output_of
 from twin.timeline.pumps.silence import Hypothesis, Open
 from twin.timeline.pumps.taking import Uncertain, was_taken
 from twin.timeline.timeline import Timeline

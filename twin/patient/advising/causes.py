@@ -82,5 +82,5 @@ def _measured(timeline: Timeline | None, after: int, until: int) -> Iterator[Cau
     for one in observations[first:]:
         if one.millis > until:
             return
-        if one.error is None:
+        if one.readings is None:
             yield Cause(one.millis, one.event_id, "level", one.time)

@@ -24,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twin.arrays import Floats, Integers
+from twin.observation.aggregate import stretches
 from twin.observation.kinds import kind_of
 from twin.observation.residual import transformed
 from twin.population import stencil
@@ -97,11 +98,11 @@ def _cwres(objective: Objective, here: Evaluation) -> Floats:
         typical = objective.z(np.zeros_like(here.eta))
         around = objective.predictions(everybody, typical[:, None], population)[:, 0]
     output, y, dense = measured(cohort)
-    r = np.full(len(y), np.nan)
+    r = stretches(population.errors, [o for subject in cohort.subjects for o in subject.observations]) ** 2
     for number in np.unique(output[dense]):
         error, of = population.errors[number], dense & (output == number)
         y[of], f[of] = transformed(error, y[of]), placed(error, f[of])
-        r[of] = variance(error, around[of])
+        r[of] *= variance(error, around[of])
     slope = stencil.slopes(f, h)[:, :d]
     omega = population.prior(cohort.parts)[0]
     usable = dense & np.isfinite(y) & np.isfinite(r) & np.isfinite(slope).all(axis=1)

@@ -18,7 +18,8 @@ import numpy as np
 
 from twin.arrays import Floats, Integers
 from twin.observation.kinds import kind_of
-from twin.observation.observation import Observation, output_of
+from twin.observation.likelihood import output_of
+from twin.observation.observation import Observation
 from twin.population.cohort import Cohort
 from twin.population.joint.drawn import levels_together
 from twin.population.laplace.weighed import Values
@@ -120,7 +121,7 @@ def _alike(observations: tuple[Observation, ...]) -> list[tuple[int, Integers]]:
     by_output: dict[int, list[int]] = {}
     alone: list[tuple[int, Integers]] = []
     for place, o in enumerate(observations):
-        if o.error is None:
+        if o.readings is None:
             by_output.setdefault(o.output, []).append(place)
         else:
             alone.append((o.output, np.array([place], dtype=np.int64)))

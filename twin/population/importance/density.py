@@ -22,6 +22,7 @@ from twin.kernel.compiling.by_hand import compiled
 from twin.model.measured.error import ErrorSpec
 from twin.model.spec import OutputSpec
 from twin.observation import residual
+from twin.observation.aggregate import Windows
 from twin.observation.kinds import kind_of
 from twin.observation.likelihood import log_likelihood
 from twin.observation.observation import Observation
@@ -108,10 +109,7 @@ class _Normal:
     row: int
 
     def read(self, solved: Sequence[Floats]) -> Floats:
-        predicted = np.empty((len(self.at), solved[0].shape[-1]))
-        for run in runs_of(self.patient):
-            part = slice(run.begin, run.end)
-            predicted[part] = solved[run.subject][self.mark[part], self.row]
+        predicted = _of_marks(solved, self.patient, self.mark, self.row)
         return held(self.error, predicted) if self.known == "is" else predicted
 
     def weighed(self, error: ErrorSpec, read: Floats) -> Floats:
@@ -121,6 +119,24 @@ class _Normal:
         if self.known == "below":
             return residual.log_likelihood(error, 0.0, read, below=at)
         return residual.log_likelihood(error, 0.0, read, above=at)
+
+
+@dataclass(frozen=True)
+class _Windows:
+    """Those that sum up readings of a wearable; of each (T,) it is told ``beside`` what is left out of its density."""
+
+    output: int
+    patient: Integers
+    mark: Integers
+    row: int
+    windows: Windows
+    beside: Floats
+
+    def read(self, solved: Sequence[Floats]) -> Floats:
+        return _of_marks(solved, self.patient, self.mark, self.row)
+
+    def weighed(self, error: ErrorSpec, read: Floats) -> Floats:
+        return self.windows.log_likelihood(error, read) + self.beside[:, None]
 
 
 @dataclass(frozen=True)
@@ -163,8 +179,10 @@ class Density:
         self._outputs = cohort.kernel.model.outputs
         every = [(i, n, o) for i, subject in enumerate(cohort.subjects) for n, o in enumerate(subject.observations)]
         self._normal = self._normals([each for each in every if self._known(each[2])])
-        others = [each for each in every if not self._known(each[2])]
-        self._parts: tuple[_Part, ...] = (*self._normal, *(self._alike(some) for some in _alike(others)))
+        summed = [each for each in every if each[2].readings is not None]
+        others = [each for each in every if not self._known(each[2]) and each[2].readings is None]
+        alike = [self._alike(some) for some in _alike(others)]
+        self._parts: tuple[_Part, ...] = (*self._normal, *self._windows(summed), *alike)
         self._instants = Instants([subject.observations for subject in cohort.subjects], cohort.theta.start.errors)
         self._places = self._placed()
         of_patients = [(self._outputs[o.output], o) for subject in cohort.patients for o in subject.observations]
@@ -229,7 +247,7 @@ class Density:
         """How a value of a normal error that stands alone is known; empty for any other."""
         output = self._outputs[o.output]
         kind, error = kind_of(output), output.error
-        alone = not (o.earlier or o.moments or o.error is not None)
+        alone = not (o.earlier or o.moments or o.readings is not None)
         if kind.discrete or kind.awaited or error.df is not None or error.outliers is not None or not alone:
             return ""
         if o.below is not None:
@@ -258,6 +276,16 @@ class Density:
             )
         return tuple(found)
 
+    def _windows(self, every: Sequence[tuple[int, int, Observation]]) -> list[_Windows]:
+        found = []
+        for output in sorted({o.output for *_, o in every}):
+            mine = [each for each in every if each[2].output == output]
+            patients, row = np.array([i for i, *_ in mine], dtype=np.int64), self.cohort.kernel.rows[output][0]
+            windows = Windows.of([o.readings for *_, o in mine if o.readings is not None])
+            left_out = np.array([sum(beside(self._outputs[output].error, o)) for *_, o in mine])
+            found.append(_Windows(output, patients, self._marks(mine), row, windows, left_out))
+        return found
+
     def _alike(self, some: Sequence[tuple[int, int, Observation]]) -> _Alike:
         i, _, o = some[0]
         marks = np.searchsorted(self.cohort.subjects[i].marks, [o.moments]) if o.moments else self._marks(some)
@@ -273,9 +301,18 @@ def _alike(every: Sequence[tuple[int, int, Observation]]) -> list[list[tuple[int
     """Values of patients, those together that say the same of what is predicted, as a yes does of any patient."""
     found: dict[object, list[tuple[int, int, Observation]]] = {}
     for place, (i, n, o) in enumerate(every):
-        alone = not (o.earlier or o.moments or o.error is not None)
+        alone = not (o.earlier or o.moments)
         found.setdefault((o.output, o.value, o.below, o.above) if alone else place, []).append((i, n, o))
     return list(found.values())
+
+
+def _of_marks(solved: Sequence[Floats], patient: Integers, mark: Integers, row: int) -> Floats:
+    """A row (T, S) of solutions (marks, O, S) of patients (T,), sorted, at their marks (T,)."""
+    found = np.empty((len(mark), solved[0].shape[-1]))
+    for run in runs_of(patient):
+        part = slice(run.begin, run.end)
+        found[part] = solved[run.subject][mark[part], row]
+    return found
 
 
 @compiled

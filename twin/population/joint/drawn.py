@@ -26,7 +26,7 @@ def correlating(observations: Sequence[Observation], errors: Sequence[ErrorSpec]
         yield places, full[np.ix_(outputs, outputs)]
     replicates: dict[tuple[int, int], list[int]] = {}
     for n, o in enumerate(observations):
-        if errors[o.output].replicate_correlation is not None and o.error is None:
+        if errors[o.output].replicate_correlation is not None and o.readings is None:
             replicates.setdefault((o.millis, o.output), []).append(n)
     for (_, output), places in replicates.items():
         r = errors[output].replicate_correlation

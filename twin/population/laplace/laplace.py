@@ -14,6 +14,7 @@ from dataclasses import replace
 import numpy as np
 
 from twin.arrays import Floats, Integers, each_row
+from twin.observation.aggregate import stretches
 from twin.population import stencil
 from twin.population.cohort import Cohort
 from twin.population.laplace.bounded import Bounded
@@ -38,7 +39,7 @@ class LaplaceObjective(Objective):
         flat: precision, in units of the prior's, from which on U'' is taken as it is (`Bounded`).
 
     Raises:
-        FitError: values whose time is uncertain, or that sum up readings.
+        FitError: values whose time is uncertain.
     """
 
     def __init__(self, cohort: Cohort, flat: float = FLAT) -> None:
@@ -50,16 +51,17 @@ class LaplaceObjective(Objective):
     def _check(self) -> None:
         for subject in self.cohort.subjects:
             for o in subject.observations:
-                if o.moments or o.error is not None:
+                if o.moments:
                     name = self.cohort.kernel.model.outputs[o.output].name
                     raise FitError(
-                        f"method laplace: {name} has draw times with an SD, or readings that are summed up (patient"
-                        f" {subject.id}); leave them out"
+                        f"method laplace: {name} has draw times with an SD (patient {subject.id}); leave them out"
                     )
 
     def iwres(self, here: Evaluation) -> Floats:
         """As of conditional estimation; NaN of what is not a measured value with a density."""
-        return np.where(self.values.dense, super().iwres(here), np.nan)
+        every = [o for subject in self.cohort.subjects for o in subject.observations]
+        stretch = stretches(self.cohort.theta.unpack(here.vector).errors, every)
+        return np.where(self.values.dense, super().iwres(here) / stretch, np.nan)
 
     def point(self, population: Population, precision: Floats) -> Point:
         return LaplacePoint(self, population, precision)

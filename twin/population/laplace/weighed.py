@@ -11,6 +11,7 @@ import numpy as np
 from twin.arrays import Floats, Integers
 from twin.model.measured.error import ErrorSpec
 from twin.model.spec import OutputSpec
+from twin.observation.aggregate import Windows
 from twin.observation.kind import OutputKind
 from twin.observation.kinds import kind_of
 from twin.observation.observation import Observation
@@ -82,6 +83,12 @@ class Values:
             output = replace(outputs[number], error=errors[number])
             kind, read = kind_of(output), rows[:, : len(self.cohort.kernel.rows[number])]
             together: set[int] = set()
+            summed = [(o.number, o.readings) for o in observations if o.readings is not None]
+            if summed:
+                at, windows = np.array([n for n, _ in summed], dtype=np.int64), Windows.of([one for _, one in summed])
+                loss[at] = -windows.log_likelihood(errors[number], read[at, 0])
+                found.append((at, *windows.information(errors[number], read[at, 0])))
+            observations = [o for o in observations if o.readings is None]
             for batch in kind.batches(output, observations):
                 at = np.array([o.number for o in batch.observations], dtype=np.int64)
                 likely, place, weight = batch.weigh(read[at])

@@ -7,36 +7,86 @@ effects that no prediction hangs on: a search would leave them where they are, a
 from __future__ import annotations
 
 import ast
+from collections import Counter
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
 from twin.model.formula import arguments_of, names_in
-from twin.model.measured.error_numbers import NUMBERS
+from twin.model.measured.error_numbers import NUMBERS, ErrorNumber
 from twin.model.spec import Model
 from twin.model.structure import input_calls
 from twin.population.theta import Element, Theta, effect_names
 from twin.population.values import LEVELS, Level
+from twin.timeline.timeline import Timeline
 
 
-def untold(
-    theta: Theta, measured: Iterable[int], repeatedly: Iterable[int] = (), lacking: Iterable[str] = ()
-) -> tuple[str, ...]:
-    """Names of what is free in ``theta`` and moves no prediction of the outputs (their numbers) that were ``measured``.
+@dataclass(frozen=True)
+class Measured:
+    """What there is in the records of a cohort.
+
+    Attributes:
+        outputs: numbers of those that were measured; ``repeatedly``, at one instant.
+        singly: of those with values that sum up no readings; ``summed_up``, with such that do.
+        apart: of those whose windows have readings in different numbers, or in others than what was measured singly.
+        lacking: of `Model.widening_names` those that somebody lacks.
+    """
+
+    outputs: frozenset[int]
+    repeatedly: frozenset[int]
+    singly: frozenset[int]
+    summed_up: frozenset[int]
+    apart: frozenset[int]
+    lacking: frozenset[str]
+
+    @classmethod
+    def of(cls, model: Model, timelines: Iterable[Timeline]) -> Measured:
+        """In some timelines."""
+        each = list(timelines)
+        every = [one for timeline in each for one in timeline.observations]
+        counts = {(one.output, 1 if one.readings is None else one.readings.number) for one in every}
+        outputs = Counter(output for output, _ in counts)
+        names = enumerate(model.widening_names)
+        return cls(
+            frozenset(outputs),
+            frozenset(one.output for one in every if one.earlier),
+            frozenset(one.output for one in every if one.readings is None),
+            frozenset(one.output for one in every if one.readings is not None),
+            frozenset(output for output, count in outputs.items() if count > 1),
+            frozenset(name for at, name in names if any(timeline.lacking[at] for timeline in each)),
+        )
+
+    def told(self, number: ErrorNumber) -> frozenset[int]:
+        """Numbers of the outputs of whose errors something tells of a ``number``."""
+        match number.name:
+            case "replicate_correlation":
+                return self.repeatedly
+            case "df" | "outlier_share" | "outlier_widening":
+                return self.singly
+            case "vital_df":
+                return self.summed_up
+            case "independent":
+                return self.summed_up & self.apart
+        return self.outputs
+
+
+def untold(theta: Theta, measured: Measured) -> tuple[str, ...]:
+    """Names of what is free in ``theta`` and of which nothing that was ``measured`` tells.
 
     A block of Omega is untold where none of its effects is read, the correlation of replicates where an output has
-    none, which is not among those that were measured ``repeatedly`` at one instant, and what an unreported
-    characteristic widens where it is not among those that somebody is ``lacking`` (`Model.widening_names`).
+    none, what an unreported characteristic widens where nobody lacks it, and what medians of readings scatter by where
+    there are none; how many of these are independent also where all count alike.
     """
-    model, outputs, replicated = theta.model, frozenset(measured), frozenset(repeatedly)
+    model, outputs = theta.model, measured.outputs
     read = read_by(model, outputs)
     rows = {(level, row) for level in LEVELS for block in _unread(theta, level, read) for row in block}
-    rows |= {("widens", row) for row, name in enumerate(model.widening_names) if name not in frozenset(lacking)}
+    rows |= {("widens", row) for row, name in enumerate(model.widening_names) if name not in measured.lacking}
 
     def tells(element: Element) -> bool:
         match element.kind:
             case "place":
                 return theta.parameter(element.i).name in read
             case "error":
-                return element.i in (replicated if NUMBERS[element.j].name == "replicate_correlation" else outputs)
+                return element.i in measured.told(NUMBERS[element.j])
             case "residual":
                 return {element.i, element.j} <= outputs
             case "share":
@@ -44,17 +94,6 @@ def untold(
         return (element.kind, element.i) not in rows
 
     return tuple(name for element, name in zip(theta.elements, theta.names, strict=True) if not tells(element))
-
-
-def never_estimated(model: Model) -> dict[str, float]:
-    """Numbers of a model that likelihoods hang on and that no fit moves, by name: what readings of wearables scatter by
-    beside their output's error."""
-    found = dict[str, float]()
-    for output in model.outputs:
-        if output.vital is not None:
-            found |= {f"vital.{output.name}.independent": output.vital.independent}
-            found |= {f"vital.{output.name}.df": output.vital.df}
-    return found
 
 
 def read_by(

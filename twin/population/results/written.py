@@ -11,7 +11,7 @@ import json
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -68,8 +68,12 @@ def fitted_model(
         _write_shares(content["mixture"], theta.model.mixture.classes, population, provenance.fit)
     _write_widening(content, theta, population, said, provenance.fit)
     for output, old, new in zip(theta.model.outputs, theta.start.errors, population.errors, strict=True):
-        if new != old:
+        if replace(new, readings=None) != replace(old, readings=None):
             _write_error(content["outputs"][output.name], new, provenance.fit)
+        if new.readings is not None and new.readings != old.readings:
+            vital = content["outputs"][output.name]["vital"]
+            vital |= {"independent": new.readings.independent, "df": new.readings.df, "source": provenance.fit}
+            vital.pop("assumed", None)
     return parse_model(as_toml(content), f"{name}.toml")
 
 

@@ -17,7 +17,8 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import NamedTuple
 
-from twin.observation.aggregate import Summary, summary
+from twin.observation.aggregate import summary
+from twin.observation.observation import Summary
 from twin.record.held.holding import NOTHING, HeldNow
 
 KEPT = 12

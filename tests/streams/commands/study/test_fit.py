@@ -75,6 +75,28 @@ def test_a_fit_says_what_it_found_and_writes_a_model(tmp_path: Path) -> None:
     assert json.loads(again.stderr.splitlines()[-1])["steps"] <= 1
 
 
+def test_a_scale_of_residuals_and_what_a_lacking_age_widens_are_fitted_and_written(tmp_path: Path) -> None:
+    missing = f"missing = {{ widens = {{ V = 0.02 }}, {toys.SOURCE} }}"
+    error = MODEL.replace("proportional = 0.2", "additive = 0.2, box_cox = 0.3")
+    (tmp_path / "scale.toml").write_text(
+        f'{error}[covariates.AGE]\nunit = "a"\nreference = 50\n{missing}\n{toys.SOURCE}\n'
+    )
+    table = [f"{line},{'AGE' if at == 0 else '.' if int(line.split(',')[0]) % 2 else 50}"
+             for at, line in enumerate(levels().splitlines())]  # fmt: skip
+    names = ("error.plasma.box_cox", "widens.AGE.V")
+    result = fit(tmp_path, "--model", str(tmp_path / "scale.toml"), text="\n".join(table) + "\n")
+    assert result.exit_code == 0, result.output
+    said = {one["name"]: one["value"] for one in json.loads((tmp_path / "out" / "fit.json").read_text())["estimates"]}
+    made = parse_model((tmp_path / "out" / "made_fit.toml").read_text(), "made_fit.toml")
+    assert [made.outputs[0].error.box_cox, dict(made.covariates[0].widens)["V"]] == [said[name] for name in names]
+    # Where nobody lacks it nothing tells of it, and what is fixed stays.
+    whole = [line.replace(",.\n", ",50\n") for line in ("\n".join(table) + "\n").splitlines(keepends=True)]
+    held = fit(tmp_path, "--model", str(tmp_path / "scale.toml"), "--fix", names[0], text="".join(whole))
+    assert "nothing that was measured tells widens.AGE.V" in held.stderr
+    fixed = json.loads((tmp_path / "out" / "fit.json").read_text())["fixed"]
+    assert fixed == {names[0]: 0.3, names[1]: 0.02}
+
+
 WARDS = tuple(1 + i // 4 for i in range(48))
 
 

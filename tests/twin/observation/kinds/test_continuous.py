@@ -14,7 +14,8 @@ from tests.twin.observation.outcomes import LEVEL, look
 from twin.model.measured.error import ErrorKind, ErrorSpec
 from twin.observation.information import censored_coordinates
 from twin.observation.kinds.continuous import KIND
-from twin.observation.observation import MeasuredValue, Observation, in_turn, output_of
+from twin.observation.likelihood import output_of
+from twin.observation.observation import MeasuredValue, Observation, in_turn
 
 PREDICTED = np.array([0.5, 1.0, 3.0])
 

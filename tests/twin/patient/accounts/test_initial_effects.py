@@ -16,7 +16,7 @@ from twin.filter.learning import learn
 from twin.filter.trunk import Trunk
 from twin.kernel.kernel import compile_model
 from twin.modelfile.reader import parse_model
-from twin.observation.observation import output_of
+from twin.observation.likelihood import output_of
 from twin.observation.scatter import scatter
 from twin.patient.accounts.initial_effects import residuals_of
 from twin.study.design import design

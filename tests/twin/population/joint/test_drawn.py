@@ -11,7 +11,7 @@ from scipy import special
 from tests.twin.population.joint import pairs
 from tests.twin.population.laws import simulated
 from twin.model.measured.error import ErrorSpec
-from twin.observation.observation import Observation
+from twin.observation.observation import Observation, Summary
 from twin.population.joint.drawn import correlating, covariance_of, levels_together
 
 LOOKS = [Observation(0, "a", 0, 1.0), Observation(0, "b", 0, 2.0, number=1), Observation(5, "c", 0, 3.0)]
@@ -36,7 +36,7 @@ def test_they_are_drawn_so_and_each_by_itself_as_before() -> None:
 
 
 def test_readings_that_were_summed_up_are_no_replicates() -> None:
-    summed = [replace(one, error=replicated()[0]) for one in LOOKS]
+    summed = [replace(one, readings=Summary(3, one.value, 0.1)) for one in LOOKS]
     assert list(correlating(summed, replicated())) == []
 
 
