@@ -84,8 +84,13 @@ class Asked:
             raise FitError(f"{error}; begin with other values in the model file") from None
         return ends
 
-    def answered(self, fit: Fit, cases: Sequence[Case], cohort: Cohort, ends: Sequence[End]) -> Fit:
+    def answered(
+        self, fit: Fit, cases: Sequence[Case], cohort: Cohort, ends: Sequence[End], kept_at: Path, key: str
+    ) -> Fit:
         """A fit with everything else that was asked.
+
+        Args:
+            kept_at: where replicates of patients are written down, of what ``key`` says.
 
         Raises:
             FitError: next to no replicate converged, or there is no covariance to sample from.
@@ -106,7 +111,7 @@ class Asked:
             fit = self._profiled(fit, question)
         if self.sir:
             fit = self._resampled(fit, question)
-        return self._replicated(fit, question, cohort) if self.bootstrap else fit
+        return self._replicated(fit, question, cohort, kept_at, key) if self.bootstrap else fit
 
     def _question(self, cases: Sequence[Case], cohort: Cohort, method: FitMethod) -> Question:
         return Question.of(
@@ -134,11 +139,11 @@ class Asked:
             found = resampling(question, fit.theta, fit.evaluation, covariance[kind], processes, done)
         return replace(fit, resampled=found, problems=(*fit.problems, *([found.problem] if found.problem else [])))
 
-    def _replicated(self, fit: Fit, question: Question, cohort: Cohort) -> Fit:
+    def _replicated(self, fit: Fit, question: Question, cohort: Cohort, kept_at: Path, key: str) -> Fit:
         strata, count = strata_of(cohort, self.strata), self.bootstrap
         with progress("bootstrap", "replicates", count) as done:
             processes = worker_processes(self.jobs, count)
-            found = bootstrap(question, fit.method, fit.evaluation, strata, count, processes, done)
+            found = bootstrap(question, fit.method, fit.evaluation, strata, count, processes, done, kept_at, key)
         return replace(fit, bootstrap=found, problems=(*fit.problems, *([found.problem] if found.problem else [])))
 
 

@@ -1,13 +1,18 @@
-"""A bootstrap on all cores: a task is some replicates; what comes out does not depend on how they are spread."""
+"""A bootstrap on all cores: a task is some replicates; what comes out does not depend on how they are spread.
+
+They are written down as they come, so that an interrupted bootstrap makes those that are missing.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
+from pathlib import Path
 from typing import NamedTuple
 
 from streams.batch.population.fit import FitMethod
 from streams.batch.population.question import Question
+from streams.batch.population.search_file import as_hexes, of_hexes, write_down, written_down
 from streams.batch.process_pool import in_processes
 from twin.arrays import Floats, Integers
 from twin.population.cohort import Cohort
@@ -24,6 +29,14 @@ from twin.population.theta import FitError
 REPLICATES_A_TASK = 10
 
 
+class Replicate(NamedTuple):
+    """Estimates (K,) of a replicate, ``None`` of one that does not count, and whether that is since its classes changed
+    names."""
+
+    numbers: Floats | None
+    renamed: bool = False
+
+
 def bootstrap(
     question: Question,
     method: FitMethod,
@@ -32,6 +45,8 @@ def bootstrap(
     replicates: int,
     jobs: int,
     done: Callable[[int], None],
+    kept_at: Path,
+    key: str,
 ) -> Bootstrap:
     """Fit so many replicates from where a fit ended.
 
@@ -39,22 +54,46 @@ def bootstrap(
         question: what was fitted; its patients are those of ``strata`` (N,), in their order.
         method: by modes, ``imp`` or ``saem``; draws of these have the replicate's number as their seed.
         done: is told how many are fitted.
+        kept_at: where they are written down as they come, of what ``key`` says; an interrupted fit makes the others.
 
     Raises:
         FitError: next to none converged.
         WorkerLost: a worker process was killed.
     """
-    parts = [range(k, min(k + REPLICATES_A_TASK, replicates)) for k in range(0, replicates, REPLICATES_A_TASK)]
+    asked = " ".join([key, *as_hexes(here.vector), *map(str, strata.tolist())])
+    found = {number: one for number, one in _kept(kept_at, asked).items() if number < replicates}
+    missing = [number for number in range(replicates) if number not in found]
+    parts = [missing[k : k + REPLICATES_A_TASK] for k in range(0, len(missing), REPLICATES_A_TASK)]
     tasks = [(question, method, here.vector, here.posterior, strata, part) for part in parts]
-    found: dict[int, Floats] = {}
-    finished = of_other_names = 0
     with closing(in_processes(_fitted, tasks, jobs)) as results:
-        for numbers, others in results:
-            of_other_names += others
-            found |= {replicate: one for replicate, one in numbers.items() if one is not None}
-            finished += len(numbers)
-            done(finished)
-    return summed_up([found[replicate] for replicate in sorted(found)], replicates, of_other_names)
+        for some in results:
+            found |= some
+            _keep(kept_at, asked, found)
+            done(len(found))
+    every = [found[number] for number in range(replicates)]
+    counting = [one.numbers for one in every if one.numbers is not None]
+    return summed_up(counting, replicates, sum(one.renamed for one in every))
+
+
+def _keep(path: Path, key: str, found: Mapping[int, Replicate]) -> None:
+    said = {
+        str(number): [None if one.numbers is None else as_hexes(one.numbers), one.renamed]
+        for number, one in found.items()
+    }
+    write_down(path, key, {"replicates": said})
+
+
+def _kept(path: Path, key: str) -> dict[int, Replicate]:
+    """Replicates of the same fit; none where there are none."""
+    content = written_down(path, key)
+    try:
+        said = {} if content is None else content["replicates"]
+        return {
+            int(number): Replicate(None if numbers is None else of_hexes(numbers), bool(renamed))
+            for number, (numbers, renamed) in said.items()
+        }
+    except (ValueError, KeyError, TypeError):
+        return {}
 
 
 class _Refit(NamedTuple):
@@ -66,27 +105,29 @@ class _Refit(NamedTuple):
 
 
 def _fitted(
-    question: Question, method: FitMethod, vector: Floats, classes: Floats | None, strata: Integers, replicates: range
-) -> tuple[dict[int, Floats | None], int]:
-    """Estimates of some replicates, ``None`` of one that does not count, and in how many of these the classes (N, K) of
-    patients changed names; runs in a worker process."""
+    question: Question,
+    method: FitMethod,
+    vector: Floats,
+    classes: Floats | None,
+    strata: Integers,
+    replicates: Sequence[int],
+) -> dict[int, Replicate]:
+    """Some replicates, of patients who are of classes with these probabilities (N, K); runs in a worker process."""
     cohort = question.cohort()
-    found: dict[int, Floats | None] = {}
-    of_other_names = 0
-    for replicate in replicates:
-        drawn = drawn_anew(strata, replicate, site=cohort.site)
+    found: dict[int, Replicate] = {}
+    for number in replicates:
+        drawn = drawn_anew(strata, number, site=cohort.site)
         try:
-            refit = _refitted(cohort.drawn(drawn), method, vector, replicate)
+            refit = _refitted(cohort.drawn(drawn), method, vector, number)
         except (FloatingPointError, FitError):
-            found[replicate] = None
+            found[number] = Replicate(None)
             continue
-        found[replicate] = cohort.theta.natural(refit.vector) if refit.converged else None
-        if found[replicate] is None or classes is None or refit.posterior is None:
-            continue
-        if renamed(classes[drawn], refit.posterior):
-            found[replicate] = None
-            of_other_names += 1
-    return found, of_other_names
+        changed = False
+        if refit.converged and classes is not None and refit.posterior is not None:
+            changed = renamed(classes[drawn], refit.posterior)
+        counts = refit.converged and not changed
+        found[number] = Replicate(cohort.theta.natural(refit.vector) if counts else None, changed)
+    return found
 
 
 def _refitted(cohort: Cohort, method: FitMethod, vector: Floats, seed: int) -> _Refit:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import math
-import os
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -12,8 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from streams.batch.population.question import Question
+from streams.batch.population.search_file import as_hexes, of_hexes, write_down, written_down
 from streams.batch.process_pool import in_processes
-from twin.arrays import Floats
 from twin.population.means.approach import sought
 from twin.population.search import State, bounds
 from twin.population.starts import End, start
@@ -56,28 +54,18 @@ def _ended(question: Question, number: int) -> tuple[int, End]:
 
 
 def _keep(path: Path, key: str, ends: dict[int, End]) -> None:
-    content = {
-        "key": key,
-        "ends": {str(number): [end.objective.hex(), end.why, _hexes(end.vector)] for number, end in ends.items()},
-    }
-    beside = path.with_suffix(".part")
-    beside.write_text(json.dumps(content))
-    os.replace(beside, path)
-
-
-def _hexes(vector: Floats) -> list[str]:
-    return [value.hex() for value in vector.tolist()]
+    said = {str(number): [end.objective.hex(), end.why, as_hexes(end.vector)] for number, end in ends.items()}
+    write_down(path, key, {"ends": said})
 
 
 def _kept(path: Path, key: str) -> dict[int, End]:
     """Ends of the same question; none where there are none."""
+    content = written_down(path, key)
     try:
-        content = json.loads(path.read_text())
-        if content["key"] != key:
-            return {}
+        ends = {} if content is None else content["ends"]
         return {
-            int(number): End(np.array([float.fromhex(one) for one in vector]), float.fromhex(objective), str(why))
-            for number, (objective, why, vector) in content["ends"].items()
+            int(number): End(of_hexes(vector), float.fromhex(objective), str(why))
+            for number, (objective, why, vector) in ends.items()
         }
-    except (OSError, ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError):
         return {}

@@ -140,6 +140,7 @@ def fit(
             raise CaseError(str(error)) from None
         out.mkdir(parents=True, exist_ok=True)
     data, search, begun = data_of(files, how.where), out / "search.json", out / "starts.json"
+    replicates = out / "replicates.json"
     asked_by = (method.value, read_by.columns, read_by.output or "")
     key = " ".join([how.model.hash, data.hash, *asked_by, *theta.names, repr(theta.prior), str(seed)])
 
@@ -151,7 +152,7 @@ def fit(
             ends = asked.begun(cases, cohort, method.value, ended, begun, key)
             start = ends[deepest(ends)].vector if ends else None
             found = fit_cohort(cohort, method.value, said_moved, search, f"{key} {starts}", start, seed)
-            found = asked.answered(found, cases, cohort, ends)
+            found = asked.answered(found, cases, cohort, ends, replicates, key)
         except FitError as error:
             typer.echo(f"dosetwin: {error}", err=True)
             raise typer.Exit(NOT_CONVERGED) from None
@@ -159,8 +160,8 @@ def fit(
         (out / "fit.json").write_text(as_json(found, data, called))
         if found.posterior is not None:
             (out / "posterior.csv").write_text(draws_table(found.posterior))
-        search.unlink(missing_ok=True)
-        begun.unlink(missing_ok=True)
+        for come_so_far in (search, begun, replicates):
+            come_so_far.unlink(missing_ok=True)
         if page:
             write_page(out, cohort, found.evaluation.vector, stratify=stratify)
     if held:

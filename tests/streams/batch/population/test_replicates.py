@@ -39,11 +39,21 @@ def asked(folder: Path, text: str, lines: str) -> tuple[Question, Evaluation]:
 def test_replicates_whose_classes_go_by_other_names_are_left_out_and_counted(tmp_path: Path) -> None:
     question, here = asked(tmp_path, eliminated().text, concentrations(24, 3)[0])
     strata = np.zeros(24, dtype=np.int64)
-    found = bootstrap(question, "focei", here, strata, 3, 0, lambda _: None)
+    found = bootstrap(question, "focei", here, strata, 3, 0, lambda _: None, tmp_path / "kept.json", "")
     assert (found.converged, found.renamed, found.problem) == (3, 0, None)
     assert here.posterior is not None
     with pytest.raises(FitError, match="0 of 3 replicates converged, and 3 more to classes that changed names"):
-        bootstrap(question, "focei", replace(here, posterior=here.posterior[:, ::-1]), strata, 3, 0, lambda _: None)
+        bootstrap(
+            question,
+            "focei",
+            replace(here, posterior=here.posterior[:, ::-1]),
+            strata,
+            3,
+            0,
+            lambda _: None,
+            tmp_path / "other.json",
+            "",
+        )
 
 
 def lines() -> str:
@@ -64,8 +74,27 @@ def test_by_draws_each_ends_where_the_exact_maximum_of_those_patients_is(
         monkeypatch.setattr(saem, name, value)
     question, here = asked(tmp_path, cohorts.straight().text, lines())
     strata = np.zeros(24, dtype=np.int64)
-    exact = bootstrap(question, "focei", here, strata, 4, 0, lambda _: None)
-    drawn = bootstrap(question, method, here, strata, 4, 0, lambda _: None)  # type: ignore[arg-type]
+    exact = bootstrap(question, "focei", here, strata, 4, 0, lambda _: None, tmp_path / "kept.json", "exact")
+    drawn = bootstrap(question, method, here, strata, 4, 0, lambda _: None, tmp_path / "kept.json", "drawn")  # type: ignore[arg-type]
     assert drawn.converged == exact.converged == 4
     np.testing.assert_allclose((drawn.mean - exact.mean) / exact.error, 0.0, atol=0.2)
     np.testing.assert_allclose(drawn.error / exact.error, 1.0, atol=0.2)
+
+
+def test_those_that_are_written_down_are_not_made_again(tmp_path: Path) -> None:
+    question, here = asked(tmp_path, cohorts.straight().text, lines())
+    strata, kept = np.zeros(24, dtype=np.int64), tmp_path / "kept.json"
+    told: list[int] = []
+    whole = bootstrap(question, "focei", here, strata, 12, 0, told.append, tmp_path / "whole.json", "of this")
+    assert told == [10, 12]
+    bootstrap(question, "focei", here, strata, 10, 0, told.append, kept, "of this")
+    told.clear()
+    found = bootstrap(question, "focei", here, strata, 12, 0, told.append, kept, "of this")
+    assert told == [12]
+    np.testing.assert_array_equal([found.mean, found.error, found.low], [whole.mean, whole.error, whole.low])
+    told.clear()
+    bootstrap(question, "focei", here, strata, 12, 0, told.append, kept, "of that")
+    assert told == [10, 12]
+    kept.write_text("{")
+    bootstrap(question, "focei", here, strata, 2, 0, told.append, kept, "of that")
+    assert told == [10, 12, 2]
