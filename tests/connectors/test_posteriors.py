@@ -44,7 +44,7 @@ def broken(**changes: Any) -> bytes:
 @pytest.mark.parametrize(
     ("raw", "named"),
     [
-        (b"nothing", "not a message of a twin"),
+        (b"nothing", "is no message of a twin, or a damaged one"),
         (broken(format=np.array(9)), "format: is 9, not 3"),
         (broken(eta=np.zeros((50, 3))), r"eta: has the shape \(50, 3\), not numbers of \(50, 2\)"),
         (broken(eta=np.full((50, 2), np.nan)), "eta: holds what is no number"),
