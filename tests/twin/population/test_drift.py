@@ -157,7 +157,7 @@ def exact_posterior(fixed: tuple[str, ...]) -> tuple[Floats, Floats]:
     theta = of.theta
     (centre, errors), rng = best(of, "occasions"), np.random.default_rng(2)
     draws = stats.multivariate_t(centre, np.diag((1.5 * errors) ** 2), df=5, seed=rng)
-    vectors = draws.rvs(4000)
+    vectors = draws.rvs(2000)
     log = -0.5 * np.array([minus_2_log(of, one, "occasions").sum() for one in vectors]) - draws.logpdf(vectors)
     for at, element in enumerate(theta.elements):
         if element.kind in ("iov", "drift"):
@@ -176,7 +176,7 @@ def test_the_posterior_of_occasions_and_drift_is_the_exact_one() -> None:
     fixed = ("omega.base", "iov.slope", "drift.slope", "error.line.additive")
     of, (mean, sd) = cohort("occasions", 15, fixed), exact_posterior(fixed)
     assert of.theta.names == ("base", "slope", "iov.base", "drift.base")
-    found = sampled(Density(of), of.theta.pack(of.theta.start), warm=200, kept=500, most=500)
+    found = sampled(Density(of), of.theta.pack(of.theta.start), warm=150, kept=300, most=300)
     np.testing.assert_allclose((found.mean - mean) / sd, 0.0, atol=0.4)
     np.testing.assert_allclose(found.sd / sd, 1.0, atol=0.3)
 
