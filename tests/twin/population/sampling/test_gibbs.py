@@ -138,7 +138,7 @@ def test_of_a_mixture_the_posterior_is_that_of_all_ways_to_be_of_classes() -> No
     values = drawn_levels(8)
     cohort = measured(own_levels(), values, ("k", "error.plasma.additive"))
     density, start = Density(cohort), cohort.theta.pack(cohort.theta.start)
-    found = sampled(density, start, warm=200, kept=2500, most=2500)
+    found = sampled(density, start, warm=200, kept=1000, most=1000)
     reference = usual_objective(cohort)(by_modes(density, start)[0]).posterior
     assert reference is not None
     draws = dict(zip(found.names, found.draws.reshape(-1, len(found.names)).T, strict=True))
