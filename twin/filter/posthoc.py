@@ -74,8 +74,8 @@ def post_hoc(kernel: Kernel, step_sizes: StepSizes, timeline: Timeline | None) -
     """The estimate from all that a timeline observed, from a cold start.
 
     Individual parameters hold under the newest covariates, on the last occasion that was observed and as far as they
-    have drifted. A patient without a
-    timeline, of whom nothing useful is known, is the typical one with the covariance of the population.
+    have drifted. A patient without a timeline, of whom nothing useful is known, is the typical one with the covariance
+    of the population.
     """
     model = kernel.model
     population = widened(model, None if timeline is None else timeline.widening)

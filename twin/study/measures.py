@@ -7,7 +7,7 @@ independent of one another as their values are not.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +31,13 @@ class Measure:
     low: float
     high: float
 
+    @classmethod
+    def of(cls, name: str, value: float, drawn: Floats) -> Measure:
+        """With its interval by what was ``drawn``, as far as that is a number."""
+        known = drawn[np.isfinite(drawn)]
+        low, high = np.quantile(known, (0.05, 0.95)).tolist() if len(known) else (np.nan, np.nan)
+        return cls(name, value, low, high)
+
 
 def share_of_patients(name: str, value: float, drawn: Floats, patients: int) -> Measure:
     """A share, with its interval by shares ``drawn`` from so many ``patients`` of whom it was asked.
@@ -39,15 +46,14 @@ def share_of_patients(name: str, value: float, drawn: Floats, patients: int) -> 
     a share would be that is met in none, or all, of so many with a probability of 5 % (Clopper & Pearson 1934,
     Biometrika 26:404).
     """
-    known = drawn[np.isfinite(drawn)]
-    if not len(known):
-        return Measure(name, value, np.nan, np.nan)
-    low, high = np.quantile(known, (0.05, 0.95)).tolist()
-    if patients and known.max() == 0.0:
-        high = 1.0 - 0.05 ** (1.0 / patients)
-    if patients and known.min() == 1.0:
-        low = 0.05 ** (1.0 / patients)
-    return Measure(name, value, low, high)
+    found, known = Measure.of(name, value, drawn), drawn[np.isfinite(drawn)]
+    if not patients or not len(known):
+        return found
+    if known.max() == 0.0:
+        return replace(found, high=1.0 - 0.05 ** (1.0 / patients))
+    if known.min() == 1.0:
+        return replace(found, low=0.05 ** (1.0 / patients))
+    return found
 
 
 @dataclass(frozen=True)

@@ -60,9 +60,9 @@ def worth(name: str, warned: Sequence[Warned]) -> Worth:
         int(total[2]),
         float(total[4]),
         share("events found", 1, 0),
-        _measure("days of lead, median", _median(np.concatenate(leads)), drawn_leads),
+        Measure.of("days of lead, median", _median(np.concatenate(leads)), drawn_leads),
         share("alerts that were right", 3, 2),
-        _measure("false alerts per patient-day", float(false[0] / total[4]), false[1] / sums[:, 4]),
+        Measure.of("false alerts per patient-day", float(false[0] / total[4]), false[1] / sums[:, 4]),
     )
 
 
@@ -79,9 +79,3 @@ def _share(part: Floats, whole: Floats) -> Floats:
 
 def _median(values: Floats) -> float:
     return float(np.median(values)) if len(values) else np.nan
-
-
-def _measure(title: str, value: float, drawn: Floats) -> Measure:
-    known = drawn[np.isfinite(drawn)]
-    low, high = np.quantile(known, (0.05, 0.95)).tolist() if len(known) else (np.nan, np.nan)
-    return Measure(title, value, low, high)

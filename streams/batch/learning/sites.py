@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from connectors.releases import digest
+from streams.batch.arguments import in_words
 from streams.batch.cases import CaseError
 from streams.batch.learning.account import Account, Round
 from streams.batch.learning.judging import Comparison, judges_said
@@ -49,7 +50,7 @@ def said_in(path: Path, read: Callable[[str], T]) -> T:
     try:
         return read(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise CaseError(f"{path}: {error.strerror}; check the path") from None
+        raise CaseError(in_words(error)) from None
     except ValueError as error:
         raise CaseError(f"{path}: {error}") from None
 

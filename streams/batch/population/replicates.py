@@ -5,14 +5,14 @@ They are written down as they come, so that an interrupted bootstrap makes those
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
 from streams.batch.population.fit import FitMethod
 from streams.batch.population.question import Question
-from streams.batch.population.search_file import as_hexes, of_hexes, write_down, written_down
+from streams.batch.population.search_file import as_hexes, keep_each, kept_each, of_hexes
 from streams.batch.process_pool import in_processes
 from twin.arrays import Floats, Integers
 from twin.population.cohort import Cohort
@@ -61,39 +61,26 @@ def bootstrap(
         WorkerLost: a worker process was killed.
     """
     asked = " ".join([key, *as_hexes(here.vector), *map(str, strata.tolist())])
-    found = {number: one for number, one in _kept(kept_at, asked).items() if number < replicates}
+    found = {number: one for number, one in kept_each(kept_at, asked, _read).items() if number < replicates}
     missing = [number for number in range(replicates) if number not in found]
     parts = [missing[k : k + REPLICATES_A_TASK] for k in range(0, len(missing), REPLICATES_A_TASK)]
     tasks = [(question, method, here.vector, here.posterior, strata, part) for part in parts]
     with closing(in_processes(_fitted, tasks, jobs)) as results:
         for some in results:
             found |= some
-            _keep(kept_at, asked, found)
+            keep_each(kept_at, asked, {number: _said(one) for number, one in found.items()})
             done(len(found))
     every = [found[number] for number in range(replicates)]
     counting = [one.numbers for one in every if one.numbers is not None]
     return summed_up(counting, replicates, sum(one.renamed for one in every))
 
 
-def _keep(path: Path, key: str, found: Mapping[int, Replicate]) -> None:
-    said = {
-        str(number): [None if one.numbers is None else as_hexes(one.numbers), one.renamed]
-        for number, one in found.items()
-    }
-    write_down(path, key, {"replicates": said})
+def _said(one: Replicate) -> list[object]:
+    return [None if one.numbers is None else as_hexes(one.numbers), one.renamed]
 
 
-def _kept(path: Path, key: str) -> dict[int, Replicate]:
-    """Replicates of the same fit; none where there are none."""
-    content = written_down(path, key)
-    try:
-        said = {} if content is None else content["replicates"]
-        return {
-            int(number): Replicate(None if numbers is None else of_hexes(numbers), bool(renamed))
-            for number, (numbers, renamed) in said.items()
-        }
-    except (ValueError, KeyError, TypeError):
-        return {}
+def _read(numbers: list[str] | None, renamed: bool) -> Replicate:
+    return Replicate(None if numbers is None else of_hexes(numbers), renamed)
 
 
 class _Refit(NamedTuple):

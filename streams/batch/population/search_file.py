@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from twin.arrays import Floats
 from twin.population.search import State
+
+T = TypeVar("T")
 
 
 def write_down(path: Path, key: str, content: Mapping[str, object]) -> None:
@@ -31,6 +33,21 @@ def written_down(path: Path, key: str) -> Mapping[str, Any] | None:
         return content if content["key"] == key else None
     except (OSError, ValueError, KeyError, TypeError):
         return None
+
+
+def keep_each(path: Path, key: str, each: Mapping[int, object]) -> None:
+    """Write down what there is of some numbered parts."""
+    write_down(path, key, {"each": {str(number): said for number, said in each.items()}})
+
+
+def kept_each(path: Path, key: str, read: Callable[..., T]) -> dict[int, T]:
+    """The parts of the same by their numbers, of what was said of each as ``read`` takes it; none where there are
+    none."""
+    content = written_down(path, key)
+    try:
+        return {} if content is None else {int(number): read(*said) for number, said in content["each"].items()}
+    except (ValueError, KeyError, TypeError):
+        return {}
 
 
 def as_hexes(vector: Floats) -> list[str]:

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from streams.batch.population.question import Question
-from streams.batch.population.search_file import as_hexes, of_hexes, write_down, written_down
+from streams.batch.population.search_file import as_hexes, keep_each, kept_each, of_hexes
 from streams.batch.process_pool import in_processes
 from twin.population.means.approach import sought
 from twin.population.search import State, bounds
@@ -30,14 +30,14 @@ def from_starts(question: Question, count: int, jobs: int, told: Told, kept_at: 
     Raises:
         WorkerLost: a worker process was killed.
     """
-    ends = {number: end for number, end in _kept(kept_at, key).items() if number < count}
+    ends = {number: end for number, end in kept_each(kept_at, key, _read).items() if number < count}
     for number, end in sorted(ends.items()):
         told(number, end)
     tasks = [(question, number) for number in range(count) if number not in ends]
     with closing(in_processes(_ended, tasks, min(jobs, len(tasks)))) as results:
         for number, end in results:
             ends[number] = end
-            _keep(kept_at, key, ends)
+            keep_each(kept_at, key, {one: _said(end) for one, end in ends.items()})
             told(number, end)
     return [ends[number] for number in range(count)]
 
@@ -53,19 +53,9 @@ def _ended(question: Question, number: int) -> tuple[int, End]:
     return number, End(here.vector, here.total, state.why)
 
 
-def _keep(path: Path, key: str, ends: dict[int, End]) -> None:
-    said = {str(number): [end.objective.hex(), end.why, as_hexes(end.vector)] for number, end in ends.items()}
-    write_down(path, key, {"ends": said})
+def _said(end: End) -> list[object]:
+    return [end.objective.hex(), end.why, as_hexes(end.vector)]
 
 
-def _kept(path: Path, key: str) -> dict[int, End]:
-    """Ends of the same question; none where there are none."""
-    content = written_down(path, key)
-    try:
-        ends = {} if content is None else content["ends"]
-        return {
-            int(number): End(of_hexes(vector), float.fromhex(objective), str(why))
-            for number, (objective, why, vector) in ends.items()
-        }
-    except (ValueError, KeyError, TypeError):
-        return {}
+def _read(objective: str, why: str, vector: list[str]) -> End:
+    return End(of_hexes(vector), float.fromhex(objective), why)

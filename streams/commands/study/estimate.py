@@ -1,11 +1,11 @@
 """``dosetwin estimate``: the empirical Bayes estimates of all patients of a data set, as tables.
 
 What a post hoc step gives: one row a patient, with ``--predictions`` one row a measured value, and of a model whose
-effects drift, with ``--drift``, one row a step of it. What cannot be used
-is reported on stderr with its file, line and reason while the rest goes on; the exit code is then 3, and the column
-``left_out`` says it of each patient. ``at_reference`` names the covariates that nothing was said of. Arguments that
-cannot be used end the command with exit code 2 before anything is written. The last line on stderr is JSON: what was
-read, estimated and left out, and the shrinkage of each random effect, 1 - SD(eta)/omega.
+effects drift, with ``--drift``, one row a step of it. What cannot be used is reported on stderr with its file, line and
+reason while the rest goes on; the exit code is then 3, and the column ``left_out`` says it of each patient.
+``at_reference`` names the covariates that nothing was said of. Arguments that cannot be used end the command with exit
+code 2 before anything is written. The last line on stderr is JSON: what was read, estimated and left out, and the
+shrinkage of each random effect, 1 - SD(eta)/omega.
 """
 
 from __future__ import annotations

@@ -9,22 +9,20 @@ import numpy as np
 import pytest
 from scipy import optimize, special, stats
 
+from tests.twin.population.laws import ends
 from tests.twin.population.laws.cuffs import BASE, DRIFT, SD, SPREAD, TIMES, Cuffs, begun, drawn, factor
 from twin.arrays import Floats
 from twin.model.measured.error import ReadingsSpec
 from twin.population.diagnostics.residuals import residuals
-from twin.population.importance.climbing import climb
 from twin.population.importance.covering import first_proposals
 from twin.population.importance.density import Density
 from twin.population.importance.draws import even_draws
 from twin.population.importance.sampled import Sample
 from twin.population.laplace.methods import objective_of, usual_objective
 from twin.population.objective import Objective
-from twin.population.results.uncertainty import uncertainty
 from twin.population.results.untold import Measured, untold
 from twin.population.results.written import Provenance, fitted_model
 from twin.population.sampling.gibbs import sampled
-from twin.population.sampling.saem import settle
 from twin.population.search import State, bounds, search
 from twin.population.theta import FitError, Theta
 from twin.population.values import Population
@@ -102,27 +100,20 @@ def test_the_likelihood_by_draws_and_its_score_are_those_of_the_quadrature() -> 
 
 
 def test_a_search_ends_next_to_the_maximum_with_its_standard_errors() -> None:
-    of, (best, errors) = cuffs(), highest()
-    objective, theta = objective_of(of.cohort, "laplace"), of.cohort.theta
-    state, here = search(objective, State(begun(of)), lambda *_: None, bounds(theta))
-    assert state.why == "converged"
-    assert np.abs((here.vector - best) / errors).max() < 0.1
-    told = np.sqrt(np.diag(uncertainty(objective, theta, here).vector_covariance["R"]))
-    np.testing.assert_allclose(told, errors, rtol=0.05)
+    of = cuffs()
+    objective = objective_of(of.cohort, "laplace")
+    state, here = search(objective, State(begun(of)), lambda *_: None, bounds(of.cohort.theta))
+    ends.assert_modes_end(objective, state.why, here, highest(), off=0.1, rtol=0.05)
 
 
 def test_by_importance_sampling_the_end_is_the_maximum() -> None:
-    of, (best, errors) = cuffs(), highest()
-    found = climb(Density(of.cohort), begun(of))
-    assert found.why == "converged"
-    assert np.abs((found.vector - best) / errors).max() < 0.1
+    of = cuffs()
+    ends.assert_climb_ends(of.cohort, begun(of), highest())
 
 
 def test_by_stochastic_approximation_the_end_is_the_maximum() -> None:
-    of, (best, errors) = cuffs(), highest()
-    found = settle(Density(of.cohort), begun(of))
-    assert found.why == "converged"
-    assert np.abs((found.vector - best) / errors).max() < 0.15
+    of = cuffs()
+    ends.assert_chains_end(of.cohort, begun(of), highest())
 
 
 def test_the_posterior_lies_around_it() -> None:

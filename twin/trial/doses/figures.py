@@ -91,8 +91,7 @@ def _measure(title: str, table: Floats, chosen: np.ndarray, *, share: bool) -> M
     value, drawn = float(_mean(table.sum(axis=0)[None])[0]), _mean(table[chosen].sum(axis=1))
     if share:
         return share_of_patients(title, value, drawn, int((table[:, 1] > 0).sum()))
-    low, high = np.quantile(drawn, (0.05, 0.95)).tolist()
-    return Measure(title, value, low, high)
+    return Measure.of(title, value, drawn)
 
 
 def _ratio(title: str, table: Floats, beside: Floats, chosen: np.ndarray) -> Measure:
@@ -101,9 +100,7 @@ def _ratio(title: str, table: Floats, beside: Floats, chosen: np.ndarray) -> Mea
     with np.errstate(divide="ignore", invalid="ignore"):
         value = float((_mean(table.sum(axis=0)[None]) / whole)[0])
         ratios = _mean(table[chosen].sum(axis=1)) / drawn
-    known = ratios[np.isfinite(ratios)]
-    low, high = np.quantile(known, (0.05, 0.95)).tolist() if len(known) else (np.nan, np.nan)
-    return Measure(title, value if np.isfinite(value) else np.nan, low, high)
+    return Measure.of(title, value if np.isfinite(value) else np.nan, ratios)
 
 
 def _mean(sums: Floats) -> Floats:

@@ -40,8 +40,7 @@ def discrimination(what: str, stated: Sequence[Stated]) -> Discrimination:
         return Discrimination(what, len(stated), len(came), Measure("area under the curve", np.nan, np.nan, np.nan))
     rng = generator("bootstrap of discrimination", what)
     drawn = [auc(rng.choice(came, len(came)), rng.choice(not_came, len(not_came))) for _ in range(RESAMPLED)]
-    low, high = np.quantile(drawn, (0.05, 0.95)).tolist()
-    measure = Measure("area under the curve", auc(came, not_came), low, high)
+    measure = Measure.of("area under the curve", auc(came, not_came), np.array(drawn))
     return Discrimination(what, len(stated), len(came), measure)
 
 

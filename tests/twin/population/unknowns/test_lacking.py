@@ -8,19 +8,17 @@ import numpy as np
 import pytest
 from scipy import optimize, stats
 
+from tests.twin.population.laws import ends
 from tests.twin.population.laws.lacking import TRUTH, Lines, begun, drawn, minus_2_log
 from twin.arrays import Floats
-from twin.population.importance.climbing import climb
 from twin.population.importance.density import Density
 from twin.population.laplace.methods import objective_of
 from twin.population.means.approach import sought
 from twin.population.objective import Method
 from twin.population.prior import Prior
-from twin.population.results.uncertainty import uncertainty
 from twin.population.results.written import Provenance, fitted_model
 from twin.population.sampling.blocks import FREEDOM, WIDE
 from twin.population.sampling.gibbs import sampled
-from twin.population.sampling.saem import settle
 from twin.population.search import State, bounds
 from twin.population.theta import Theta
 from twin.population.values import Population
@@ -66,27 +64,20 @@ def test_objectives_and_gradients_are_those_of_the_closed_form(method: Method) -
 
 @pytest.mark.parametrize("method", ["focei", "laplace"])
 def test_searches_end_at_the_maximum_with_its_standard_errors(method: Method) -> None:
-    of, (best, errors) = lines(), highest()
-    objective, theta = objective_of(of.cohort, method), of.cohort.theta
-    state, here = sought(objective, State(begun(of)), lambda *_: None, bounds(theta))
-    assert state.why == "converged"
-    assert np.abs((here.vector - best) / errors).max() < 0.02
-    told = np.sqrt(np.diag(uncertainty(objective, theta, here).vector_covariance["R"]))
-    np.testing.assert_allclose(told, errors, rtol=0.01)
+    of = lines()
+    objective = objective_of(of.cohort, method)
+    state, here = sought(objective, State(begun(of)), lambda *_: None, bounds(of.cohort.theta))
+    ends.assert_modes_end(objective, state.why, here, highest(), off=0.02, rtol=0.01)
 
 
 def test_by_importance_sampling_the_end_is_the_maximum() -> None:
-    of, (best, errors) = lines(), highest()
-    found = climb(Density(of.cohort), begun(of))
-    assert found.why == "converged"
-    assert np.abs((found.vector - best) / errors).max() < 0.1
+    of = lines()
+    ends.assert_climb_ends(of.cohort, begun(of), highest())
 
 
 def test_by_stochastic_approximation_the_end_is_the_maximum() -> None:
-    of, (best, errors) = lines(), highest()
-    found = settle(Density(of.cohort), begun(of))
-    assert found.why == "converged"
-    assert np.abs((found.vector - best) / errors).max() < 0.15
+    of = lines()
+    ends.assert_chains_end(of.cohort, begun(of), highest())
 
 
 def test_the_posterior_of_one_is_that_of_its_half_t_prior_and_the_likelihood() -> None:
